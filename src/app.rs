@@ -1,0 +1,237 @@
+//! Wires it all: the database under its lock, the services, the sockets, the clockwork, and the way down.
+
+use std::fmt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::Policy;
+use crate::config::policy::Listen;
+use crate::domain::time::{Span, Timestamp};
+use crate::http::server::{Listener, serve};
+use crate::service::Services;
+use crate::store::lock::{self, Lock};
+use crate::store::{Store, idempotency, windows};
+
+/// How often what was counted is saved: with the commit it must stay within a second.
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
+/// How often idle subjects are put away.
+const PUT_AWAY_EVERY: Duration = Duration::from_secs(5);
+/// How often the database is tidied.
+const TIDY_EVERY: Duration = Duration::from_secs(30);
+/// A window is kept this long after it is full again, against clocks that step back.
+const TIDY_AFTER: Span = Span::from_secs(3600);
+
+/// How long to wait for another process to let go of the database.
+const LOCK_PATIENCE: Duration = Duration::from_secs(8);
+const LOCK_RETRY: Duration = Duration::from_millis(25);
+
+/// The longest path a Unix socket can be bound to (`sun_path`).
+const LONGEST_SOCKET: usize = 107;
+
+/// Why tollgate could not start: one clear sentence.
+#[derive(Debug)]
+pub struct StartError(pub String);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Where the command line reaches a running server.
+pub fn control_socket(database: &Path) -> PathBuf {
+    lock::beside(database, "sock")
+}
+
+/// Connects to a running server, if there is one.
+pub async fn connect(database: &Path) -> Option<UnixStream> {
+    let (path, _directory) = short(&control_socket(database)).ok()?;
+    UnixStream::connect(path).await.ok()
+}
+
+/// What [`App::claim`] found.
+pub enum Claim {
+    /// Nobody serves the database: it is ours.
+    Ours(Lock),
+    /// A server does.
+    Served(UnixStream),
+}
+
+/// Everything that is open while tollgate works on a database.
+pub struct App {
+    /// What there is to work with.
+    pub services: Arc<Services>,
+    clockwork: JoinHandle<()>,
+    _lock: Lock,
+}
+
+impl App {
+    /// Takes the database, or finds the server that has it. Another command line lets go of it within moments.
+    pub async fn claim(database: &Path) -> Result<Claim, StartError> {
+        let failed = |what: String| StartError(format!("the database {} cannot be used: {what}", database.display()));
+        let deadline = tokio::time::Instant::now() + LOCK_PATIENCE;
+        loop {
+            if let Some(stream) = connect(database).await {
+                return Ok(Claim::Served(stream));
+            }
+            match lock::take(database) {
+                Ok(Some(lock)) => return Ok(Claim::Ours(lock)),
+                Ok(None) if tokio::time::Instant::now() < deadline => tokio::time::sleep(LOCK_RETRY).await,
+                Ok(None) => return Err(failed("another tollgate has it and does not answer; stop that one first".into())),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    return Err(failed("its folder does not exist: make it, or name another file in [server] database".into()));
+                }
+                Err(error) => return Err(failed(format!("its lock file {}.lock cannot be made: {error}", database.display()))),
+            }
+        }
+    }
+
+    /// Opens the database that was claimed, or makes it.
+    pub async fn open(policy: Arc<Policy>, lock: Lock) -> Result<Self, StartError> {
+        let store = Arc::new(Store::open(&policy.server.database).map_err(|error| StartError(error.to_string()))?);
+        let services = Arc::new(Services::new(policy, store));
+        services.mirror_plans().await.map_err(|error| StartError(error.to_string()))?;
+        let clockwork = tokio::spawn(run_clockwork(services.clone()));
+        Ok(Self { services, clockwork, _lock: lock })
+    }
+
+    /// Saves everything, gives open leases back and closes the database.
+    pub async fn close(self) {
+        self.clockwork.abort();
+        let services = self.services;
+        let closing = tokio::task::spawn_blocking(move || {
+            services.meter.close(Timestamp::now());
+            services.store.close();
+        });
+        if closing.await.is_err() {
+            tracing::error!("closing the database ended in a panic");
+        }
+    }
+}
+
+/// Flushes, puts away and tidies, for as long as the program runs.
+async fn run_clockwork(services: Arc<Services>) {
+    let mut flush = tokio::time::interval(FLUSH_EVERY);
+    let mut put_away = tokio::time::interval(PUT_AWAY_EVERY);
+    let mut tidy = tokio::time::interval(TIDY_EVERY);
+    loop {
+        tokio::select! {
+            _ = flush.tick() => services.meter.flush(Timestamp::now()),
+            _ = put_away.tick() => services.meter.put_away_idle(Timestamp::now()),
+            _ = tidy.tick() => post_tidying(&services),
+        }
+    }
+}
+
+fn post_tidying(services: &Services) {
+    let now = Timestamp::now();
+    let before = Timestamp::from_millis(now.millis() - TIDY_AFTER.millis() as i64);
+    services.store.post(
+        move |connection| windows::tidy(connection, before).and_then(|()| idempotency::tidy(connection, now)),
+        |result| {
+            if let Err(error) = result {
+                tracing::warn!("the database could not be tidied: {error}");
+            }
+        },
+    );
+}
+
+/// The sockets of a server.
+pub struct Sockets {
+    public: Listener,
+    control: Listener,
+    /// Where clients reach it: `http://127.0.0.1:8080`, or `unix:PATH`.
+    pub address: String,
+    /// Files to take away at the end.
+    files: Vec<PathBuf>,
+}
+
+impl Sockets {
+    /// Binds what the config asks for, and the control socket beside the database.
+    pub async fn bind(policy: &Policy) -> Result<Self, StartError> {
+        let control_path = control_socket(&policy.server.database);
+        let socket = bind_unix(&control_path, 0o600)?;
+        let owner = std::fs::metadata(&control_path)
+            .map_err(|error| StartError(format!("the control socket {} cannot be read: {error}", control_path.display())))?
+            .uid();
+        let control = Listener::Control { socket, owner };
+        let mut files = vec![control_path];
+        let (public, address) = match &policy.server.listen {
+            Listen::Tcp(address) => {
+                let listener = TcpListener::bind(address).await.map_err(|error| cannot_listen(address, &error))?;
+                let bound = listener.local_addr().map_err(|error| cannot_listen(address, &error))?;
+                (Listener::Tcp(listener), format!("http://{bound}"))
+            }
+            Listen::Unix(path) => {
+                let listener = Listener::Unix(bind_unix(path, 0o660)?);
+                files.push(path.clone());
+                (listener, format!("unix:{}", path.display()))
+            }
+        };
+        Ok(Self { public, control, address, files })
+    }
+
+    /// Serves until told to stop.
+    pub async fn run(self, services: &Arc<Services>, shutdown: watch::Receiver<bool>) {
+        let control = tokio::spawn(serve(services.clone(), self.control, shutdown.clone()));
+        serve(services.clone(), self.public, shutdown).await;
+        if control.await.is_err() {
+            tracing::error!("the control socket ended in a panic");
+        }
+        for file in self.files {
+            if let Err(error) = std::fs::remove_file(&file) {
+                tracing::warn!("{} could not be taken away: {error}", file.display());
+            }
+        }
+    }
+}
+
+fn cannot_listen(address: &str, error: &std::io::Error) -> StartError {
+    let hint = match error.kind() {
+        std::io::ErrorKind::AddrInUse => "another program listens there; stop it, or set [server] listen",
+        std::io::ErrorKind::PermissionDenied => "this user may not; ports below 1024 need CAP_NET_BIND_SERVICE",
+        _ => "check [server] listen",
+    };
+    StartError(format!("cannot listen on {address}: {hint} ({error})"))
+}
+
+/// Binds a socket with its permissions in place from the start: made in a folder that only we can enter, then moved.
+fn bind_unix(path: &Path, mode: u32) -> Result<UnixListener, StartError> {
+    let bind = || -> std::io::Result<UnixListener> {
+        let nursery = lock::beside(path, "new");
+        if nursery.exists() {
+            std::fs::remove_dir_all(&nursery)?;
+        }
+        std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&nursery)?;
+        let inside = nursery.join("s");
+        let (bindable, _directory) = short(&inside)?;
+        let socket = UnixListener::bind(bindable)?;
+        std::fs::set_permissions(&inside, std::fs::Permissions::from_mode(mode))?;
+        // A socket that a killed server left behind is replaced.
+        std::fs::rename(&inside, path)?;
+        std::fs::remove_dir(&nursery)?;
+        Ok(socket)
+    };
+    bind().map_err(|error| StartError(format!("cannot listen on {}: {error}", path.display())))
+}
+
+/// A path that fits into a socket's address: a long one by way of its opened folder.
+fn short(path: &Path) -> std::io::Result<(PathBuf, Option<std::fs::File>)> {
+    use std::os::fd::AsRawFd;
+    if path.as_os_str().len() <= LONGEST_SOCKET {
+        return Ok((path.into(), None));
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = std::fs::File::open(parent)?;
+    let mut by_descriptor = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+    by_descriptor.extend(path.file_name());
+    Ok((by_descriptor, Some(directory)))
+}

@@ -1,0 +1,256 @@
+//! The arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+/// The gate in front of a public API: keys, limits, quotas and refusals, from one auth.toml.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tollgate",
+    version,
+    about,
+    after_help = "\
+Examples:
+  tollgate                                            run the server, on auth.toml where there is one
+  tollgate validate                                   say what is wrong with the configuration
+  tollgate account create --name 'Ada' --plan pro     make an account
+  tollgate key create --account acc_… --name laptop   make a key; it is shown this once
+  tollgate key revoke key_…                           refuse it from the very next request on
+
+Exit codes: 0 done, 1 failed, 2 wrong use or configuration."
+)]
+pub struct Args {
+    /// The configuration file [default: auth.toml, where there is one]
+    #[arg(long, global = true, env = "TOLLGATE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print exactly one JSON document on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do; without it: serve
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server
+    Serve,
+    /// Say what is wrong with the configuration, all of it at once
+    Validate,
+    /// Make, show and change accounts
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Make, show, change, rotate, revoke and try keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Make, show and revoke service tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+/// What to do with accounts.
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// Make an account
+    #[command(after_help = "Example:\n  tollgate account create --name 'Ada' --plan pro --limit minute=1200 --balance 5000")]
+    Create {
+        /// What people call it; names may repeat
+        #[arg(long)]
+        name: String,
+        /// It stands for several people
+        #[arg(long)]
+        organization: bool,
+        #[command(flatten)]
+        settings: AccountSettings,
+        /// Print the id alone
+        #[arg(short, long)]
+        quiet: bool,
+    },
+    /// List accounts
+    List {
+        /// Only those whose id it is, or whose name holds it
+        #[arg(long)]
+        search: Option<String>,
+    },
+    /// Show one account
+    Show {
+        /// acc_…
+        id: String,
+    },
+    /// Change an account; what is not named stays
+    #[command(
+        after_help = "Examples:\n  tollgate account set acc_… --plan pro --plan-until 2027-01-01\n  tollgate account set acc_… --limit minute=      (takes the override away)"
+    )]
+    Set {
+        /// acc_…
+        id: String,
+        /// Another name
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        settings: AccountSettings,
+    },
+}
+
+/// What can be set of an account.
+#[derive(Debug, ClapArgs)]
+pub struct AccountSettings {
+    /// Its plan
+    #[arg(long)]
+    pub plan: Option<String>,
+    /// When the plan ends and the default one takes its place; empty: never
+    #[arg(long, value_name = "DATE")]
+    pub plan_until: Option<String>,
+    /// Make the whole balance exactly this many tokens
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub balance: Option<i64>,
+    /// Override a limit; without a number, take its override away
+    #[arg(long = "limit", value_name = "NAME=N")]
+    pub limits: Vec<String>,
+    /// Switch it off
+    #[arg(long, conflicts_with = "enable")]
+    pub disable: bool,
+    /// Switch it on again
+    #[arg(long)]
+    pub enable: bool,
+}
+
+/// What to do with keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key; it is shown this once
+    #[command(
+        after_help = "Example:\n  tollgate key create --account acc_… --name production --scope sets:read --ip 192.0.2.0/24 --expires 90d"
+    )]
+    Create {
+        /// Whose it is
+        #[arg(long, value_name = "ID")]
+        account: String,
+        /// What people call it
+        #[arg(long)]
+        name: String,
+        /// Which kind of key
+        #[arg(long)]
+        environment: Option<String>,
+        #[command(flatten)]
+        settings: KeySettings,
+        /// Print the raw key alone
+        #[arg(short, long)]
+        quiet: bool,
+    },
+    /// List keys
+    List {
+        /// Only this account's
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
+        /// Only those whose id, prefix, name or account it is or is part of; a whole key finds its record
+        #[arg(long)]
+        search: Option<String>,
+    },
+    /// Show one key, without the raw key
+    Show {
+        /// key_…
+        id: String,
+    },
+    /// Change a key; what is not named stays, what is given empty is taken away
+    #[command(
+        after_help = "Examples:\n  tollgate key set key_… --limit minute=100 --scope sets:read\n  tollgate key set key_… --expires ''             (never expires)"
+    )]
+    Set {
+        /// key_…
+        id: String,
+        /// Another name
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        settings: KeySettings,
+    },
+    /// Revoke a key: from the very next request on it is refused
+    Revoke {
+        /// key_…
+        id: String,
+    },
+    /// Make a new key with every setting of an old one, which lives on for the grace
+    Rotate {
+        /// key_…
+        id: String,
+        /// How long the old one lives on; 0s: not at all
+        #[arg(long, value_name = "LENGTH", default_value = "7d")]
+        grace: String,
+        /// Print the raw key alone
+        #[arg(short, long)]
+        quiet: bool,
+    },
+    /// Say what the gate would make of a key, read from stdin; charges nothing
+    #[command(after_help = "Example:\n  printf %s \"$KEY\" | tollgate key verify - --path /v1/sets")]
+    Verify {
+        /// A dash: the key is read from stdin, so that no history keeps it
+        #[arg(value_parser = ["-"])]
+        stdin: String,
+        /// The path of the request
+        #[arg(long)]
+        path: Option<String>,
+        /// Its method
+        #[arg(long)]
+        method: Option<String>,
+        /// The client's address
+        #[arg(long)]
+        ip: Option<String>,
+    },
+}
+
+/// What can be set of a key.
+#[derive(Debug, ClapArgs)]
+pub struct KeySettings {
+    /// Its own plan, instead of its account's
+    #[arg(long)]
+    pub plan: Option<String>,
+    /// Override a limit; without a number, take its override away
+    #[arg(long = "limit", value_name = "NAME=N")]
+    pub limits: Vec<String>,
+    /// What it may do
+    #[arg(long = "scope", value_name = "S")]
+    pub scopes: Vec<String>,
+    /// From where it may be used
+    #[arg(long = "ip", value_name = "CIDR")]
+    pub ips: Vec<String>,
+    /// When it expires: a length from now (30d) or a time
+    #[arg(long, value_name = "WHEN")]
+    pub expires: Option<String>,
+    /// Anything you keep with it: a JSON object
+    #[arg(long, value_name = "JSON")]
+    pub metadata: Option<String>,
+    /// Switch it off
+    #[arg(long, conflicts_with = "enable")]
+    pub disable: bool,
+    /// Switch it on again
+    #[arg(long)]
+    pub enable: bool,
+}
+
+/// What to do with service tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a service token; it is shown this once
+    #[command(after_help = "Example:\n  tollgate token create --scope verify --name app")]
+    Create {
+        /// What it may do: verify, admin, metrics
+        #[arg(long = "scope", value_name = "S", required = true)]
+        scopes: Vec<String>,
+        /// What people call it
+        #[arg(long)]
+        name: Option<String>,
+        /// Print the raw token alone
+        #[arg(short, long)]
+        quiet: bool,
+    },
+    /// List service tokens
+    List,
+    /// Revoke a service token: from the very next request on it is refused
+    Revoke {
+        /// tok_…
+        id: String,
+    },
+}

@@ -1,0 +1,74 @@
+//! The command line. Every command but `serve` and `validate` is a request to the admin API: of the running server, over its control
+//! socket, or of the same code in this process where none runs. So the two can never differ.
+
+mod account;
+mod args;
+mod client;
+mod key;
+mod log;
+mod output;
+mod serve;
+mod token;
+mod validate;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use crate::app::StartError;
+use crate::config::{Policy, source};
+use args::{Args, Command};
+use output::Output;
+
+/// Why a command ended without having done its work.
+#[derive(Debug)]
+pub enum Failure {
+    /// Wrong use: exit code 2.
+    Use(String),
+    /// A wrong configuration, told already: exit code 2.
+    Config,
+    /// It failed: exit code 1.
+    Failed(String),
+    /// The server refused, in its own words: exit code 2 for wrong input, else 1.
+    Refused(u16, serde_json::Value),
+    /// It was done, and the answer is no: exit code 1.
+    No,
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        Self::Failed(error.0)
+    }
+}
+
+/// Runs the program; answers its exit code.
+pub fn run() -> ExitCode {
+    let args = Args::parse();
+    let output = Output::new(args.json);
+    match dispatch(args, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => ExitCode::from(output.failure(&failure)),
+    }
+}
+
+fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
+    let runtime = |multi: bool| {
+        let mut builder = if multi { tokio::runtime::Builder::new_multi_thread() } else { tokio::runtime::Builder::new_current_thread() };
+        builder.enable_all().build().map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}")))
+    };
+    let file = source::file(args.config.as_deref());
+    let command = args.command.unwrap_or(Command::Serve);
+    if let Command::Validate = command {
+        return validate::run(file.as_deref(), output);
+    }
+    log::start()?;
+    let policy = Arc::new(Policy::load(file.as_deref()).map_err(|faults| output.faults(&faults))?);
+    match command {
+        Command::Validate => Ok(()),
+        Command::Serve => runtime(true)?.block_on(serve::run(policy, args.config.as_deref(), output)),
+        Command::Account(command) => runtime(false)?.block_on(account::run(command, policy, output)),
+        Command::Key(command) => runtime(false)?.block_on(key::run(command, policy, output)),
+        Command::Token(command) => runtime(false)?.block_on(token::run(command, policy, output)),
+    }
+}

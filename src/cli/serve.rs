@@ -1,0 +1,94 @@
+//! `tollgate serve`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::Failure;
+use super::output::Output;
+use crate::app::{App, Claim, Sockets};
+use crate::config::Policy;
+use crate::domain::carrier::Carrier;
+
+/// Runs the server until SIGTERM or SIGINT; what is under way is finished, everything saved.
+pub async fn run(policy: Arc<Policy>, config: Option<&Path>, output: &Output) -> Result<(), Failure> {
+    let database = &policy.server.database;
+    let lock = match App::claim(database).await? {
+        Claim::Ours(lock) => lock,
+        Claim::Served(_) => {
+            return Err(Failure::Failed(format!(
+                "a server runs on the database {} already; stop it first, or name another in [server] database",
+                database.display()
+            )));
+        }
+    };
+    let app = App::open(policy.clone(), lock).await?;
+    let sockets = match Sockets::bind(&policy).await {
+        Ok(sockets) => sockets,
+        Err(error) => {
+            app.close().await;
+            return Err(error.into());
+        }
+    };
+    let address = sockets.address.clone();
+    let is_first = app.services.store.is_new
+        || app.services.keys(None, crate::service::PageAsk { limit: 1, ..Default::default() }).await.is_ok_and(|page| page.data.is_empty());
+    let (stop, stopping) = watch::channel(false);
+    let stopper = tokio::spawn(wait_for_signal(stop));
+    tracing::info!("listening on {address}, database {}", database.display());
+    if output.is_json() {
+        output.print(&json!({ "listening": address, "database": database }).to_string());
+    } else if is_first {
+        output.print(&what_next(&policy, config, &address));
+    }
+    sockets.run(&app.services, stopping).await;
+    stopper.abort();
+    app.close().await;
+    tracing::info!("stopped; everything is saved");
+    Ok(())
+}
+
+async fn wait_for_signal(stop: watch::Sender<bool>) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be listened for; only kill -9 stops this server");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: requests under way are finished");
+    // Nobody listens any more only where the server has stopped by itself.
+    let _ = stop.send(true);
+}
+
+/// Two lines that work as pasted.
+fn what_next(policy: &Policy, config: Option<&Path>, address: &str) -> String {
+    let program = std::env::args().next().unwrap_or_else(|| "tollgate".into());
+    let with = config.map(|path| format!(" --config {}", quoted(&path.display().to_string()))).unwrap_or_default();
+    let tollgate = format!("{}{with}", quoted(&program));
+    let (url, socket) = match address.strip_prefix("unix:") {
+        Some(path) => ("http://localhost".to_owned(), format!("--unix-socket {} ", quoted(path))),
+        None => (address.to_owned(), String::new()),
+    };
+    let call = match policy.keys.carriers.first() {
+        Some(Carrier::Header(name)) => format!("curl -i {socket}{url}/hello -H \"{name}: $KEY\""),
+        Some(Carrier::BasicUser) => format!("curl -i {socket}{url}/hello -u \"$KEY:\""),
+        Some(Carrier::BasicPassword) => format!("curl -i {socket}{url}/hello -u \"api:$KEY\""),
+        Some(Carrier::Scheme(name)) => format!("curl -i {socket}{url}/hello -H \"Authorization: {name} $KEY\""),
+        Some(Carrier::Query(name)) => format!("curl -i \"{socket}{url}/hello?{name}=$KEY\""),
+        _ => format!("curl -i {socket}{url}/hello -H \"Authorization: Bearer $KEY\""),
+    };
+    format!(
+        "\nThere are no keys yet. In another terminal, make one and call with it:\n\n  KEY=$({tollgate} key create --quiet --name first --account \"$({tollgate} account create --quiet --name me)\")\n  {call}\n"
+    )
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
+    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}

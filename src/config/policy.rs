@@ -1,0 +1,63 @@
+//! The configuration as used: read, checked and worked out.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::fault::{Fault, Faults};
+pub use super::keys::{KeySettings, Range};
+use super::reader::Table;
+pub use super::server::{Listen, ServerSettings};
+use super::source::Merged;
+use crate::domain::caller::Caller;
+use crate::domain::key::Environments;
+use crate::domain::plan::Plans;
+use crate::domain::route::Routes;
+use crate::domain::token;
+use crate::style::Style;
+
+/// A whole, checked configuration.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// `[server]`.
+    pub server: ServerSettings,
+    /// `[keys]`.
+    pub keys: KeySettings,
+    /// `[[plans]]`.
+    pub plans: Plans,
+    /// `[[routes]]`.
+    pub routes: Routes,
+    /// `[style]`.
+    pub style: Style,
+    /// Who has no credential, where such may call.
+    pub anonymous: Option<Arc<Caller>>,
+    /// How a service token looks.
+    pub tokens: Environments,
+}
+
+impl Policy {
+    /// Reads a configuration; answers every fault that can be found.
+    pub fn load(file: Option<&Path>) -> Result<Self, Vec<Fault>> {
+        let merged = Merged::read(file)?;
+        let faults = Faults::default();
+        let policy = read(&merged, &faults);
+        match policy {
+            Some(policy) if faults.is_empty() => Ok(policy),
+            _ => Err(faults.into_inner()),
+        }
+    }
+}
+
+fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
+    let top = Table::top(merged, faults);
+    let server = super::server::read(top.table("server"));
+    let plans = super::plans::read(&top);
+    let names = plans.as_ref().map(super::plans::limit_names).unwrap_or_default();
+    let keys = super::keys::read(top.table("keys"), &names);
+    let anonymous = keys.as_ref().zip(plans.as_ref()).and_then(|(keys, plans)| super::keys::anonymous(&top.table("keys"), keys, plans));
+    let routes = super::routes::read(&top, plans.as_ref());
+    let challenge = keys.as_ref().and_then(|keys| keys.carriers.first()).map(|carrier| carrier.challenge()).unwrap_or_default();
+    let style = super::style::read(&top, merged, faults, plans.as_ref(), challenge);
+    top.finish();
+    let tokens = token::shapes().map_err(|fault| faults.push("", "tollgate", fault)).ok()?;
+    Some(Policy { server: server?, keys: keys?, plans: plans?, routes: routes?, style: style?, anonymous: anonymous?, tokens })
+}

@@ -1,0 +1,207 @@
+//! Reads one table of the configuration field by field. A wrong field is a fault and leaves its default; the reading
+//! goes on, so that all faults are found. What nobody asked for is an unknown key, told with the nearest known one.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use figment::value::{Dict, Empty, Value};
+
+use super::fault::Faults;
+use super::source::Merged;
+use crate::domain::time::Span;
+
+/// One table, while it is read.
+pub struct Table<'a> {
+    dict: Option<&'a Dict>,
+    /// `plans[0]`; empty at the top.
+    pub path: String,
+    known: RefCell<Vec<&'static str>>,
+    from: &'a Merged,
+    faults: &'a Faults,
+}
+
+impl<'a> Table<'a> {
+    /// The whole configuration.
+    pub fn top(from: &'a Merged, faults: &'a Faults) -> Self {
+        Self::new(Some(&from.values), String::new(), from, faults)
+    }
+
+    /// The defaults alone.
+    pub fn defaults(from: &'a Merged, faults: &'a Faults) -> Self {
+        Self::new(Some(&from.defaults), String::new(), from, faults)
+    }
+
+    fn new(dict: Option<&'a Dict>, path: String, from: &'a Merged, faults: &'a Faults) -> Self {
+        Self { dict, path, known: RefCell::default(), from, faults }
+    }
+
+    /// The full key of a field.
+    pub fn key(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    /// A fault of a field.
+    pub fn fault(&self, name: &str, message: impl Into<String>) {
+        let key = if name.is_empty() { self.path.clone() } else { self.key(name) };
+        let source = match self.dict.and_then(|dict| dict.get(name).or_else(|| dict.values().next())) {
+            Some(value) => self.from.source(&key, value),
+            None => "built-in default".into(),
+        };
+        self.faults.push(key, source, message);
+    }
+
+    /// A field without a default is not there; one that is there and wrong was told already.
+    pub fn missing(&self, name: &str) {
+        if self.dict.is_some_and(|dict| !dict.contains_key(name)) {
+            self.fault(name, "must be given");
+        }
+    }
+
+    /// A fault below a field, as `answers[3].body` is below `style`.
+    pub fn fault_below(&self, key: &str, message: impl Into<String>) {
+        let first = key.split(['.', '[']).next().unwrap_or(key);
+        let source = self
+            .dict
+            .and_then(|dict| dict.get(first))
+            .map_or_else(|| "built-in default".into(), |value| self.from.source(&self.key(key), value));
+        self.faults.push(self.key(key), source, message);
+    }
+
+    fn get(&self, name: &'static str) -> Option<&'a Value> {
+        self.known.borrow_mut().push(name);
+        self.dict?.get(name).filter(|value| !matches!(value, Value::Empty(_, Empty::None | Empty::Unit)))
+    }
+
+    fn take<T>(&self, name: &'static str, wanted: &str, read: impl Fn(&'a Value) -> Option<T>) -> Option<T> {
+        let value = self.get(name)?;
+        let read = read(value);
+        if read.is_none() {
+            self.fault(name, format!("must be {wanted}, and is {}", told(value)));
+        }
+        read
+    }
+
+    /// A text. A number or flag from the environment is one too.
+    pub fn text(&self, name: &'static str) -> Option<String> {
+        self.take(name, "a text", text_of)
+    }
+
+    /// Yes or no.
+    pub fn flag(&self, name: &'static str) -> Option<bool> {
+        self.take(name, "true or false", Value::to_bool)
+    }
+
+    /// A whole number within a range.
+    pub fn number(&self, name: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+        let wanted = format!("a whole number from {} to {}", range.start(), range.end());
+        self.take(name, &wanted, |value| number_of(value).filter(|number| range.contains(number)))
+    }
+
+    /// A length of time within a range of seconds.
+    pub fn span(&self, name: &'static str, seconds: RangeInclusive<u64>) -> Option<Span> {
+        let span = self.parsed(name, Span::parse)?;
+        let within = (Span::from_secs(*seconds.start())..=Span::from_secs(*seconds.end())).contains(&span);
+        if !within {
+            self.fault(
+                name,
+                format!("must be from {} to {}, and is {span}", Span::from_secs(*seconds.start()), Span::from_secs(*seconds.end())),
+            );
+        }
+        within.then_some(span)
+    }
+
+    /// A text that has to be read further; its own fault is told.
+    pub fn parsed<T, E: Display>(&self, name: &'static str, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
+        let text = self.text(name)?;
+        match parse(&text) {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                self.fault(name, fault.to_string());
+                None
+            }
+        }
+    }
+
+    /// One of a few words.
+    pub fn word<T: Copy>(&self, name: &'static str, known: &str, find: impl Fn(&str) -> Option<T>) -> Option<T> {
+        self.parsed(name, |text| find(text).ok_or_else(|| format!("must be {known}, and is '{text}'")))
+    }
+
+    /// A list of texts.
+    pub fn texts(&self, name: &'static str) -> Option<Vec<String>> {
+        self.take(name, "a list of texts", |value| match value {
+            Value::Array(_, items) => items.iter().map(text_of).collect(),
+            _ => None,
+        })
+    }
+
+    /// A list of texts that have to be read further; each fault is told.
+    pub fn all_parsed<T, E: Display>(&self, name: &'static str, parse: impl Fn(&str) -> Result<T, E>) -> Option<Vec<T>> {
+        let read = self.texts(name)?.into_iter().enumerate().map(|(index, text)| match parse(&text) {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                self.fault_below(&format!("{name}[{index}]"), fault.to_string());
+                None
+            }
+        });
+        // Gathered first, so that every fault is told.
+        read.collect::<Vec<_>>().into_iter().collect()
+    }
+
+    /// A table below this one.
+    pub fn table(&self, name: &'static str) -> Table<'a> {
+        let dict = self.take(name, "a table", |value| value.as_dict());
+        Table::new(dict, self.key(name), self.from, self.faults)
+    }
+
+    /// A list of tables below this one; `None` where it is not there.
+    pub fn tables(&self, name: &'static str) -> Option<Vec<Table<'a>>> {
+        let items = self.take(name, "a list of tables", |value| match value {
+            Value::Array(_, items) => items.iter().map(Value::as_dict).collect::<Option<Vec<_>>>(),
+            _ => None,
+        })?;
+        let table = |(index, dict)| Table::new(Some(dict), self.key(&format!("{name}[{index}]")), self.from, self.faults);
+        Some(items.into_iter().enumerate().map(table).collect())
+    }
+
+    /// What is there and nobody asked for is a fault.
+    pub fn finish(self) {
+        let known = self.known.borrow();
+        for (name, value) in self.dict.into_iter().flatten().filter(|(name, _)| !known.contains(&name.as_str())) {
+            let nearest = known.iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+            let hint = nearest.map(|nearest| format!("; did you mean '{nearest}'?")).unwrap_or_default();
+            let key = self.key(name);
+            self.faults.push(&key, self.from.source(&key, value), format!("there is no such setting{hint}"));
+        }
+    }
+}
+
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(_, text) => Some(text.clone()),
+        Value::Char(_, letter) => Some(letter.to_string()),
+        Value::Num(_, number) => {
+            number.to_i128().map(|number| number.to_string()).or_else(|| number.to_f64().map(|number| number.to_string()))
+        }
+        Value::Bool(_, flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+fn number_of(value: &Value) -> Option<u64> {
+    match value {
+        Value::Num(_, number) => number.to_u128().or_else(|| number.to_i128().and_then(|number| number.try_into().ok()))?.try_into().ok(),
+        _ => None,
+    }
+}
+
+/// A value as a person would name it.
+fn told(value: &Value) -> String {
+    match value {
+        Value::Dict(..) => "a table".into(),
+        Value::Array(..) => "a list".into(),
+        Value::Bool(_, flag) => flag.to_string(),
+        other => text_of(other).map_or_else(|| "something else".into(), |text| format!("'{text}'")),
+    }
+}

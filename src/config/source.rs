@@ -1,0 +1,74 @@
+//! Where a configuration comes from: figment lays the file over the defaults, and the environment over both.
+
+use std::path::{Path, PathBuf};
+
+use figment::providers::{Env, Format, Toml};
+use figment::value::{Dict, Value};
+use figment::{Figment, Profile, Provider};
+
+use super::fault::Fault;
+
+/// What every setting in the environment begins with.
+const VARIABLES: &str = "TOLLGATE_";
+
+/// Variables that are no settings: the file, and the log level.
+const NOT_SETTINGS: [&str; 2] = ["config", "log"];
+
+/// The merged values, and where each came from.
+pub struct Merged {
+    figment: Figment,
+    /// The merged settings.
+    pub values: Dict,
+    /// The built-in settings alone.
+    pub defaults: Dict,
+}
+
+impl Merged {
+    /// Reads the defaults, the file and the environment.
+    pub fn read(file: Option<&Path>) -> Result<Self, Vec<Fault>> {
+        let builtin = Figment::from(Toml::string(super::DEFAULT));
+        let defaults = flat(&builtin).map_err(|fault| unreadable("the defaults", &fault))?;
+        let mut figment = builtin;
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path).map_err(|fault| unreadable(&path.display().to_string(), &fault))?;
+            // Told apart from a fault of the environment, and with the line it is in.
+            flat(&Figment::from(Toml::string(&text))).map_err(|fault| unreadable(&path.display().to_string(), &fault))?;
+            figment = figment.merge(Toml::file_exact(path));
+        }
+        let figment = figment.merge(Env::prefixed(VARIABLES).ignore(&NOT_SETTINGS).split("__"));
+        let values = flat(&figment).map_err(|fault| unreadable("the environment", &fault))?;
+        Ok(Self { figment, values, defaults })
+    }
+
+    /// Where a value came from: a file, a variable, or the defaults.
+    pub fn source(&self, key: &str, value: &Value) -> String {
+        let Some(metadata) = self.figment.get_metadata(value.tag()) else { return "built-in default".into() };
+        match metadata.source.as_ref().and_then(|source| source.file_path()) {
+            Some(path) => path.display().to_string(),
+            None if metadata.name.contains("environment") => variable(key),
+            None => "built-in default".into(),
+        }
+    }
+}
+
+/// The variable that sets a key.
+fn variable(key: &str) -> String {
+    let key = key.split('[').next().unwrap_or(key);
+    format!("{VARIABLES}{}", key.to_uppercase().replace('.', "__"))
+}
+
+fn flat(figment: &Figment) -> figment::error::Result<Dict> {
+    Ok(figment.data()?.remove(&Profile::Default).unwrap_or_default())
+}
+
+fn unreadable(source: &str, fault: &dyn std::fmt::Display) -> Vec<Fault> {
+    vec![Fault { key: String::new(), source: source.into(), message: format!("cannot be read: {}", fault.to_string().trim()) }]
+}
+
+/// The file to read: the one that was named, or `auth.toml` where there is one.
+pub fn file(named: Option<&Path>) -> Option<PathBuf> {
+    match named {
+        Some(path) => Some(path.to_owned()),
+        None => Some(PathBuf::from("auth.toml")).filter(|path| path.exists()),
+    }
+}

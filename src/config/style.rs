@@ -1,0 +1,86 @@
+//! `[style]`.
+
+use std::sync::Arc;
+
+use super::fault::Faults;
+use super::keys::required;
+use super::reader::Table;
+use super::source::Merged;
+use crate::domain::plan::Plans;
+use crate::domain::verdict::Verdict;
+use crate::style::{AnswerSource, HeaderSource, Style, StyleSource, Vocabulary};
+
+pub(super) fn read(top: &Table<'_>, merged: &Merged, faults: &Faults, plans: Option<&Plans>, challenge: String) -> Option<Style> {
+    let table = top.table("style");
+    let builtin = answers(&Table::defaults(merged, faults).table("style"))?;
+    let source = StyleSource {
+        content_type: table.text("content_type").unwrap_or_default(),
+        body: table.text("body").unwrap_or_default(),
+        headers: headers(&table).unwrap_or_default(),
+        answers: answers(&table)?,
+    };
+    // Without plans it is not known which limits there are: their faults are told first.
+    let vocabulary = Vocabulary { limits: limits(plans?), challenge };
+    let compiled = Style::compile(&source, &builtin, &vocabulary);
+    let style = match compiled {
+        Ok(style) => Some(style),
+        Err(found) => {
+            found.into_iter().for_each(|fault| table.fault_below(&fault.key, fault.message));
+            None
+        }
+    };
+    table.finish();
+    style
+}
+
+fn limits(plans: &Plans) -> Vec<(Arc<str>, bool)> {
+    let mut limits: Vec<_> =
+        plans.all().iter().flat_map(|plan| plan.limits.iter().map(|limit| (limit.name.clone(), limit.is_quota()))).collect();
+    limits.sort();
+    limits.dedup();
+    limits
+}
+
+fn answers(table: &Table<'_>) -> Option<Vec<AnswerSource>> {
+    let read: Vec<Option<AnswerSource>> = table.tables("answers")?.into_iter().map(answer).collect();
+    read.into_iter().collect()
+}
+
+fn answer(table: Table<'_>) -> Option<AnswerSource> {
+    let verdicts = table.all_parsed("verdicts", |text| Verdict::from_name(text).ok_or_else(|| no_verdict(text)));
+    if verdicts.is_none() || verdicts.as_ref().is_some_and(Vec::is_empty) {
+        required::<()>(&table, "verdicts", None);
+    }
+    let answer = AnswerSource {
+        verdicts: verdicts.unwrap_or_default(),
+        limits: table.texts("limits"),
+        status: table.number("status", 100..=999).map(|status| status as u16),
+        code: table.text("code"),
+        message: table.text("message"),
+        content_type: table.text("content_type"),
+        headers: headers(&table),
+        body: table.text("body"),
+    };
+    table.finish();
+    Some(answer)
+}
+
+fn headers(table: &Table<'_>) -> Option<Vec<HeaderSource>> {
+    let read: Vec<Option<HeaderSource>> = table.tables("headers")?.into_iter().map(header).collect();
+    read.into_iter().collect()
+}
+
+fn header(table: Table<'_>) -> Option<HeaderSource> {
+    let (name, value) = (required(&table, "name", table.text("name")), required(&table, "value", table.text("value")));
+    let each_limit = table.flag("each_limit").unwrap_or(false);
+    table.finish();
+    Some(HeaderSource { name: name?, value: value?, each_limit })
+}
+
+fn no_verdict(text: &str) -> String {
+    let nearest = Verdict::ALL
+        .iter()
+        .map(|verdict| verdict.name())
+        .max_by(|a, b| strsim::jaro_winkler(a, text).total_cmp(&strsim::jaro_winkler(b, text)));
+    format!("there is no verdict '{text}'; did you mean '{}'?", nearest.unwrap_or_default())
+}

@@ -1,0 +1,65 @@
+//! The few ways in which an operation fails. The outer message is for the caller; what is inner goes to the log.
+
+use std::fmt;
+
+/// One wrong field of an input: its name, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldFault {
+    /// The field as the caller wrote it, `limits.minute`.
+    pub field: String,
+    /// What is wrong with it, and how to mend it.
+    pub message: String,
+}
+
+/// Why an operation was not done.
+#[derive(Debug)]
+pub enum Error {
+    /// There is no such thing.
+    NotFound(String),
+    /// The input is wrong; every wrong field at once.
+    Invalid(Vec<FieldFault>),
+    /// It does not go with what is there.
+    Conflict(String),
+    /// The balance does not cover it.
+    NoBalance,
+    /// The store cannot do it now. The text is inner: it never reaches a caller.
+    Unavailable(String),
+    /// A fault of our own. The text is inner: it never reaches a caller.
+    Internal(String),
+}
+
+impl Error {
+    /// One wrong field.
+    pub fn field(field: &str, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldFault { field: field.into(), message: message.into() }])
+    }
+
+    /// What the caller may be told.
+    pub fn outer(&self) -> String {
+        match self {
+            Self::NotFound(what) => format!("There is no {what}."),
+            Self::Invalid(faults) => {
+                faults.iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect::<Vec<_>>().join("; ")
+            }
+            Self::Conflict(message) => message.clone(),
+            Self::NoBalance => "The balance does not cover it.".into(),
+            Self::Unavailable(_) => "The database cannot be used right now; nothing was changed. The log says why.".into(),
+            Self::Internal(_) => "Something went wrong here; the log says what, under this request id.".into(),
+        }
+    }
+}
+
+/// The whole of it, for the log.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(inner) | Self::Internal(inner) => write!(f, "{} ({inner})", self.outer()),
+            _ => f.write_str(&self.outer()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The result of an operation.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,20 @@
+//! What the product talks about: keys, accounts, plans, limits, verdicts. Pure: no file, no socket, no clock;
+//! `now` is handed in.
+
+pub mod address;
+pub mod balance;
+pub mod caller;
+pub mod carrier;
+pub mod decision;
+pub mod error;
+pub mod id;
+pub mod key;
+pub mod limit;
+pub mod path;
+pub mod plan;
+pub mod route;
+pub mod scope;
+pub mod time;
+pub mod token;
+pub mod verdict;
+pub mod window;

@@ -1,0 +1,192 @@
+//! Routes: what one path and method asks of a caller.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::Method;
+
+/// One route as configured.
+#[derive(Clone, Debug, Default)]
+pub struct Route {
+    /// `/v1/sets`, `/v1/sets/*` (any one segment), `/v1/partner/**` (that path and all below).
+    pub path: String,
+    /// The methods it holds for; none given: all. `GET` holds for `HEAD` too.
+    pub methods: Vec<Method>,
+    /// Needs no credential, charges nothing.
+    pub open: bool,
+    /// One of these plans; none given: any.
+    pub plans: Vec<String>,
+    /// All of these scopes.
+    pub scopes: Vec<String>,
+    /// What a request draws from each limit in requests.
+    pub cost: u64,
+    /// What it costs in tokens.
+    pub tokens: u64,
+    /// The limits it draws on; none given: all.
+    pub limits: Option<Vec<String>>,
+}
+
+/// Every route, ready to match. A path that no route matches needs a credential and costs 1.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    by_method: BTreeMap<String, Matcher>,
+    /// For methods that no route names.
+    any: Matcher,
+    fallback: Arc<Route>,
+}
+
+impl Routes {
+    /// Compiles them; answers every fault with the index of its route.
+    pub fn new(routes: Vec<Route>) -> Result<Self, Vec<(usize, String)>> {
+        let fallback = Arc::new(Route { cost: 1, ..Route::default() });
+        let named = routes.iter().flat_map(|route| &route.methods).map(|method| method.as_str().to_owned());
+        let mut by_method: BTreeMap<_, _> = named.map(|method| (method, Matcher::default())).collect();
+        let mut any = Matcher::default();
+        let mut faults = Vec::new();
+        let (everywhere, of_methods): (Vec<_>, Vec<_>) =
+            routes.into_iter().map(Arc::new).enumerate().partition(|(_, route)| route.methods.is_empty());
+        // Those that name the method come first: where one of all methods has the same path, it stands back.
+        for (index, route) in of_methods {
+            let fault = route.methods.iter().find_map(|method| by_method.get_mut(method.as_str())?.insert(&route).err());
+            faults.extend(fault.map(|fault| (index, fault)));
+        }
+        for (index, route) in everywhere {
+            let fault = by_method.values_mut().chain([&mut any]).find_map(|matcher| matcher.insert(&route).err());
+            faults.extend(fault.map(|fault| (index, fault)));
+        }
+        if faults.is_empty() { Ok(Self { by_method, any, fallback }) } else { Err(faults) }
+    }
+
+    /// The route of a normalised path: the most specific one that holds for this method.
+    pub fn of(&self, method: &str, path: &str) -> &Arc<Route> {
+        let method = if method == "HEAD" && !self.by_method.contains_key("HEAD") { "GET" } else { method };
+        let matcher = self.by_method.get(method).unwrap_or(&self.any);
+        matcher.router.at(trimmed(path)).map_or(&self.fallback, |matched| matched.value)
+    }
+}
+
+/// The routes of one method.
+#[derive(Clone, Debug, Default)]
+struct Matcher {
+    router: matchit::Router<Arc<Route>>,
+    /// Which patterns are there, and whether a route that names its methods brought them.
+    known: BTreeMap<String, bool>,
+}
+
+impl Matcher {
+    fn insert(&mut self, route: &Arc<Route>) -> Result<(), String> {
+        for pattern in patterns(&route.path)? {
+            let by_method = !route.methods.is_empty();
+            match self.known.insert(pattern.clone(), by_method) {
+                None => self.router.insert(pattern, route.clone()).map_err(|fault| format!("it clashes with another route: {fault}"))?,
+                Some(true) if !by_method => {
+                    self.known.insert(pattern, true);
+                }
+                Some(_) => return Err("another route has the same path and method".into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// With and without a slash at its end, a path is the same to most apps, so it is the same route.
+fn trimmed(path: &str) -> &str {
+    match path.strip_suffix('/') {
+        Some("") | None => path,
+        Some(rest) => rest,
+    }
+}
+
+/// Our pattern as the router's: `*` is one segment, `**` at the end is the path itself and all below.
+fn patterns(path: &str) -> Result<Vec<String>, String> {
+    let wrong = |why: &str| format!("'{path}' is no path pattern: {why}");
+    if !path.starts_with('/') {
+        return Err(wrong("it begins with '/'"));
+    }
+    let (stem, below) = match path.strip_suffix("/**") {
+        Some(stem) => (stem, true),
+        None => (trimmed(path), false),
+    };
+    let mut pattern = String::new();
+    for (index, segment) in stem.split('/').enumerate().skip(1) {
+        pattern.push('/');
+        match segment {
+            "*" => pattern.push_str(&format!("{{s{index}}}")),
+            "" if stem == "/" => {}
+            "" | "." | ".." => return Err(wrong("it holds an empty or dot segment")),
+            _ if segment.contains(['*', '%', '?', '#', '\\', ';']) => {
+                return Err(wrong(
+                    "'*' stands for a whole segment, '**' for all below and only at the end; other characters are written as they are, not encoded",
+                ));
+            }
+            _ => pattern.push_str(&segment.replace('{', "{{").replace('}', "}}")),
+        }
+    }
+    let rest = format!("{pattern}/{{*rest}}");
+    Ok(match (below, pattern.is_empty()) {
+        (true, true) => vec!["/".into(), rest],
+        (true, false) => vec![pattern, rest],
+        (false, _) => vec![pattern],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(path: &str, methods: &[&str], cost: u64) -> Route {
+        let methods = methods.iter().map(|method| method.parse().unwrap()).collect();
+        Route { path: path.into(), methods, cost, ..Route::default() }
+    }
+
+    #[test]
+    fn the_most_specific_route_of_the_method_holds() {
+        let routes = Routes::new(vec![
+            route("/v1/**", &[], 2),
+            route("/v1/sets/*", &[], 3),
+            route("/v1/sets/all", &["GET"], 4),
+            route("/v1/sets/all", &["POST"], 5),
+            route("/v1/sets/all", &[], 8),
+            route("/v1/partner/**", &[], 6),
+            route("/brace/{x}", &[], 7),
+        ])
+        .unwrap();
+        for (method, path, cost) in [
+            ("GET", "/", 1),
+            ("GET", "/v2/x", 1),
+            ("GET", "/v1", 2),
+            ("GET", "/v1/", 2),
+            ("GET", "/v1/other/deep", 2),
+            ("GET", "/v1/sets/17", 3),
+            ("GET", "/v1/sets/17/", 3),
+            ("GET", "/v1/sets/17/cards", 2),
+            ("GET", "/v1/sets/all", 4),
+            ("HEAD", "/v1/sets/all", 4),
+            ("POST", "/v1/sets/all", 5),
+            ("PUT", "/v1/sets/all", 8),
+            ("BREW", "/v1/partner", 6),
+            ("GET", "/v1/partner/", 6),
+            ("GET", "/v1/partner/deep/er", 6),
+            ("GET", "/v1/partnership", 2),
+            ("GET", "/brace/{x}", 7),
+        ] {
+            assert_eq!(routes.of(method, path).cost, cost, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_for_everything_holds_for_the_root_too() {
+        let routes = Routes::new(vec![route("/**", &[], 9)]).unwrap();
+        assert_eq!(routes.of("GET", "/").cost, 9);
+        assert_eq!(routes.of("GET", "/a/b").cost, 9);
+    }
+
+    #[test]
+    fn patterns_are_checked() {
+        for wrong in ["", "v1", "/v1/*.json", "/v1/**/x", "/v1//x", "/a/../b", "/a%20b"] {
+            assert!(Routes::new(vec![route(wrong, &[], 1)]).is_err(), "{wrong}");
+        }
+        let faults = Routes::new(vec![route("/a", &[], 1), route("/a/", &[], 1)]).unwrap_err();
+        assert_eq!(faults[0].0, 1, "the second of two that clash is named");
+    }
+}

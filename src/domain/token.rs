@@ -1,0 +1,67 @@
+//! Service tokens: what the app, or the operator's scripts, use to talk to tollgate.
+
+use super::key::{Alphabet, Environment, Environments};
+use super::time::Timestamp;
+
+/// What a service token begins with.
+pub const PREFIX: &str = "tgs_";
+
+/// What a service token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TokenScope {
+    /// Ask for verdicts and charge balances.
+    Verify,
+    /// Everything under the admin API.
+    Admin,
+    /// Read the metrics.
+    Metrics,
+}
+
+impl TokenScope {
+    /// Every scope.
+    pub const ALL: [Self; 3] = [Self::Verify, Self::Admin, Self::Metrics];
+
+    /// Its one name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Admin => "admin",
+            Self::Metrics => "metrics",
+        }
+    }
+
+    /// By its name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
+    }
+}
+
+/// A service token as stored.
+#[derive(Clone, Debug)]
+pub struct TokenRecord {
+    /// `tok_…`.
+    pub id: String,
+    /// What people call it; may be empty.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<TokenScope>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// The shape of a service token: as a key's, with a checksum.
+pub fn shapes() -> Result<Environments, String> {
+    let alphabet = Alphabet::parse("base62")?;
+    let shape = Environment {
+        name: "service".into(),
+        prefix: PREFIX.into(),
+        length: 48,
+        alphabet,
+        checksum: true,
+        reserved: false,
+        imported: false,
+    };
+    Ok(Environments::new(vec![shape]))
+}

@@ -1,0 +1,150 @@
+//! tollgate's own paths, as a table: what is not in it does not exist.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use http::Method;
+
+use super::handlers::{accounts, balance, check, health, keys, me, plans, tokens, verify};
+use super::request::{Call, Unreadable};
+use super::response::Response;
+use crate::domain::token::TokenScope;
+
+/// Who may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone; what comes out depends on the client's own credential, if on anything.
+    Anyone,
+    /// Whoever has a service token of this scope, and the operator at the control socket.
+    Token(TokenScope),
+}
+
+/// What a handler will have answered.
+pub type Answering = Pin<Box<dyn Future<Output = Result<Response, Unreadable>> + Send>>;
+
+/// One path and method.
+pub struct Endpoint {
+    /// `None`: any method.
+    pub method: Option<Method>,
+    /// Below the prefix; `{id}` is one segment.
+    pub path: &'static str,
+    /// Who may call.
+    pub access: Access,
+    /// What answers.
+    pub handler: fn(Call) -> Answering,
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} {}", self.method, self.path)
+    }
+}
+
+macro_rules! endpoints {
+    ($($method:tt $path:literal $access:expr => $handler:path;)*) => {
+        /// All of them.
+        pub static ENDPOINTS: &[Endpoint] = &[$(Endpoint { method: endpoints!(@ $method), path: $path, access: $access, handler: |call| Box::pin($handler(call)) },)*];
+    };
+    (@ ANY) => { None };
+    (@ $method:ident) => { Some(Method::$method) };
+}
+
+const ANYONE: Access = Access::Anyone;
+const VERIFY: Access = Access::Token(TokenScope::Verify);
+const ADMIN: Access = Access::Token(TokenScope::Admin);
+
+endpoints! {
+    ANY    "/v1/check"             ANYONE => check::check;
+    ANY    "/v1/check/nginx"       ANYONE => check::check_nginx;
+    POST   "/v1/verify"            VERIFY => verify::verify;
+    POST   "/v1/balance"           VERIFY => balance::change;
+    GET    "/v1/me"                ANYONE => me::me;
+    GET    "/v1/health"            ANYONE => health::health;
+    GET    "/v1/ready"             ANYONE => health::ready;
+    GET    "/v1/plans"             ADMIN  => plans::list;
+    GET    "/v1/accounts"          ADMIN  => accounts::list;
+    POST   "/v1/accounts"          ADMIN  => accounts::create;
+    GET    "/v1/accounts/{id}"     ADMIN  => accounts::show;
+    PATCH  "/v1/accounts/{id}"     ADMIN  => accounts::set;
+    GET    "/v1/keys"              ADMIN  => keys::list;
+    POST   "/v1/keys"              ADMIN  => keys::create;
+    GET    "/v1/keys/{id}"         ADMIN  => keys::show;
+    PATCH  "/v1/keys/{id}"         ADMIN  => keys::set;
+    DELETE "/v1/keys/{id}"         ADMIN  => keys::revoke;
+    POST   "/v1/keys/{id}/rotate"  ADMIN  => keys::rotate;
+    GET    "/v1/tokens"            ADMIN  => tokens::list;
+    POST   "/v1/tokens"            ADMIN  => tokens::create;
+    DELETE "/v1/tokens/{id}"       ADMIN  => tokens::revoke;
+}
+
+/// What a path below the prefix comes to.
+pub enum Matched {
+    /// An endpoint, and what `{id}` is.
+    Endpoint(&'static Endpoint, String),
+    /// The path is known, with these methods.
+    WrongMethod(Vec<&'static str>),
+    /// Nothing.
+    Nothing,
+}
+
+/// Finds the endpoint of a path below the prefix.
+pub fn find(method: &Method, path: &str) -> Matched {
+    let of_path = || ENDPOINTS.iter().filter_map(|endpoint| matches(endpoint.path, path).map(|id| (endpoint, id)));
+    // HEAD is GET without its body (RFC 9110, 9.3.2).
+    let wanted =
+        |endpoint: &Endpoint| endpoint.method.as_ref().is_none_or(|own| own == method || (method == Method::HEAD && own == Method::GET));
+    if let Some((endpoint, id)) = of_path().find(|(endpoint, _)| wanted(endpoint)) {
+        return Matched::Endpoint(endpoint, id.to_owned());
+    }
+    let mut methods: Vec<&'static str> = of_path().filter_map(|(endpoint, _)| endpoint.method.as_ref().map(static_name)).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    if methods.is_empty() { Matched::Nothing } else { Matched::WrongMethod(methods) }
+}
+
+fn static_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "PUT",
+    }
+}
+
+/// Whether a path is of a pattern, and what its `{id}` is; empty where it has none.
+fn matches<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
+    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+    let mut id = "";
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(id),
+            (Some("{id}"), Some(segment)) if !segment.is_empty() => id = segment,
+            (Some(wanted), Some(given)) if wanted == given => {}
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_found() {
+        let told = |method: Method, path: &str| match find(&method, path) {
+            Matched::Endpoint(endpoint, id) => format!("{} {id}", endpoint.path),
+            Matched::WrongMethod(methods) => methods.join(","),
+            Matched::Nothing => "nothing".into(),
+        };
+        assert_eq!(told(Method::GET, "/v1/keys/key_1"), "/v1/keys/{id} key_1");
+        assert_eq!(told(Method::POST, "/v1/keys/key_1/rotate"), "/v1/keys/{id}/rotate key_1");
+        assert_eq!(told(Method::HEAD, "/v1/health"), "/v1/health ");
+        assert_eq!(told(Method::PUT, "/v1/keys"), "GET,POST,HEAD");
+        assert_eq!(told(Method::PUT, "/v1/check"), "/v1/check ");
+        for path in ["", "/", "/v1", "/v1/keys/", "/v1/keys/a/b", "/v2/keys"] {
+            assert_eq!(told(Method::GET, path), "nothing", "{path}");
+        }
+    }
+}

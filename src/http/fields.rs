@@ -1,0 +1,140 @@
+//! Reads a JSON object field by field: every wrong field is named in one answer, and so is every one that nobody knows.
+
+use std::fmt::Display;
+
+use serde_json::{Map, Value};
+
+use crate::domain::balance;
+use crate::domain::error::{Error, FieldFault, Result};
+use crate::service::limits::OverrideChanges;
+
+/// An object, while it is read.
+pub struct Fields {
+    map: Map<String, Value>,
+    known: Vec<&'static str>,
+    faults: Vec<FieldFault>,
+}
+
+impl Fields {
+    /// Takes the object.
+    pub fn new(value: Value) -> Result<Self> {
+        match value {
+            Value::Object(map) => Ok(Self { map, known: Vec::new(), faults: Vec::new() }),
+            _ => Err(Error::field("body", "must be a JSON object")),
+        }
+    }
+
+    /// A fault of a field.
+    pub fn fault(&mut self, field: &str, message: impl Display) {
+        self.faults.push(FieldFault { field: field.into(), message: message.to_string() });
+    }
+
+    fn take(&mut self, name: &'static str) -> Option<Value> {
+        self.known.push(name);
+        self.map.shift_remove(name)
+    }
+
+    /// A field that may be null: outer `None` where it is not there.
+    pub fn nullable<T>(&mut self, name: &'static str, wanted: &str, read: impl FnOnce(Value) -> Option<T>) -> Option<Option<T>> {
+        match self.take(name)? {
+            Value::Null => Some(None),
+            value => {
+                let read = read(value);
+                if read.is_none() {
+                    self.fault(name, format!("must be {wanted}"));
+                }
+                read.map(Some)
+            }
+        }
+    }
+
+    /// A field; null is as if it were not there.
+    pub fn get<T>(&mut self, name: &'static str, wanted: &str, read: impl FnOnce(Value) -> Option<T>) -> Option<T> {
+        self.nullable(name, wanted, read).flatten()
+    }
+
+    /// A text.
+    pub fn text(&mut self, name: &'static str) -> Option<String> {
+        self.get(name, "a text", text)
+    }
+
+    /// Yes or no.
+    pub fn flag(&mut self, name: &'static str) -> Option<bool> {
+        self.get(name, "true or false", |value| value.as_bool())
+    }
+
+    /// A whole number from 0 to `most`.
+    pub fn number(&mut self, name: &'static str, most: u64) -> Option<u64> {
+        self.get(name, &format!("a whole number from 0 to {most}"), |value| value.as_u64().filter(|number| *number <= most))
+    }
+
+    /// Tokens, which may be negative.
+    pub fn tokens(&mut self, name: &'static str) -> Option<i64> {
+        let wanted = format!("a whole number from -{0} to {0}", balance::MOST);
+        self.get(name, &wanted, |value| value.as_i64().filter(|number| number.abs() <= balance::MOST))
+    }
+
+    /// A list of texts.
+    pub fn texts(&mut self, name: &'static str) -> Option<Vec<String>> {
+        self.get(name, "a list of texts", |value| match value {
+            Value::Array(items) => items.into_iter().map(text).collect(),
+            _ => None,
+        })
+    }
+
+    /// A text that has to be read further; its own fault is told. May be null.
+    pub fn parsed<T, E: Display>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<Option<T>> {
+        match self.nullable(name, "a text", text)? {
+            None => Some(None),
+            Some(text) => match parse(&text) {
+                Ok(value) => Some(Some(value)),
+                Err(fault) => {
+                    self.fault(name, fault);
+                    None
+                }
+            },
+        }
+    }
+
+    /// An object.
+    pub fn object(&mut self, name: &'static str) -> Option<Map<String, Value>> {
+        self.get(name, "an object", |value| match value {
+            Value::Object(map) => Some(map),
+            _ => None,
+        })
+    }
+
+    /// Overrides of limits: `{"minute": 600, "day": null}`.
+    pub fn limits(&mut self) -> OverrideChanges {
+        let map = self.object("limits").unwrap_or_default();
+        let mut changes = OverrideChanges::new();
+        for (name, value) in map {
+            match value {
+                Value::Null => drop(changes.insert(name, None)),
+                value => match value.as_u64() {
+                    Some(number) => drop(changes.insert(name, Some(number))),
+                    None => self.fault(&format!("limits.{name}"), "must be a whole number from 1 up, or null to take the override away"),
+                },
+            }
+        }
+        changes
+    }
+
+    /// What is left is unknown, and a fault.
+    pub fn finish(mut self) -> Result<()> {
+        let unknown: Vec<String> = self.map.keys().cloned().collect();
+        for name in unknown {
+            let nearest = self.known.iter().max_by(|a, b| strsim::jaro_winkler(a, &name).total_cmp(&strsim::jaro_winkler(b, &name)));
+            let hint = nearest.map(|nearest| format!("; did you mean '{nearest}'?")).unwrap_or_default();
+            self.fault(&name, format!("there is no such field{hint}"));
+        }
+        if self.faults.is_empty() { Ok(()) } else { Err(Error::Invalid(self.faults)) }
+    }
+}
+
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}

@@ -1,0 +1,56 @@
+//! Accounts, for whoever administrates.
+
+use http::StatusCode;
+
+use crate::domain::caller::Kind;
+use crate::domain::error::Result;
+use crate::domain::id;
+use crate::domain::time::Timestamp;
+use crate::http::fields::Fields;
+use crate::http::request::{Call, Unreadable};
+use crate::http::response::{self, Response};
+use crate::http::views;
+use crate::service::accounts::AccountInput;
+
+/// A page of accounts.
+pub async fn list(call: Call) -> Result<Response, Unreadable> {
+    let (ask, _) = call.page(id::ACCOUNT, &["search"])?;
+    let page = call.services.accounts(ask, call.now).await?;
+    Ok(response::json(StatusCode::OK, &views::page(&page, views::account)))
+}
+
+/// Makes one.
+pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
+    let input = read(call.json().await?)?;
+    let account = call.services.create_account(input, call.now).await?;
+    Ok(response::json(StatusCode::CREATED, &views::account(&account)))
+}
+
+/// Shows one.
+pub async fn show(call: Call) -> Result<Response, Unreadable> {
+    let account = call.services.account(&call.id, call.now).await?;
+    Ok(response::json(StatusCode::OK, &views::account(&account)))
+}
+
+/// Changes one.
+pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
+    let input = read(call.json().await?)?;
+    let account = call.services.set_account(&call.id, input, call.now).await?;
+    Ok(response::json(StatusCode::OK, &views::account(&account)))
+}
+
+fn read(body: serde_json::Value) -> Result<AccountInput> {
+    let mut fields = Fields::new(body)?;
+    let kind = |text: &str| Kind::from_name(text).ok_or("must be personal or organization");
+    let input = AccountInput {
+        name: fields.text("name"),
+        kind: fields.parsed("kind", kind).flatten(),
+        plan: fields.text("plan"),
+        plan_until: fields.parsed("plan_until", Timestamp::parse),
+        balance: fields.tokens("balance"),
+        limits: fields.limits(),
+        disabled: fields.flag("disabled"),
+    };
+    fields.finish()?;
+    Ok(input)
+}

@@ -1,0 +1,107 @@
+//! Keys, for whoever administrates.
+
+use http::StatusCode;
+use serde_json::Value;
+
+use crate::domain::address::parse_range;
+use crate::domain::error::{Error, Result};
+use crate::domain::id;
+use crate::domain::time::{Span, Timestamp};
+use crate::http::fields::Fields;
+use crate::http::request::{Call, Unreadable};
+use crate::http::response::{self, Response};
+use crate::http::views;
+use crate::service::keys::{KeyInput, NewKey};
+
+/// How long a rotated key lives on where nobody says.
+const USUAL_GRACE: Span = Span::from_secs(7 * 86_400);
+
+/// A page of keys.
+pub async fn list(call: Call) -> Result<Response, Unreadable> {
+    let (ask, more) = call.page(id::KEY, &["search", "account"])?;
+    let account = more.into_iter().find(|(name, _)| name == "account").map(|(_, value)| value);
+    let page = call.services.keys(account, ask).await?;
+    Ok(response::json(StatusCode::OK, &views::page(&page, views::key)))
+}
+
+/// Makes one. The raw key is in this answer, and in no other.
+pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
+    let body = call.json().await?;
+    let once = call.once("key", &body)?;
+    let mut fields = Fields::new(body)?;
+    let account = fields.text("account");
+    if account.is_none() {
+        fields.fault("account", "must be given");
+    }
+    let input = read(&mut fields, call.now);
+    fields.finish()?;
+    let made = call.services.create_key(&account.unwrap_or_default(), input, once, call.now).await?;
+    Ok(response::json(StatusCode::CREATED, &new_key(&made)))
+}
+
+/// Shows one.
+pub async fn show(call: Call) -> Result<Response, Unreadable> {
+    Ok(response::json(StatusCode::OK, &views::key(&call.services.key(&call.id).await?)))
+}
+
+/// Changes one.
+pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
+    let mut fields = Fields::new(call.json().await?)?;
+    let input = read(&mut fields, call.now);
+    fields.finish()?;
+    let record = call.services.set_key(&call.id, input, call.now).await?;
+    Ok(response::json(StatusCode::OK, &views::key(&record)))
+}
+
+/// Revokes one; again does no harm.
+pub async fn revoke(call: Call) -> Result<Response, Unreadable> {
+    call.services.revoke_key(&call.id, call.now).await?;
+    Ok(response::empty(StatusCode::NO_CONTENT))
+}
+
+/// Makes a new key in the place of an old one.
+pub async fn rotate(mut call: Call) -> Result<Response, Unreadable> {
+    let has_body = call.parts.headers.contains_key(http::header::CONTENT_TYPE);
+    let mut fields = Fields::new(if has_body { call.json().await? } else { Value::Object(serde_json::Map::new()) })?;
+    let grace = fields.parsed("grace", Span::parse).flatten().unwrap_or(USUAL_GRACE);
+    fields.finish()?;
+    let made = call.services.rotate_key(&call.id, grace, call.now).await?;
+    Ok(response::json(StatusCode::CREATED, &new_key(&made)))
+}
+
+/// The record with the raw key after its id.
+fn new_key(made: &NewKey) -> Value {
+    let mut view = views::key(&made.record);
+    if let (Value::Object(map), Some(plain)) = (&mut view, &made.plain) {
+        map.shift_insert(1, "key".into(), plain.expose().into());
+    }
+    view
+}
+
+/// The fields are named as in the record; `scope`, `ip` and `expires` are what the command line calls them.
+fn read(fields: &mut Fields, now: Timestamp) -> KeyInput {
+    let expires = |text: &str| {
+        Span::parse(text)
+            .map(|span| now.plus(span))
+            .or_else(|_| Timestamp::parse(text))
+            .map_err(|_| Error::field("expires", "must be a length such as 30d, or a time").outer())
+    };
+    let expires_at = fields.parsed("expires_at", Timestamp::parse);
+    let expires = fields.parsed("expires", expires);
+    let texts = fields.texts("ips").or(fields.texts("ip"));
+    let ips = texts.map(|texts| {
+        let ranges = texts.iter().map(|text| parse_range(text).map_err(|fault| fields.fault("ips", fault)));
+        ranges.collect::<Vec<_>>().into_iter().flatten().collect()
+    });
+    KeyInput {
+        name: fields.text("name"),
+        environment: fields.text("environment"),
+        plan: fields.nullable("plan", "a text", |value| value.as_str().map(str::to_owned)),
+        limits: fields.limits(),
+        scopes: fields.texts("scopes").or(fields.texts("scope")),
+        ips,
+        expires_at: expires_at.or(expires),
+        disabled: fields.flag("disabled"),
+        metadata: fields.object("metadata"),
+    }
+}

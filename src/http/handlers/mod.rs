@@ -1,0 +1,12 @@
+//! What answers each path: read the request, call the service, build the response.
+
+pub mod accounts;
+pub mod balance;
+pub mod check;
+pub mod gate;
+pub mod health;
+pub mod keys;
+pub mod me;
+pub mod plans;
+pub mod tokens;
+pub mod verify;

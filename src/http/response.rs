@@ -1,0 +1,109 @@
+//! The one place in which responses are built.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, StatusCode};
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+use crate::domain::decision::Decision;
+use crate::domain::error::Error;
+use crate::style::Answer;
+
+/// A response, whole.
+pub type Response = http::Response<Full<Bytes>>;
+
+/// Tells every response from every other; quoted in logs and error bodies.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// JSON.
+pub fn json(status: StatusCode, value: &Value) -> Response {
+    typed(status, JSON, value.to_string())
+}
+
+/// No content.
+pub fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    response
+}
+
+/// A body of some type. Nothing that tollgate says about keys is for caches.
+fn typed(status: StatusCode, content_type: HeaderValue, body: String) -> Response {
+    let mut response = empty(status);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    *response.body_mut() = Full::new(body.into());
+    response
+}
+
+/// What the style says, whole.
+pub fn styled(answer: Answer) -> Response {
+    let mut response = empty(answer.status);
+    response.headers_mut().extend(answer.headers);
+    *response.body_mut() = Full::new(answer.body);
+    response
+}
+
+/// An error of our own (RFC 9457).
+pub fn problem(status: StatusCode, detail: &str, errors: Vec<Value>, request_id: &str) -> Response {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let mut body = json!({ "title": title, "status": status.as_u16(), "detail": detail, "request_id": request_id });
+    if !errors.is_empty() {
+        body["errors"] = errors.into();
+    }
+    typed(status, PROBLEM, body.to_string())
+}
+
+/// An operation that failed. What is inner goes to the log, under the request's id.
+pub fn failed(error: &Error, request_id: &str) -> Response {
+    let status = match error {
+        Error::NotFound(_) => StatusCode::NOT_FOUND,
+        Error::Invalid(_) => StatusCode::BAD_REQUEST,
+        Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::NoBalance => StatusCode::PAYMENT_REQUIRED,
+        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    if status.is_server_error() {
+        tracing::error!(request_id, "{error}");
+    }
+    let errors = match error {
+        Error::Invalid(faults) => faults.iter().map(|fault| json!({ "field": fault.field, "message": fault.message })).collect(),
+        _ => Vec::new(),
+    };
+    problem(status, &error.outer(), errors, request_id)
+}
+
+/// Who passed, for the app behind: all of them, empty where there is nothing, so that a client's own never survive.
+pub fn identity(decision: &Decision, into: &mut HeaderMap) {
+    let caller = decision.caller.as_deref();
+    let key = caller.and_then(|caller| caller.key.as_ref());
+    let account = caller.and_then(|caller| caller.account.as_ref());
+    let values = [
+        account.map_or("", |account| &account.id),
+        key.map_or("", |key| &key.id),
+        "",
+        caller.map_or("", |caller| &caller.plan.name),
+        caller.map_or("", |caller| &caller.scopes),
+        decision.verdict.name(),
+    ];
+    for (name, value) in IDENTITY.into_iter().zip(values) {
+        // Ids, plans and scopes are checked when they are made: a header can carry them.
+        into.insert(name, HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static("")));
+    }
+}
+
+/// The identity headers: account, key, user, plan, scopes, verdict.
+pub const IDENTITY: [HeaderName; 6] = [
+    HeaderName::from_static("x-auth-account"),
+    HeaderName::from_static("x-auth-key"),
+    HeaderName::from_static("x-auth-user"),
+    HeaderName::from_static("x-auth-plan"),
+    HeaderName::from_static("x-auth-scopes"),
+    HeaderName::from_static("x-auth-verdict"),
+];

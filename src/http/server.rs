@@ -1,0 +1,227 @@
+//! From a connection to a response: the accept loop with every bound and time-out, and the one function that every request goes through.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, watch};
+
+use super::endpoints::{self, Access, Matched};
+use super::handlers::gate;
+use super::request::{Body, BodyFault, Call, Peer, Unreadable, request_id};
+use super::response::{self, Response};
+use super::views::with_request_id;
+use crate::domain::decision::Decision;
+use crate::domain::path::normalise;
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::Verdict;
+use crate::service::Services;
+
+/// A socket to accept on.
+#[derive(Debug)]
+pub enum Listener {
+    /// For clients and proxies.
+    Tcp(TcpListener),
+    /// For clients and proxies on this machine.
+    Unix(UnixListener),
+    /// For the command line of the same user, or root.
+    Control {
+        /// The socket.
+        socket: UnixListener,
+        /// Whom it belongs to.
+        owner: u32,
+    },
+}
+
+/// How long to wait after an accept that failed: out of file descriptors, most often.
+const AFTER_A_FAULT: Duration = Duration::from_millis(50);
+
+/// Accepts until the shutdown, then lets what is under way finish.
+pub async fn serve(services: Arc<Services>, listener: Listener, mut shutdown: watch::Receiver<bool>) {
+    let settings = &services.policy.server;
+    let places = Arc::new(Semaphore::new(settings.max_connections));
+    let graceful = GracefulShutdown::new();
+    let patience = settings.shutdown_timeout.as_duration();
+    loop {
+        // A place first: beyond the bound, connections wait in the kernel's own queue.
+        let place = tokio::select! {
+            place = places.clone().acquire_owned() => place,
+            _ = shutdown.wait_for(|stopping| *stopping) => break,
+        };
+        let Ok(place) = place else { break };
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &services, &graceful) => accepted,
+            _ = shutdown.wait_for(|stopping| *stopping) => break,
+        };
+        match accepted {
+            Ok(Some(connection)) => {
+                tokio::spawn(async move {
+                    connection.await;
+                    drop(place);
+                });
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!("a connection could not be accepted: {error}");
+                tokio::time::sleep(AFTER_A_FAULT).await;
+            }
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not finish in time and were cut off");
+    }
+}
+
+type Connection = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+async fn accept(listener: &Listener, services: &Arc<Services>, graceful: &GracefulShutdown) -> std::io::Result<Option<Connection>> {
+    Ok(match listener {
+        Listener::Tcp(socket) => {
+            let (stream, address) = socket.accept().await?;
+            // Small answers at once, and no dead client's connection kept for ever.
+            stream.set_nodelay(true)?;
+            Some(converse(stream, Peer::Tcp(address), services, graceful))
+        }
+        Listener::Unix(socket) => Some(converse(socket.accept().await?.0, Peer::Unix, services, graceful)),
+        Listener::Control { socket, owner } => {
+            let (stream, _) = socket.accept().await?;
+            let uid = stream.peer_cred()?.uid();
+            if uid != *owner && uid != 0 {
+                tracing::warn!("user {uid} was turned away from the control socket");
+                return Ok(None);
+            }
+            Some(converse(stream, Peer::Control, services, graceful))
+        }
+    })
+}
+
+fn converse<S>(stream: S, peer: Peer, services: &Arc<Services>, graceful: &GracefulShutdown) -> Connection
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let settings = &services.policy.server;
+    let services = services.clone();
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_timeout.as_duration())
+        .max_headers(settings.max_headers)
+        .max_buf_size(settings.max_header_bytes)
+        .serve_connection(
+            TokioIo::new(stream),
+            service_fn(move |request: Request<Incoming>| {
+                let services = services.clone();
+                async move { Ok::<_, std::convert::Infallible>(handle(&services, request.map(boxed), peer).await) }
+            }),
+        );
+    let connection = graceful.watch(connection);
+    Box::pin(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!("a connection ended: {error}");
+        }
+    })
+}
+
+fn boxed(body: Incoming) -> Body {
+    body.map_err(|error| BodyFault(error.to_string())).boxed()
+}
+
+/// Answers one request: tollgate's own paths by their table, every other path by the gate.
+pub async fn handle(services: &Arc<Services>, request: Request<Body>, peer: Peer) -> Response {
+    let now = Timestamp::now();
+    let (parts, body) = request.into_parts();
+    let request_id = request_id(peer, &parts, services, now);
+    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+    let call = Call { services: services.clone(), parts, body, peer, request_id: request_id.clone(), now, id: String::new() };
+    let patience = services.policy.server.request_timeout.as_duration();
+    let response = match tokio::time::timeout(patience, route(call, &path)).await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::error!(request_id, "{method} {path} took too long");
+            let decision = Decision::of_nobody(Verdict::Unavailable, now);
+            response::styled(services.policy.style.answer(&decision, &request_id))
+        }
+    };
+    tracing::debug!(request_id, status = response.status().as_u16(), "{method} {path}");
+    with_request_id(response, &request_id)
+}
+
+async fn route(mut call: Call, path: &str) -> Response {
+    let own = own_path(path, &call.services.policy.server.prefix);
+    let Some(own) = own else { return gate::gate(call).await };
+    let request_id = call.request_id.clone();
+    let (endpoint, id) = match endpoints::find(&call.parts.method, &own) {
+        Matched::Endpoint(endpoint, id) => (endpoint, id),
+        Matched::WrongMethod(methods) => return wrong_method(&methods.join(", "), &request_id),
+        Matched::Nothing => return response::problem(StatusCode::NOT_FOUND, "There is nothing at this path.", Vec::new(), &request_id),
+    };
+    if let Err(refusal) = admit(&call, endpoint.access).await {
+        return refusal;
+    }
+    call.id = id;
+    let most = call.services.policy.server.max_body_bytes;
+    match (endpoint.handler)(call).await {
+        Ok(response) => response,
+        Err(Unreadable::Error(error)) => response::failed(&error, &request_id),
+        Err(Unreadable::Bad(detail)) => response::problem(StatusCode::BAD_REQUEST, &detail, Vec::new(), &request_id),
+        Err(Unreadable::TooLarge) => {
+            response::problem(StatusCode::PAYLOAD_TOO_LARGE, &format!("The body is over {most} bytes."), Vec::new(), &request_id)
+        }
+        Err(Unreadable::WrongType) => response::problem(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "Send JSON, with Content-Type: application/json.",
+            Vec::new(),
+            &request_id,
+        ),
+    }
+}
+
+/// What lies below the prefix; `None` where the path is the gate's. One that can be read in two ways is the gate's to refuse.
+fn own_path(path: &str, prefix: &str) -> Option<String> {
+    let path = normalise(path).ok()?;
+    let rest = path.strip_prefix(prefix)?;
+    (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
+}
+
+fn wrong_method(allowed: &str, request_id: &str) -> Response {
+    let mut response = response::problem(StatusCode::METHOD_NOT_ALLOWED, &format!("This path knows {allowed}."), Vec::new(), request_id);
+    if let Ok(allowed) = allowed.parse() {
+        response.headers_mut().insert(http::header::ALLOW, allowed);
+    }
+    response
+}
+
+/// Whether a call may go on to its handler.
+async fn admit(call: &Call, access: Access) -> Result<(), Response> {
+    let Access::Token(scope) = access else { return Ok(()) };
+    if call.peer == Peer::Control {
+        return Ok(());
+    }
+    let challenged = |status, detail: &str, challenge: &str| {
+        let mut response = response::problem(status, detail, Vec::new(), &call.request_id);
+        if let Ok(challenge) = challenge.parse() {
+            response.headers_mut().insert(http::header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    };
+    let Some(raw) = call.bearer() else {
+        return Err(challenged(StatusCode::UNAUTHORIZED, "Send a service token: Authorization: Bearer tgs_…", "Bearer"));
+    };
+    match call.services.token(raw, call.now).await {
+        Ok(Some(token)) if token.scopes.contains(&scope) => Ok(()),
+        Ok(Some(_)) => {
+            let needed = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", scope.name());
+            Err(challenged(StatusCode::FORBIDDEN, &format!("This service token lacks the scope '{}'.", scope.name()), &needed))
+        }
+        Ok(None) => Err(challenged(StatusCode::UNAUTHORIZED, "This service token is not valid.", "Bearer error=\"invalid_token\"")),
+        Err(error) => Err(response::failed(&error, &call.request_id)),
+    }
+}

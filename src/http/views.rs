@@ -1,0 +1,139 @@
+//! Records as JSON.
+
+use serde_json::{Value, json};
+
+use super::response::Response;
+use crate::domain::caller::KeyRecord;
+use crate::domain::decision::Decision;
+use crate::domain::time::Timestamp;
+use crate::domain::token::TokenRecord;
+use crate::service::{Page, Services};
+use crate::store::accounts::StoredAccount;
+use crate::style::Answer;
+
+/// An account.
+pub fn account(account: &StoredAccount) -> Value {
+    let StoredAccount { record, balance, .. } = account;
+    json!({
+        "id": record.id,
+        "name": record.name,
+        "plan": record.plan,
+        "plan_until": record.plan_until.map(Timestamp::rfc3339),
+        "kind": record.kind.name(),
+        "balance": balance.total(),
+        "plan_tokens": balance.plan_tokens,
+        "bonus_tokens": balance.bonus_tokens,
+        "limits": record.limits,
+        "disabled": record.disabled,
+        "created_at": record.created_at.rfc3339(),
+    })
+}
+
+/// A key, without the raw key.
+pub fn key(key: &KeyRecord) -> Value {
+    json!({
+        "id": key.id,
+        "prefix": key.prefix,
+        "name": key.name,
+        "account": key.account,
+        "environment": key.environment,
+        "plan": key.plan,
+        "limits": key.limits,
+        "scopes": key.scopes,
+        "ips": key.ips,
+        "metadata": key.metadata,
+        "disabled": key.disabled,
+        "created_at": key.created_at.rfc3339(),
+        "expires_at": key.expires_at.map(Timestamp::rfc3339),
+        "revoked_at": key.revoked_at.map(Timestamp::rfc3339),
+        "last_used_at": key.last_used_at.map(Timestamp::rfc3339),
+        "replaced_by": key.replaced_by,
+    })
+}
+
+/// A service token, without the raw token.
+pub fn token(token: &TokenRecord) -> Value {
+    json!({
+        "id": token.id,
+        "name": token.name,
+        "scopes": token.scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>(),
+        "created_at": token.created_at.rfc3339(),
+        "revoked_at": token.revoked_at.map(Timestamp::rfc3339),
+    })
+}
+
+/// A page of a list.
+pub fn page<T>(page: &Page<T>, view: impl Fn(&T) -> Value) -> Value {
+    json!({ "data": page.data.iter().map(view).collect::<Vec<_>>(), "next_cursor": page.next_cursor })
+}
+
+/// A decision, as `verify` answers it.
+pub fn decision(decision: &Decision, answer: &Answer, services: &Services, request_id: &str) -> Value {
+    let caller = decision.caller.as_deref();
+    let key = caller.and_then(|caller| caller.key.as_ref()).map(|key| {
+        json!({
+            "id": key.id,
+            "name": key.name,
+            "prefix": key.prefix,
+            "environment": key.environment,
+            "scopes": key.scopes,
+            "metadata": key.metadata,
+            "expires_at": key.expires_at.map(Timestamp::rfc3339),
+        })
+    });
+    let account = caller.and_then(|caller| caller.account.as_ref()).map(|account| {
+        let plan = &account.plan_at(&services.policy.plans, decision.at).name;
+        json!({ "id": account.id, "name": account.name, "plan": plan, "balance": decision.balance.unwrap_or(0) })
+    });
+    let limits = decision.standings.iter().filter_map(|standing| {
+        let limit = decision.limit(standing)?;
+        Some(json!({
+            "name": &*limit.name,
+            "window": limit.per.to_string(),
+            "requests": limit.requests,
+            "remaining": standing.remaining,
+            "reset": standing.reset.seconds_up(),
+            "exceeded": standing.exceeded,
+        }))
+    });
+    json!({
+        "valid": decision.verdict.passes(),
+        "verdict": decision.verdict.name(),
+        "message": services.policy.style.message(decision, request_id),
+        "retry_after": decision.retry_after(),
+        "key": key,
+        "account": account,
+        "user": null,
+        "limits": limits.collect::<Vec<_>>(),
+        "answer": ready(answer),
+    })
+}
+
+/// An answer of the style, ready to send. A header that is there twice stands once, its values joined.
+fn ready(answer: &Answer) -> Value {
+    let mut headers = serde_json::Map::new();
+    for name in answer.headers.keys() {
+        let values: Vec<_> =
+            answer.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
+        headers.insert(title_case(name.as_str()), values.join(", ").into());
+    }
+    json!({ "status": answer.status.as_u16(), "headers": headers, "body": String::from_utf8_lossy(&answer.body) })
+}
+
+/// `retry-after` → `Retry-After`: as people write it; on the wire the case means nothing.
+fn title_case(name: &str) -> String {
+    let words = name.split('-').map(|word| match word {
+        "www" => "WWW".to_owned(),
+        "ratelimit" => "RateLimit".to_owned(),
+        _ => word.chars().take(1).flat_map(char::to_uppercase).chain(word.chars().skip(1)).collect(),
+    });
+    words.collect::<Vec<_>>().join("-")
+}
+
+/// Adds the id that every response carries.
+pub fn with_request_id(mut response: Response, request_id: &str) -> Response {
+    if let Ok(value) = request_id.parse() {
+        response.headers_mut().insert(super::response::REQUEST_ID, value);
+    }
+    response
+}

@@ -1,0 +1,146 @@
+//! Accounts: made, changed, shown.
+
+use super::limits::{self, OverrideChanges};
+use super::{Page, PageAsk, Services, check_future, check_name};
+use crate::config::Policy;
+use crate::domain::balance::{self, Balance};
+use crate::domain::caller::{AccountRecord, Kind, Overrides};
+use crate::domain::error::{Error, FieldFault, Result};
+use crate::domain::id;
+use crate::domain::time::Timestamp;
+use crate::store::accounts::{self, StoredAccount};
+
+/// What can be said of an account. What is not said stays, or is as for any new account.
+#[derive(Clone, Debug, Default)]
+pub struct AccountInput {
+    /// Its name.
+    pub name: Option<String>,
+    /// Whom it stands for.
+    pub kind: Option<Kind>,
+    /// Its plan.
+    pub plan: Option<String>,
+    /// When its plan ends; `Some(None)`: never.
+    pub plan_until: Option<Option<Timestamp>>,
+    /// The whole balance.
+    pub balance: Option<i64>,
+    /// Overrides.
+    pub limits: OverrideChanges,
+    /// Switched off.
+    pub disabled: Option<bool>,
+}
+
+impl AccountInput {
+    fn check(&self, policy: &Policy, now: Timestamp) -> Vec<FieldFault> {
+        let mut faults = limits::check(policy, &self.limits);
+        let mut fault = |field: &str, message: String| faults.push(FieldFault { field: field.into(), message });
+        if let Some(Err(message)) = self.name.as_deref().map(check_name) {
+            fault("name", message);
+        }
+        if let Some(plan) = self.plan.as_deref().filter(|plan| policy.plans.named(plan).is_none()) {
+            fault("plan", no_plan(policy, plan));
+        }
+        if let Some(Err(message)) = self.plan_until.flatten().map(|until| check_future(until, now)) {
+            fault("plan_until", message);
+        }
+        if self.balance.is_some_and(|tokens| tokens.abs() > balance::MOST) {
+            fault("balance", format!("must be from -{0} to {0}", balance::MOST));
+        }
+        faults
+    }
+
+    fn apply(self, account: &mut StoredAccount, policy: &Policy, now: Timestamp) {
+        let monthly = |record: &AccountRecord| record.plan_at(&policy.plans, now).monthly_tokens;
+        let record = &mut account.record;
+        account.balance = account.balance.at(now, record.created_at, monthly(record));
+        record.name = self.name.unwrap_or_else(|| std::mem::take(&mut record.name));
+        record.kind = self.kind.unwrap_or(record.kind);
+        let plan = self.plan.filter(|plan| *plan != record.plan);
+        let is_new_plan = plan.is_some();
+        record.plan = plan.unwrap_or_else(|| std::mem::take(&mut record.plan));
+        record.plan_until = self.plan_until.unwrap_or(record.plan_until);
+        if is_new_plan {
+            account.balance = account.balance.under_plan(monthly(record));
+        }
+        limits::apply(&mut record.limits, self.limits);
+        record.disabled = self.disabled.unwrap_or(record.disabled);
+        if let Some(total) = self.balance {
+            account.balance = account.balance.set_to(total);
+        }
+    }
+}
+
+/// There is no such plan, and which there are.
+pub(super) fn no_plan(policy: &Policy, name: &str) -> String {
+    let known: Vec<&str> = policy.plans.all().iter().map(|plan| plan.name.as_str()).collect();
+    format!("there is no plan '{name}'; there are {}", known.join(", "))
+}
+
+impl Services {
+    /// Makes an account.
+    pub async fn create_account(&self, input: AccountInput, now: Timestamp) -> Result<StoredAccount> {
+        let mut faults = input.check(&self.policy, now);
+        if input.name.is_none() {
+            faults.push(FieldFault { field: "name".into(), message: "must be given".into() });
+        }
+        if !faults.is_empty() {
+            return Err(Error::Invalid(faults));
+        }
+        let plan = self.policy.plans.default();
+        let record = AccountRecord {
+            id: id::new(id::ACCOUNT, now),
+            name: String::new(),
+            kind: Kind::Personal,
+            plan: plan.name.clone(),
+            plan_until: None,
+            limits: Overrides::new(),
+            disabled: false,
+            created_at: now,
+        };
+        let mut account = StoredAccount { balance: Balance::opening(now, plan.monthly_tokens), record, version: 1 };
+        input.apply(&mut account, &self.policy, now);
+        let stored = account.clone();
+        self.store.write(move |connection| accounts::insert(connection, &stored), |()| ()).await?;
+        Ok(account)
+    }
+
+    /// Changes an account. It holds from the very next request.
+    pub async fn set_account(self: &std::sync::Arc<Self>, id: &str, input: AccountInput, now: Timestamp) -> Result<StoredAccount> {
+        let faults = input.check(&self.policy, now);
+        if !faults.is_empty() {
+            return Err(Error::Invalid(faults));
+        }
+        let (id, policy, services) = (id.to_owned(), self.policy.clone(), self.clone());
+        let change = move |connection: &rusqlite::Connection| {
+            let mut account = accounts::by_id(connection, &id)?.ok_or_else(|| Error::NotFound(format!("account {id}")))?;
+            input.apply(&mut account, &policy, now);
+            account.version += 1;
+            accounts::update(connection, &account)?;
+            Ok(account)
+        };
+        self.store.write(change, move |account| services.account_changed(account)).await
+    }
+
+    /// One account, its balance as it stands now.
+    pub async fn account(&self, id: &str, now: Timestamp) -> Result<StoredAccount> {
+        let id = id.to_owned();
+        let found =
+            self.store.read(move |connection| accounts::by_id(connection, &id)?.ok_or_else(|| Error::NotFound(format!("account {id}"))));
+        found.await.map(|account| self.refilled(account, now))
+    }
+
+    /// A page of accounts, oldest first.
+    pub async fn accounts(&self, ask: PageAsk, now: Timestamp) -> Result<Page<StoredAccount>> {
+        let wanted = ask.clone();
+        let rows = self
+            .store
+            .read(move |connection| accounts::list(connection, wanted.search.as_deref(), &wanted.cursor, wanted.limit + 1))
+            .await?;
+        let rows = rows.into_iter().map(|account| self.refilled(account, now)).collect();
+        Ok(ask.page(rows, |account| account.record.id.clone()))
+    }
+
+    fn refilled(&self, mut account: StoredAccount, now: Timestamp) -> StoredAccount {
+        account.balance = account.balance_at(now, account.record.plan_at(&self.policy.plans, now).monthly_tokens);
+        account
+    }
+}

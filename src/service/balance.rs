@@ -1,0 +1,39 @@
+//! Balances: committed before they are answered.
+
+use super::Services;
+use crate::domain::balance::Balance;
+use crate::domain::error::{Error, Result};
+use crate::domain::time::Timestamp;
+use crate::store::accounts::{self, StoredAccount};
+use crate::store::idempotency::{self, Once};
+
+impl Services {
+    /// Takes tokens of an account, all or none.
+    pub(super) async fn take_tokens(&self, account: &str, tokens: i64, now: Timestamp) -> Result<Balance> {
+        self.move_tokens(account, -tokens, None, now).await.map(|account| account.balance)
+    }
+
+    /// Charges (negative) or credits (positive) an account, once for each [`Once`].
+    pub async fn move_tokens(&self, id: &str, tokens: i64, once: Option<Once>, now: Timestamp) -> Result<StoredAccount> {
+        let (id, plans) = (id.to_owned(), self.policy.clone());
+        let meter = self.meter.clone();
+        let job = move |connection: &rusqlite::Connection| {
+            let mut account = accounts::by_id(connection, &id)?.ok_or_else(|| Error::NotFound(format!("account {id}")))?;
+            account.balance = account.balance_at(now, account.record.plan_at(&plans.plans, now).monthly_tokens);
+            if let Some(once) = &once
+                && idempotency::done(connection, once, now)?.is_some()
+            {
+                return Ok(account);
+            }
+            let moved = if tokens < 0 { account.balance.charged(-tokens) } else { account.balance.credited(tokens) };
+            account.balance = moved.ok_or(Error::NoBalance)?;
+            account.version += 1;
+            accounts::update(connection, &account)?;
+            if let Some(once) = &once {
+                idempotency::remember(connection, once, &tokens.to_string(), now)?;
+            }
+            Ok(account)
+        };
+        self.store.write(job, move |account| meter.balance_changed(account)).await
+    }
+}

@@ -1,0 +1,519 @@
+//! THE HOT PATH. Read it from top to bottom: what a request says → how its credential looks → SHA-256 → the hot set →
+//! state → address, plan, scope → limits and balance → the verdict.
+//!
+//! A check of a key in the hot set waits for no disk. It takes the lock of its own key's subject, and, where limits count so, of
+//! its account's or address's; a request of another account waits for none of them. One that is not in the hot set costs one
+//! trip to a reader thread: its key by primary key, and what its limits remember.
+
+use std::net::IpAddr;
+use std::sync::{Arc, MutexGuard};
+
+use http::HeaderMap;
+use smallvec::SmallVec;
+use tokio::sync::futures::Notified;
+
+use super::meter::subject::{State, Subject, SubjectId};
+use super::{Services, slot_of};
+use crate::domain::address::{self, within};
+use crate::domain::balance::Balance;
+use crate::domain::caller::Caller;
+use crate::domain::carrier::{self, Found};
+use crate::domain::decision::{Decision, Standing};
+use crate::domain::error::{Error, Result};
+use crate::domain::key::{KeyHash, Looks};
+use crate::domain::limit::{Count, Limit};
+use crate::domain::path::{self, Ambiguous};
+use crate::domain::route::Route;
+use crate::domain::scope;
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::Verdict;
+use crate::domain::window::fixed::Lease;
+use crate::domain::window::{Fit, Window};
+use crate::store::{PATIENCE, accounts, keys, windows};
+
+/// What the gate is asked about.
+#[derive(Debug)]
+pub struct Ask<'a> {
+    /// The request's method.
+    pub method: &'a str,
+    /// Its path, as sent. Without one no route applies.
+    pub path: Option<&'a str>,
+    /// Its query, as sent.
+    pub query: Option<&'a str>,
+    /// Where its credential is.
+    pub credential: Credential<'a>,
+    /// The client's address, as far as it is known.
+    pub client: Result<Option<IpAddr>, Ambiguous>,
+    /// Whether the client spoke HTTPS; `None` where that does not matter.
+    pub is_https: Option<bool>,
+    /// What the asker wants beyond the route.
+    pub wants: Wants<'a>,
+    /// What to do about it.
+    pub mode: Mode,
+}
+
+/// Where a credential is.
+#[derive(Debug)]
+pub enum Credential<'a> {
+    /// In the request, wherever the carriers say.
+    In(&'a HeaderMap),
+    /// A key, as somebody took it out of a request.
+    Key(&'a str),
+    /// A user's token, as somebody took it out of a request.
+    Token,
+    /// There is none.
+    None,
+}
+
+/// What an asker wants beyond the route.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wants<'a> {
+    /// All of these scopes.
+    pub scopes: &'a [String],
+    /// One of these plans; none given: any.
+    pub plans: &'a [String],
+    /// Another cost than the route's.
+    pub cost: Option<u64>,
+    /// Other tokens than the route's.
+    pub tokens: Option<u64>,
+}
+
+/// What to do about a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Decide and charge.
+    Charge,
+    /// Decide, and charge nothing.
+    Look,
+    /// Say who it is, on any plan, whatever is left; charge nothing.
+    WhoAmI,
+}
+
+/// A key that is in use: who it is, and where its limits are counted.
+#[derive(Debug)]
+pub struct Known {
+    caller: Arc<Caller>,
+    key: Arc<Subject>,
+    account: Arc<Subject>,
+    /// The account's generation when it was read.
+    account_generation: u64,
+}
+
+/// What a request costs, and by which route.
+struct Price<'a> {
+    route: Option<&'a Route>,
+    cost: u64,
+    tokens: u64,
+}
+
+impl Services {
+    /// Decides about one request.
+    pub async fn decide(&self, ask: &Ask<'_>, now: Timestamp) -> Decision {
+        let (decision, subject) = self.judge(ask, now).await;
+        if ask.mode == Mode::Charge {
+            match subject {
+                Some(subject) => self.meter.tally(&subject, decision.verdict, now),
+                None => self.meter.tally_nobody(decision.verdict),
+            }
+        }
+        decision
+    }
+
+    /// The verdict, and whose statistics it belongs to.
+    async fn judge(&self, ask: &Ask<'_>, now: Timestamp) -> (Decision, Option<Arc<Subject>>) {
+        let nobody = |verdict| (Decision::of_nobody(verdict, now), None);
+        if self.policy.server.require_https && ask.is_https == Some(false) {
+            return nobody(Verdict::Insecure);
+        }
+        let Ok(client) = ask.client else { return nobody(Verdict::Ambiguous) };
+        let Ok(path) = ask.path.map(path::normalise).transpose() else { return nobody(Verdict::Ambiguous) };
+        if self.holds_misplaced_key(ask.query) {
+            return nobody(Verdict::Misplaced);
+        }
+        let route = path.map(|path| &**self.policy.routes.of(ask.method, &path)).filter(|_| ask.mode != Mode::WhoAmI);
+        let is_open = route.is_some_and(|route| route.open);
+        let found = match self.find(ask, now).await {
+            Ok(found) => found,
+            // A bad credential does not refuse on a path that needs none.
+            Err(_) if is_open => return nobody(Verdict::Ok),
+            Err(Verdict::Missing) if self.policy.anonymous.is_some() && ask.mode != Mode::WhoAmI => Who::Anonymous,
+            Err(verdict) => return nobody(verdict),
+        };
+        let (caller, known) = match (found, &self.policy.anonymous) {
+            (Who::Key(known), _) => (known.caller.clone(), Some(known)),
+            (Who::Anonymous, Some(anonymous)) => (anonymous.clone(), None),
+            (Who::Anonymous, None) => return nobody(Verdict::Missing),
+        };
+        let balance = known.as_ref().and_then(|known| balance_of(&known.account, &caller, now)).map(Balance::total);
+        if let Some(verdict) = refused_by_state(&caller, now).or_else(|| refused_by_address(&caller, client)) {
+            if is_open {
+                return nobody(Verdict::Ok);
+            }
+            return (Decision { caller: Some(caller), balance, ..Decision::of_nobody(verdict, now) }, known.map(|known| known.key.clone()));
+        }
+        let free = Decision { caller: Some(caller.clone()), balance, ..Decision::of_nobody(Verdict::Ok, now) };
+        if is_open {
+            return (free, known.map(|known| known.key.clone()));
+        }
+        let price = Price::of_request(route, &ask.wants);
+        let mut decision = Decision { cost: price.cost, tokens: price.tokens, ..free };
+        if ask.mode != Mode::WhoAmI
+            && let Some(verdict) = refused_by_rights(&caller, route, &ask.wants)
+        {
+            // Somebody without a key who would need a plan or a scope needs a key first.
+            if known.is_none() {
+                return nobody(Verdict::Missing);
+            }
+            decision.verdict = verdict;
+        }
+        match self.counted(&caller, known.as_deref(), client, now).await {
+            Ok(counted) => self.charge(&mut decision, &counted, &price, ask.mode).await,
+            Err(error) => {
+                tracing::error!("what limits remember could not be read: {error}");
+                decision.verdict = Verdict::Unavailable;
+            }
+        }
+        (decision, known.map(|known| known.key.clone()))
+    }
+
+    /// Whom a request is counted for. An address of which nothing is in memory is read first.
+    async fn counted(&self, caller: &Caller, known: Option<&Known>, client: Option<IpAddr>, now: Timestamp) -> Result<Counted> {
+        let of_key = known.filter(|_| caller.counts_by(Count::Key)).map(|known| known.key.clone());
+        let of_account = known.filter(|_| caller.counts_by(Count::Account)).map(|known| known.account.clone());
+        let mut of_address = None;
+        if caller.counts_by(Count::Address) {
+            // Clients whose address nobody told are counted together.
+            let address = client.map_or(IpAddr::from([0, 0, 0, 0]), address::counted);
+            let subject = self.meter.subject(SubjectId::Address(address), now);
+            self.meter.load(&subject).await?;
+            of_address = Some(subject);
+        }
+        Ok(Counted { subjects: [of_key, of_account, of_address], account: known.map(|known| known.account.clone()) })
+    }
+
+    /// A key of this server in a query string, in any parameter that is no carrier.
+    fn holds_misplaced_key(&self, query: Option<&str>) -> bool {
+        let Some(query) = query.filter(|query| !query.is_empty()) else { return false };
+        let is_carrier =
+            |name: &str| self.policy.keys.carriers.iter().any(|carrier| matches!(carrier, carrier::Carrier::Query(own) if own == name));
+        let resembles = |text: &str| self.policy.keys.environments.resembles_key(text);
+        form_urlencoded::parse(query.as_bytes()).any(|(name, value)| resembles(&name) || (resembles(&value) && !is_carrier(&name)))
+    }
+
+    /// Who a request comes from, or why that cannot be said.
+    async fn find(&self, ask: &Ask<'_>, now: Timestamp) -> Result<Who, Verdict> {
+        let found = match ask.credential {
+            Credential::In(headers) => carrier::read(&self.policy.keys.carriers, headers, ask.query),
+            Credential::Key(key) => Found::credential(key.into()),
+            Credential::Token => return Err(Verdict::Unknown),
+            Credential::None => Found::Nothing,
+        };
+        let key = match found {
+            Found::Nothing => return Err(Verdict::Missing),
+            Found::Unreadable => return Err(Verdict::Malformed),
+            Found::Credential(key) => key,
+        };
+        match self.policy.keys.environments.looks(&key) {
+            Looks::Reserved => return Err(Verdict::Reserved),
+            Looks::Alien => return Err(Verdict::Unknown),
+            Looks::Plausible => {}
+        }
+        match self.known(&KeyHash::of(&key), now).await {
+            Ok(Some(known)) => Ok(Who::Key(known)),
+            Ok(None) => Err(Verdict::Unknown),
+            Err(error) => {
+                tracing::error!("a key could not be looked up: {error}");
+                Err(Verdict::Unavailable)
+            }
+        }
+    }
+
+    /// A key by its hash: from the hot set, else from the database in one trip.
+    pub(super) async fn known(&self, hash: &KeyHash, now: Timestamp) -> Result<Option<Arc<Known>>> {
+        let fresh = |known: &Arc<Known>| {
+            let account = known.caller.account.as_ref().map_or(0, |account| slot_of(&account.id));
+            now < known.caller.valid_until && known.account_generation == self.accounts.of(account)
+        };
+        self.keys.get(hash, now, fresh, || self.read_known(*hash, now)).await
+    }
+
+    async fn read_known(&self, hash: KeyHash, now: Timestamp) -> Result<Option<Arc<Known>>> {
+        let (policy, meter, generations) = (self.policy.clone(), self.meter.clone(), self.accounts.clone());
+        let read = move |connection: &rusqlite::Connection| {
+            let Some(stored) = keys::by_hash(connection, &hash)? else { return Ok(None) };
+            // Everything that a change of the account raises or writes to is taken hold of before the account is read.
+            let id = stored.record.account.as_str();
+            let key = meter.subject(SubjectId::Key { id: stored.record.id.as_str().into(), account: id.into() }, now);
+            let account = meter.subject(SubjectId::Account(id.into()), now);
+            let account_generation = generations.of(slot_of(id));
+            let owner = accounts::by_id(connection, id)?.ok_or_else(|| Error::Internal(format!("{} has no account", stored.record.id)))?;
+            account.set_balance(owner.version, owner.balance);
+            for subject in [&key, &account] {
+                let is_loaded = subject.lock().is_loaded;
+                if !is_loaded {
+                    let saved = windows::of_subject(connection, &subject.id.row())?;
+                    subject.lock().load(saved);
+                }
+            }
+            let caller = Arc::new(Caller::of_key(stored.record, owner.record, &policy.plans, now));
+            Ok(Some(Arc::new(Known { caller, key, account, account_generation })))
+        };
+        self.store.read(read).await
+    }
+
+    /// Limits and balance: looks at all of them, and where all of them let the request through, charges all of them.
+    async fn charge(&self, decision: &mut Decision, counted: &Counted, price: &Price<'_>, mode: Mode) {
+        let Some(caller) = decision.caller.clone() else { return };
+        let balance = counted.balance(&caller, decision.at);
+        let lacks_balance = (caller.plan.needs_balance && balance.is_none_or(|balance| balance.total() <= 0))
+            || (price.tokens > 0 && balance.is_none_or(|balance| balance.total() < price.tokens_signed()));
+        if lacks_balance && mode != Mode::WhoAmI {
+            decision.verdict = Verdict::NoBalance;
+        }
+        let mode = if decision.verdict.passes() { mode } else { Mode::WhoAmI };
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            match self.attempt(decision, &caller, counted, price, mode) {
+                Attempt::Decided => break,
+                Attempt::Wait { answered, subject, failures } => {
+                    let in_time = tokio::time::timeout_at(deadline, answered).await.is_ok();
+                    if !in_time || subject.lock().failures != failures {
+                        decision.verdict = Verdict::Unavailable;
+                        return;
+                    }
+                }
+            }
+        }
+        if mode == Mode::Charge && decision.verdict.passes() && price.tokens > 0 {
+            self.charge_balance(decision, &caller, counted, price).await;
+        }
+    }
+
+    /// One look at every limit, under the locks of all subjects that count; then the charge, or the reason why not.
+    fn attempt<'c>(&self, decision: &mut Decision, caller: &Caller, counted: &'c Counted, price: &Price<'_>, mode: Mode) -> Attempt<'c> {
+        let now = decision.at;
+        let mut leases: SmallVec<[(usize, usize, Lease); 2]> = SmallVec::new();
+        let mut states = counted.lock();
+        decision.standings.clear();
+        let mut lacking = None;
+        for (index, limit) in caller.limits.iter().enumerate() {
+            let Some(state) = &mut states[limit.count as usize] else { continue };
+            let slot = state.window(limit);
+            let look = slot.window.look(limit, price.of(limit), now);
+            let opens = match look.fit {
+                Fit::Fits => None,
+                Fit::NeedsLease => {
+                    lacking = lacking.or((!limit.observe).then_some(limit.count as usize));
+                    None
+                }
+                Fit::From(at) => Some(at),
+                Fit::Never => Some(Timestamp::MAX),
+            };
+            if opens.is_some() && limit.observe && slot.quiet_until <= now {
+                slot.quiet_until = look.reset;
+                tracing::info!(limit = &*limit.name, key = caller.key.as_ref().map(|key| &*key.id), "a limit that only observes ran out");
+            }
+            let standing = Standing {
+                limit: index,
+                remaining: look.remaining,
+                reset: look.reset,
+                exceeded: opens.is_some(),
+                opens: opens.unwrap_or(now),
+            };
+            decision.standings.push(standing);
+        }
+        if mode == Mode::WhoAmI {
+            decision.standings.iter_mut().for_each(|standing| standing.exceeded = standing.remaining == 0);
+            decision.deciding = tightest(decision, caller);
+            return Attempt::Decided;
+        }
+        if refused_by_limit(decision, caller) || mode == Mode::Look {
+            return Attempt::Decided;
+        }
+        if let Some(count) = lacking {
+            for (index, limit) in caller.limits.iter().enumerate() {
+                let Some(state) = &mut states[limit.count as usize] else { continue };
+                if let Window::Fixed(fixed) = &mut state.window(limit).window {
+                    leases.extend(fixed.wants(limit, price.of(limit)).map(|lease| (limit.count as usize, index, lease)));
+                }
+            }
+            let subject = counted.of(count);
+            // Made under the lock, so that no answer can come before it listens.
+            let answered = subject.answered.notified();
+            let failures = states[count].as_ref().map_or(0, |state| state.failures);
+            drop(states);
+            self.ask(leases, caller, counted);
+            return Attempt::Wait { answered, subject, failures };
+        }
+        for standing in &mut decision.standings {
+            let limit = &caller.limits[standing.limit];
+            let Some(state) = &mut states[limit.count as usize] else { continue };
+            let slot = state.window(limit);
+            if !standing.exceeded && price.of(limit) > 0 {
+                slot.window.charge(limit, price.of(limit), now);
+                slot.is_saved = false;
+                let after = slot.window.look(limit, 0, now);
+                (standing.remaining, standing.reset) = (after.remaining, after.reset);
+            }
+            if let Window::Fixed(fixed) = &mut slot.window {
+                // The next lease is fetched before this one is empty.
+                leases.extend(fixed.wants(limit, 0).map(|lease| (limit.count as usize, standing.limit, lease)));
+            }
+        }
+        let unlisted: SmallVec<[&Arc<Subject>; 3]> = (0..COUNTS)
+            .filter(|count| states[*count].as_mut().is_some_and(|state| !std::mem::replace(&mut state.is_listed, true)))
+            .map(|count| counted.of(count))
+            .collect();
+        drop(states);
+        unlisted.into_iter().for_each(|subject| self.meter.list(subject));
+        self.ask(leases, caller, counted);
+        decision.deciding = tightest(decision, caller);
+        Attempt::Decided
+    }
+
+    fn ask(&self, leases: SmallVec<[(usize, usize, Lease); 2]>, caller: &Caller, counted: &Counted) {
+        for (count, limit, lease) in leases {
+            self.meter.ask(counted.of(count), &caller.limits[limit], lease);
+        }
+    }
+
+    /// Takes the tokens: committed before it is answered. Where the balance does not cover them after all, the limits get back
+    /// what they were charged.
+    async fn charge_balance(&self, decision: &mut Decision, caller: &Caller, counted: &Counted, price: &Price<'_>) {
+        let Some(account) = &caller.account else { return };
+        let charged = self.take_tokens(&account.id, price.tokens_signed(), decision.at).await;
+        match charged {
+            Ok(balance) => {
+                decision.balance = Some(balance.total());
+                return;
+            }
+            Err(Error::NoBalance) => decision.verdict = Verdict::NoBalance,
+            Err(error) => {
+                tracing::error!("a balance could not be charged: {error}");
+                decision.verdict = Verdict::Unavailable;
+            }
+        }
+        let mut states = counted.lock();
+        for standing in decision.standings.iter().filter(|standing| !standing.exceeded) {
+            let limit = &caller.limits[standing.limit];
+            if let Some(state) = &mut states[limit.count as usize] {
+                let slot = state.window(limit);
+                slot.window.give_back(limit, price.of(limit), decision.at);
+                slot.is_saved = false;
+            }
+        }
+    }
+}
+
+/// Who a request comes from.
+enum Who {
+    Key(Arc<Known>),
+    Anonymous,
+}
+
+/// How one look ended.
+enum Attempt<'a> {
+    /// With a verdict.
+    Decided,
+    /// The database must write something off first.
+    Wait { answered: Notified<'a>, subject: &'a Arc<Subject>, failures: u64 },
+}
+
+/// How many ways of counting there are.
+const COUNTS: usize = 3;
+
+/// The subjects that a request is counted for, by [`Count`]; locked in this order, always.
+struct Counted {
+    subjects: [Option<Arc<Subject>>; COUNTS],
+    /// Where the balance is, whether or not any limit counts by account.
+    account: Option<Arc<Subject>>,
+}
+
+impl Counted {
+    fn lock(&self) -> [Option<MutexGuard<'_, State>>; COUNTS] {
+        let [key, account, address] = &self.subjects;
+        [key, account, address].map(|subject| subject.as_ref().map(|subject| subject.lock()))
+    }
+
+    fn of(&self, count: usize) -> &Arc<Subject> {
+        // Only a count whose state was locked is ever asked for.
+        self.subjects[count].as_ref().unwrap_or_else(|| unreachable!("a limit is counted for a subject that is there"))
+    }
+
+    fn balance(&self, caller: &Caller, now: Timestamp) -> Option<Balance> {
+        balance_of(self.account.as_ref()?, caller, now)
+    }
+}
+
+impl<'a> Price<'a> {
+    /// The ask goes before the route; without either a request costs 1.
+    fn of_request(route: Option<&'a Route>, wants: &Wants<'_>) -> Self {
+        let cost = wants.cost.or(route.map(|route| route.cost)).unwrap_or(1);
+        let tokens = wants.tokens.or(route.map(|route| route.tokens)).unwrap_or(0);
+        Self { route, cost, tokens }
+    }
+
+    /// What it draws from a limit: nothing from one that the route does not name.
+    fn of(&self, limit: &Limit) -> u64 {
+        let named = self.route.and_then(|route| route.limits.as_ref()).is_none_or(|limits| limits.iter().any(|name| **name == *limit.name));
+        if named { limit.price(self.cost, self.tokens) } else { 0 }
+    }
+
+    fn tokens_signed(&self) -> i64 {
+        i64::try_from(self.tokens).unwrap_or(i64::MAX)
+    }
+}
+
+/// An account's balance as it stands now.
+fn balance_of(account: &Subject, caller: &Caller, now: Timestamp) -> Option<Balance> {
+    let opened = caller.account.as_ref()?.created_at;
+    account.balance().map(|balance| balance.at(now, opened, caller.monthly_tokens))
+}
+
+fn refused_by_state(caller: &Caller, now: Timestamp) -> Option<Verdict> {
+    let key = caller.key.as_ref()?;
+    if key.revoked_at.is_some() {
+        Some(Verdict::Revoked)
+    } else if key.expires_at.is_some_and(|at| at <= now) {
+        Some(Verdict::Expired)
+    } else if key.disabled || caller.account.as_ref().is_some_and(|account| account.disabled) {
+        Some(Verdict::Disabled)
+    } else {
+        None
+    }
+}
+
+fn refused_by_address(caller: &Caller, client: Option<IpAddr>) -> Option<Verdict> {
+    let key = caller.key.as_ref().filter(|key| !key.ips.is_empty())?;
+    (!within(&key.ips, client)).then_some(Verdict::WrongIp)
+}
+
+fn refused_by_rights(caller: &Caller, route: Option<&Route>, wants: &Wants<'_>) -> Option<Verdict> {
+    let fits = |plans: &[String]| plans.is_empty() || plans.contains(&caller.plan.name);
+    if !caller.plan.api || !fits(wants.plans) || !route.is_none_or(|route| fits(&route.plans)) {
+        return Some(Verdict::WrongPlan);
+    }
+    let given = caller.key.as_ref().map_or(&[][..], |key| &key.scopes);
+    let mut needed = wants.scopes.iter().chain(route.iter().flat_map(|route| &route.scopes));
+    needed.any(|needed| !scope::covers(given, needed)).then_some(Verdict::WrongScope)
+}
+
+/// Of several windows that ran out, the one that opens last decides.
+fn refused_by_limit(decision: &mut Decision, caller: &Caller) -> bool {
+    let ran_out = |(_, standing): &(usize, &Standing)| standing.exceeded && !caller.limits[standing.limit].observe;
+    let last = decision.standings.iter().enumerate().filter(ran_out).max_by_key(|(_, standing)| standing.opens);
+    let Some((at, standing)) = last else {
+        decision.deciding = tightest(decision, caller);
+        return false;
+    };
+    let is_quota = caller.limits[standing.limit].is_quota();
+    decision.verdict = if is_quota { Verdict::QuotaExceeded } else { Verdict::RateLimited };
+    decision.deciding = Some(at);
+    true
+}
+
+/// The limit that leaves least.
+fn tightest(decision: &Decision, caller: &Caller) -> Option<usize> {
+    let refusing = |(_, standing): &(usize, &Standing)| !caller.limits[standing.limit].observe;
+    decision.standings.iter().enumerate().filter(refusing).min_by_key(|(_, standing)| standing.remaining).map(|(at, _)| at)
+}

@@ -1,0 +1,138 @@
+//! What tollgate does: the gate and what it counts with, and the management of accounts, keys and tokens.
+
+pub mod accounts;
+pub mod balance;
+pub mod cache;
+pub mod gate;
+pub mod keys;
+pub mod limits;
+pub mod meter;
+pub mod tokens;
+
+use std::sync::Arc;
+
+use crate::config::Policy;
+use crate::domain::key::KeyHash;
+use crate::domain::time::Timestamp;
+use crate::store::Store;
+use cache::{Generations, Lookup};
+use gate::Known;
+use meter::Meter;
+
+/// Everything that the services share.
+#[derive(Debug)]
+pub struct Services {
+    /// The configuration.
+    pub policy: Arc<Policy>,
+    /// The database.
+    pub store: Arc<Store>,
+    /// What limits remember, and what is counted.
+    pub meter: Arc<Meter>,
+    /// The keys that are in use.
+    pub(crate) keys: Lookup<Arc<Known>>,
+    /// The service tokens that are in use.
+    pub(crate) tokens: Lookup<Arc<crate::domain::token::TokenRecord>>,
+    /// Counts the changes of accounts.
+    pub(crate) accounts: Arc<Generations>,
+}
+
+/// How many service tokens are held: no installation has more in use.
+const HELD_TOKENS: usize = 1024;
+
+impl Services {
+    /// Over an open database.
+    pub fn new(policy: Arc<Policy>, store: Arc<Store>) -> Self {
+        let meter = Arc::new(Meter::new(store.clone(), policy.server.held_windows));
+        Self {
+            keys: Lookup::new(policy.server.cached_keys),
+            tokens: Lookup::new(HELD_TOKENS),
+            accounts: Arc::default(),
+            policy,
+            store,
+            meter,
+        }
+    }
+
+    /// Mirrors the plans into the database.
+    pub async fn mirror_plans(&self) -> crate::domain::error::Result<()> {
+        let plans: Vec<_> = self.policy.plans.all().iter().map(|plan| mirrored(plan)).collect();
+        self.store.write(move |connection| crate::store::plans::mirror(connection, &plans), |()| ()).await
+    }
+
+    /// A key was changed or made: what is remembered of its hash counts no more.
+    pub(crate) fn key_changed(&self, hash: &KeyHash) {
+        self.keys.forget(hash);
+    }
+
+    /// An account was changed: what is remembered of its keys counts no more.
+    pub(crate) fn account_changed(&self, account: &crate::store::accounts::StoredAccount) {
+        self.accounts.raise(slot_of(&account.record.id));
+        self.meter.balance_changed(account);
+    }
+}
+
+/// Spreads account ids over slots.
+pub(crate) fn slot_of(id: &str) -> usize {
+    crc32fast::hash(id.as_bytes()) as usize
+}
+
+/// A page of a list.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// What is on it.
+    pub data: Vec<T>,
+    /// Where the next one starts, if there is one.
+    pub next_cursor: Option<String>,
+}
+
+/// How a list is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct PageAsk {
+    /// Which are shown.
+    pub search: Option<String>,
+    /// The id after which it starts.
+    pub cursor: String,
+    /// How many, 1 to [`PageAsk::MOST`].
+    pub limit: usize,
+}
+
+impl PageAsk {
+    /// The largest page.
+    pub const MOST: usize = 1000;
+    /// The page where nobody says.
+    pub const USUAL: usize = 100;
+
+    /// Cuts the page from rows that were asked for with one more than fits.
+    fn page<T>(&self, mut rows: Vec<T>, id: impl Fn(&T) -> String) -> Page<T> {
+        let more = rows.len() > self.limit;
+        rows.truncate(self.limit);
+        Page { next_cursor: rows.last().filter(|_| more).map(id), data: rows }
+    }
+}
+
+fn mirrored(plan: &crate::domain::plan::Plan) -> crate::store::plans::MirroredPlan {
+    crate::store::plans::MirroredPlan {
+        name: plan.name.clone(),
+        title: plan.title.clone(),
+        definition: limits::plan_json(plan).to_string(),
+    }
+}
+
+/// How long a name may be.
+pub const LONGEST_NAME: usize = 200;
+
+/// A name that people gave: not empty, no control characters, not endless.
+fn check_name(name: &str) -> Result<(), String> {
+    if name.trim().is_empty() {
+        return Err("must not be empty".into());
+    }
+    if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+        return Err(format!("must have at most {LONGEST_NAME} characters, and no control characters"));
+    }
+    Ok(())
+}
+
+/// An instant in the future of a change, within what a database can hold.
+fn check_future(at: Timestamp, now: Timestamp) -> Result<(), String> {
+    if at > now { Ok(()) } else { Err("lies in the past".into()) }
+}

@@ -1,0 +1,111 @@
+//! Accounts and their balances.
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+
+use super::columns::{from_json, instant, json, maybe_instant, word};
+use crate::domain::balance::Balance;
+use crate::domain::caller::{AccountRecord, Kind};
+use crate::domain::error::Result;
+use crate::domain::time::Timestamp;
+
+/// An account as stored.
+#[derive(Clone, Debug)]
+pub struct StoredAccount {
+    /// The account.
+    pub record: AccountRecord,
+    /// Its balance.
+    pub balance: Balance,
+    /// Grows with every change: the newer of two readings wins.
+    pub version: i64,
+}
+
+impl StoredAccount {
+    /// The balance as it stands at `now`, where its plan gives so many tokens a month.
+    pub fn balance_at(&self, now: Timestamp, monthly_tokens: i64) -> Balance {
+        self.balance.at(now, self.record.created_at, monthly_tokens)
+    }
+}
+
+const COLUMNS: &str =
+    "a.id, a.name, a.kind, a.plan, a.plan_until, a.limits, a.disabled, a.created_at, a.plan_tokens, a.bonus_tokens, a.period, a.version";
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredAccount> {
+    Ok(StoredAccount {
+        record: AccountRecord {
+            id: row.get("id")?,
+            name: row.get("name")?,
+            kind: word(row, "kind", Kind::from_name)?,
+            plan: row.get("plan")?,
+            plan_until: maybe_instant(row, "plan_until")?,
+            limits: from_json(row, "limits")?,
+            disabled: row.get("disabled")?,
+            created_at: instant(row, "created_at")?,
+        },
+        balance: Balance { plan_tokens: row.get("plan_tokens")?, bonus_tokens: row.get("bonus_tokens")?, period: instant(row, "period")? },
+        version: row.get("version")?,
+    })
+}
+
+/// By its id.
+pub fn by_id(connection: &Connection, id: &str) -> Result<Option<StoredAccount>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM accounts a WHERE a.id = ?1"))?;
+    Ok(statement.query_row([id], from_row).optional()?)
+}
+
+/// Up to `limit` accounts after the one named, in the order of their ids.
+pub fn list(connection: &Connection, search: Option<&str>, after: &str, limit: usize) -> Result<Vec<StoredAccount>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM accounts a WHERE a.id > :after AND (:search IS NULL OR a.id = :search OR instr(lower(a.name), lower(:search)) > 0) ORDER BY a.id LIMIT :limit"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(named_params! { ":after": after, ":search": search, ":limit": limit as i64 }, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Adds one.
+pub fn insert(connection: &Connection, account: &StoredAccount) -> Result<()> {
+    let StoredAccount { record, balance, version } = account;
+    connection
+        .prepare_cached(
+            "INSERT INTO accounts (id, name, kind, plan, plan_until, limits, disabled, created_at, plan_tokens, bonus_tokens, period, version)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        )?
+        .execute(params![
+            record.id,
+            record.name,
+            record.kind.name(),
+            record.plan,
+            record.plan_until.map(Timestamp::millis),
+            json(&record.limits)?,
+            record.disabled,
+            record.created_at.millis(),
+            balance.plan_tokens,
+            balance.bonus_tokens,
+            balance.period.millis(),
+            version,
+        ])?;
+    Ok(())
+}
+
+/// Writes what can change; the version has been raised by the caller.
+pub fn update(connection: &Connection, account: &StoredAccount) -> Result<()> {
+    let StoredAccount { record, balance, version } = account;
+    connection
+        .prepare_cached(
+            "UPDATE accounts SET name = ?2, kind = ?3, plan = ?4, plan_until = ?5, limits = ?6, disabled = ?7, plan_tokens = ?8, bonus_tokens = ?9, period = ?10, version = ?11 WHERE id = ?1",
+        )?
+        .execute(params![
+            record.id,
+            record.name,
+            record.kind.name(),
+            record.plan,
+            record.plan_until.map(Timestamp::millis),
+            json(&record.limits)?,
+            record.disabled,
+            balance.plan_tokens,
+            balance.bonus_tokens,
+            balance.period.millis(),
+            version,
+        ])?;
+    Ok(())
+}

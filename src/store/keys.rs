@@ -1,0 +1,149 @@
+//! Keys, by hash and by id.
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+
+use super::columns::{from_json, instant, json, maybe_instant};
+use crate::domain::caller::KeyRecord;
+use crate::domain::error::Result;
+use crate::domain::key::KeyHash;
+use crate::domain::time::Timestamp;
+
+/// A key as stored.
+#[derive(Clone, Debug)]
+pub struct StoredKey {
+    /// What is kept of the raw key.
+    pub hash: KeyHash,
+    /// The key.
+    pub record: KeyRecord,
+}
+
+const COLUMNS: &str = "k.hash, k.id, k.account, k.name, k.environment, k.prefix, k.plan, k.limits, k.scopes, k.ips, k.metadata, k.created_at, k.expires_at, k.revoked_at, k.disabled, k.last_used_at, k.replaced_by";
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
+    Ok(StoredKey {
+        hash: KeyHash::from_bytes(row.get("hash")?),
+        record: KeyRecord {
+            id: row.get("id")?,
+            account: row.get("account")?,
+            name: row.get("name")?,
+            environment: row.get("environment")?,
+            prefix: row.get("prefix")?,
+            plan: row.get("plan")?,
+            limits: from_json(row, "limits")?,
+            scopes: from_json(row, "scopes")?,
+            ips: from_json(row, "ips")?,
+            metadata: from_json(row, "metadata")?,
+            created_at: instant(row, "created_at")?,
+            expires_at: maybe_instant(row, "expires_at")?,
+            revoked_at: maybe_instant(row, "revoked_at")?,
+            disabled: row.get("disabled")?,
+            last_used_at: maybe_instant(row, "last_used_at")?,
+            replaced_by: row.get("replaced_by")?,
+        },
+    })
+}
+
+/// By its hash: what a cold check reads.
+pub fn by_hash(connection: &Connection, hash: &KeyHash) -> Result<Option<StoredKey>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM keys k WHERE k.hash = ?1"))?;
+    Ok(statement.query_row([hash.as_bytes()], from_row).optional()?)
+}
+
+/// By its id.
+pub fn by_id(connection: &Connection, id: &str) -> Result<Option<StoredKey>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM keys k WHERE k.id = ?1"))?;
+    Ok(statement.query_row([id], from_row).optional()?)
+}
+
+/// Which keys a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only this account's.
+    pub account: Option<String>,
+    /// Only those whose id or account it is, whose name holds it, or whose shown prefix begins with it.
+    pub search: Option<String>,
+    /// Only those after this id.
+    pub after: String,
+    /// So many at the most.
+    pub limit: usize,
+}
+
+/// Keys in the order of their ids.
+pub fn list(connection: &Connection, filter: &Filter) -> Result<Vec<StoredKey>> {
+    // Two texts, because one that also served without an account would never use its index.
+    let of_account = if filter.account.is_some() { "k.account = :account AND" } else { "" };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM keys k WHERE {of_account} k.id > :after AND (:search IS NULL OR k.id = :search OR k.account = :search
+             OR substr(k.prefix, 1, length(:search)) = :search OR instr(lower(k.name), lower(:search)) > 0
+             OR (length(:search) > length(k.prefix) AND k.prefix <> '' AND substr(:search, 1, length(k.prefix)) = k.prefix)
+             OR EXISTS (SELECT 1 FROM accounts a WHERE a.id = k.account AND instr(lower(a.name), lower(:search)) > 0))
+         ORDER BY k.id LIMIT :limit"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let (search, limit) = (&filter.search, filter.limit as i64);
+    let rows = match &filter.account {
+        Some(account) => statement
+            .query_map(named_params! { ":account": account, ":after": filter.after, ":search": search, ":limit": limit }, from_row)?,
+        None => statement.query_map(named_params! { ":after": filter.after, ":search": search, ":limit": limit }, from_row)?,
+    };
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Adds one.
+pub fn insert(connection: &Connection, key: &StoredKey) -> Result<()> {
+    let record = &key.record;
+    connection
+        .prepare_cached(
+            "INSERT INTO keys (hash, id, account, name, environment, prefix, plan, limits, scopes, ips, metadata, created_at, expires_at, revoked_at, disabled, last_used_at, replaced_by)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+        )?
+        .execute(params![
+            key.hash.as_bytes(),
+            record.id,
+            record.account,
+            record.name,
+            record.environment,
+            record.prefix,
+            record.plan,
+            json(&record.limits)?,
+            json(&record.scopes)?,
+            json(&record.ips)?,
+            json(&record.metadata)?,
+            record.created_at.millis(),
+            record.expires_at.map(Timestamp::millis),
+            record.revoked_at.map(Timestamp::millis),
+            record.disabled,
+            record.last_used_at.map(Timestamp::millis),
+            record.replaced_by,
+        ])?;
+    Ok(())
+}
+
+/// Writes what can change.
+pub fn update(connection: &Connection, key: &StoredKey) -> Result<()> {
+    let record = &key.record;
+    connection
+        .prepare_cached(
+            "UPDATE keys SET name = ?2, plan = ?3, limits = ?4, scopes = ?5, ips = ?6, metadata = ?7, expires_at = ?8, revoked_at = ?9, disabled = ?10, replaced_by = ?11 WHERE hash = ?1",
+        )?
+        .execute(params![
+            key.hash.as_bytes(),
+            record.name,
+            record.plan,
+            json(&record.limits)?,
+            json(&record.scopes)?,
+            json(&record.ips)?,
+            json(&record.metadata)?,
+            record.expires_at.map(Timestamp::millis),
+            record.revoked_at.map(Timestamp::millis),
+            record.disabled,
+            record.replaced_by,
+        ])?;
+    Ok(())
+}
+
+/// Notes when a key was last used.
+pub fn used(connection: &Connection, id: &str, at: Timestamp) -> Result<()> {
+    connection.prepare_cached("UPDATE keys SET last_used_at = ?2 WHERE id = ?1")?.execute(params![id, at.millis()])?;
+    Ok(())
+}

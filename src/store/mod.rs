@@ -1,0 +1,102 @@
+//! All SQL, and nothing but. One writer thread commits in groups; reader threads answer what is not in memory.
+
+pub mod accounts;
+mod columns;
+pub mod fault;
+pub mod idempotency;
+pub mod keys;
+pub mod lock;
+pub mod open;
+pub mod plans;
+mod reader;
+pub mod tokens;
+pub mod usage;
+pub mod windows;
+mod writer;
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::domain::error::{Error, Result};
+pub use open::OpenError;
+
+/// How long a caller waits for an answer of the database before it is told `unavailable`.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How many reader threads there are.
+const READERS: usize = 2;
+
+/// An open database.
+#[derive(Debug)]
+pub struct Store {
+    writer: writer::Writer,
+    readers: reader::Readers,
+    /// Whether this start made the database.
+    pub is_new: bool,
+}
+
+impl Store {
+    /// Opens the database, or makes it.
+    pub fn open(path: &Path) -> std::result::Result<Self, OpenError> {
+        let opened = open::open(path)?;
+        let readers = (0..READERS).map(|_| open::open_reader(path)).collect::<std::result::Result<_, _>>()?;
+        Ok(Self { writer: writer::Writer::start(opened.connection), readers: reader::Readers::start(readers), is_new: opened.is_new })
+    }
+
+    /// Runs a change. It is answered once it is committed; `after` runs between the two, on the writer's own thread, so
+    /// that it happens even where nobody waits for the answer any more.
+    pub async fn write<T, J, A>(&self, job: J, after: A) -> Result<T>
+    where
+        T: Send + 'static,
+        J: FnOnce(&Connection) -> Result<T> + Send + 'static,
+        A: FnOnce(&T) + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        self.post(job, move |result| {
+            if let Ok(value) = &result {
+                after(value);
+            }
+            // Nobody waits any more: the change stands all the same.
+            let _ = answer.send(result);
+        });
+        waited(answered).await
+    }
+
+    /// Runs a change that nobody waits for; `finish` is told how it went, on the writer's own thread.
+    pub fn post<T, J, F>(&self, job: J, finish: F)
+    where
+        T: Send + 'static,
+        J: FnOnce(&Connection) -> Result<T> + Send + 'static,
+        F: FnOnce(Result<T>) + Send + 'static,
+    {
+        self.writer.post(job, finish);
+    }
+
+    /// Runs a reading on one of the reader threads.
+    pub async fn read<T, J>(&self, job: J) -> Result<T>
+    where
+        T: Send + 'static,
+        J: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        self.readers.post(Box::new(move |connection| {
+            let _ = answer.send(job(connection));
+        }))?;
+        waited(answered).await
+    }
+
+    /// Finishes what was posted and closes the database.
+    pub fn close(&self) {
+        self.writer.close();
+    }
+}
+
+async fn waited<T>(answered: oneshot::Receiver<Result<T>>) -> Result<T> {
+    match tokio::time::timeout(PATIENCE, answered).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(Error::Unavailable("the database's thread is gone".into())),
+        Err(_) => Err(Error::Unavailable("the database did not answer in time".into())),
+    }
+}

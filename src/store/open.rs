@@ -1,0 +1,131 @@
+//! Opens a database: makes a new one whole, and touches none that is not ours.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::fault;
+
+/// The current schema, and its version.
+const SCHEMA: &str = include_str!("../../schema.sql");
+const VERSION: i64 = 1;
+
+/// Marks a database as tollgate's: "toll".
+const APPLICATION: i64 = 0x746f_6c6c;
+
+/// How long to wait for another program's lock.
+const BUSY: Duration = Duration::from_secs(4);
+
+/// What every SQLite file begins with.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// Why a database could not be opened: one clear sentence.
+#[derive(Debug)]
+pub struct OpenError {
+    path: PathBuf,
+    reason: String,
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the database {} cannot be used: {}", self.path.display(), self.reason)
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+pub(super) struct Opened {
+    pub connection: Connection,
+    pub is_new: bool,
+}
+
+/// Opens the writer's connection.
+pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
+    let told = |reason: String| OpenError { path: path.into(), reason };
+    let sqlite = |error: rusqlite::Error| told(fault::sentence(&error));
+    let is_empty = look_at_file(path).map_err(told)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    connection.busy_timeout(BUSY).map_err(sqlite)?;
+    // Nothing is written before it is known to be ours.
+    if connection.is_readonly("main").map_err(sqlite)? {
+        return Err(told("it cannot be written: make the file and its folder writable for this user".into()));
+    }
+    let is_new = is_empty || check_ours(&connection).map_err(sqlite)?.map_err(told)?;
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).map_err(sqlite)?;
+    configure(&connection).map_err(sqlite)?;
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(sqlite)?;
+    if is_new {
+        transaction.execute_batch(SCHEMA).map_err(sqlite)?;
+        transaction.pragma_update(None, "application_id", APPLICATION).map_err(sqlite)?;
+        transaction.pragma_update(None, "user_version", VERSION).map_err(sqlite)?;
+    }
+    transaction.commit().map_err(sqlite)?;
+    Ok(Opened { connection, is_new })
+}
+
+/// Opens a connection that only reads.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    let open = || -> rusqlite::Result<Connection> {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(BUSY)?;
+        configure(&connection)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    };
+    open().map_err(|error| OpenError { path: path.into(), reason: fault::sentence(&error) })
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(64);
+    // An acknowledged write survives power loss.
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    // LIKE must not be used on text of any length.
+    connection.set_limit(rusqlite::limits::Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 512)?;
+    Ok(())
+}
+
+/// Makes the file, for its owner alone, or looks at what it begins with. Answers whether it is empty.
+fn look_at_file(path: &Path) -> Result<bool, String> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => return Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err("its folder does not exist: make it, or name another file in [server] database".into());
+        }
+        Err(error) => return Err(format!("it cannot be made: {error}")),
+    }
+    let mut head = Vec::new();
+    let mut file = std::fs::File::open(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Err("it is not a file: name another one in [server] database".into());
+    }
+    file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut head).map_err(|error| format!("it cannot be read: {error}"))?;
+    match head.as_slice() {
+        [] => Ok(true),
+        head if head == MAGIC => Ok(false),
+        _ => Err("it is not an SQLite database: name another file in [server] database".into()),
+    }
+}
+
+/// Whether a database without a mark is empty; whose it is, and which version, where it has one.
+fn check_ours(connection: &Connection) -> rusqlite::Result<Result<bool, String>> {
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(match (pragma("application_id")?, pragma("user_version")?) {
+        (0, 0) if tables == 0 => Ok(true),
+        (APPLICATION, VERSION) => Ok(false),
+        (APPLICATION, newer) if newer > VERSION => Err(format!(
+            "it was made by a newer tollgate (schema {newer}, and this one knows {VERSION}): install that version or a later one"
+        )),
+        (APPLICATION, version) => Err(format!("its schema {version} is none that this tollgate knows")),
+        _ => Err("it is the SQLite database of another program: name another file in [server] database".into()),
+    })
+}

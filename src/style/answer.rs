@@ -1,0 +1,84 @@
+//! What a caller is told, ready to send.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use super::compile::{Refusal, RefusalBody, Style, StyleHeader};
+use super::field::Facts;
+use crate::domain::decision::Decision;
+use crate::domain::verdict::Verdict;
+
+/// An answer: what the style makes of a decision.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers, the body's type among them.
+    pub headers: HeaderMap,
+    /// The body; empty on a pass.
+    pub body: Bytes,
+}
+
+impl Style {
+    /// What the caller is told: on a pass 200 and the headers of every answer, else the refusal, whole.
+    pub fn answer(&self, decision: &Decision, request_id: &str) -> Answer {
+        if decision.verdict == Verdict::Ok {
+            let facts = self.facts(decision, request_id, None);
+            let mut headers = HeaderMap::with_capacity(self.headers.len());
+            write_headers(&self.headers, &facts, &mut headers);
+            return Answer { status: StatusCode::OK, headers, body: Bytes::new() };
+        }
+        let refusal = self.refusal(decision);
+        let mut facts = self.facts(decision, request_id, Some(refusal));
+        let message = refusal.message.fill_what_there_is(&facts);
+        facts.message = &message;
+        let body = match &refusal.body {
+            RefusalBody::Json(template) => template.fill(&facts),
+            RefusalBody::Text(template) => template.fill_what_there_is(&facts),
+        };
+        let mut headers = HeaderMap::with_capacity(self.headers.len() + refusal.headers.len() + 1);
+        headers.insert(http::header::CONTENT_TYPE, refusal.content_type.clone());
+        write_headers(&self.headers, &facts, &mut headers);
+        write_headers(&refusal.headers, &facts, &mut headers);
+        Answer { status: refusal.status, headers, body: body.into() }
+    }
+
+    /// The message of a verdict alone.
+    pub fn message(&self, decision: &Decision, request_id: &str) -> String {
+        if decision.verdict == Verdict::Ok {
+            return String::new();
+        }
+        let refusal = self.refusal(decision);
+        refusal.message.fill_what_there_is(&self.facts(decision, request_id, Some(refusal)))
+    }
+
+    fn facts<'a>(&'a self, decision: &'a Decision, request_id: &'a str, refusal: Option<&'a Refusal>) -> Facts<'a> {
+        Facts {
+            decision,
+            request_id,
+            code: refusal.map_or("ok", |refusal| &refusal.code),
+            status: refusal.map_or(200, |refusal| refusal.status.as_u16()),
+            challenge: &self.challenge,
+            message: "",
+            each: None,
+        }
+    }
+}
+
+/// A header with a placeholder that has no value is left out, and so is one whose value no header can carry.
+fn write_headers(headers: &[StyleHeader], facts: &Facts<'_>, into: &mut HeaderMap) {
+    for header in headers {
+        let value = if header.each_limit { over_all_limits(header, facts) } else { header.value.fill(facts) };
+        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+            into.insert(HeaderName::clone(&header.name), value);
+        }
+    }
+}
+
+/// The value over all limits that can refuse, as one list (RFC 9110, 5.6.1).
+fn over_all_limits(header: &StyleHeader, facts: &Facts<'_>) -> Option<String> {
+    let refusing = |standing: &&_| facts.decision.limit(standing).is_some_and(|limit| !limit.observe);
+    let standings = facts.decision.standings.iter().filter(refusing);
+    let values: Vec<_> = standings.filter_map(|standing| header.value.fill(&Facts { each: Some(standing), ..*facts })).collect();
+    (!values.is_empty()).then(|| values.join(", "))
+}

@@ -1,0 +1,286 @@
+//! From the style as written to the style as used: every template taken apart, every verdict's answer worked out.
+
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::field::Field;
+use super::json::JsonTemplate;
+use super::template::Template;
+use super::{AnswerSource, HeaderSource, StyleFault, StyleSource};
+use crate::domain::decision::Decision;
+use crate::domain::verdict::Verdict;
+
+/// Headers that belong to the connection or to tollgate itself.
+const NOT_THE_STYLES: [&str; 8] =
+    ["connection", "content-length", "date", "keep-alive", "te", "trailer", "transfer-encoding", "x-request-id"];
+
+/// What templates may speak of beside the fixed placeholders.
+#[derive(Clone, Debug, Default)]
+pub struct Vocabulary {
+    /// Every limit of any plan, and whether it is a quota (a fixed window of a day or longer).
+    pub limits: Vec<(Arc<str>, bool)>,
+    /// What `{challenge}` stands for.
+    pub challenge: String,
+}
+
+impl Vocabulary {
+    /// A limit's name, shared.
+    pub fn limit(&self, name: &str) -> Option<Arc<str>> {
+        self.limits.iter().find(|(known, _)| **known == *name).map(|(known, _)| known.clone())
+    }
+
+    /// Whether running out of that limit can end in that verdict.
+    fn ends_in(&self, name: &str, verdict: Verdict) -> bool {
+        let wanted = verdict == Verdict::QuotaExceeded;
+        self.limits.iter().any(|(known, quota)| **known == *name && *quota == wanted)
+    }
+}
+
+/// A compiled style.
+#[derive(Clone, Debug)]
+pub struct Style {
+    pub(super) headers: Vec<StyleHeader>,
+    pub(super) challenge: String,
+    /// One for each verdict, in the order of [`Verdict::ALL`].
+    refusals: Vec<Refusals>,
+}
+
+/// What a verdict is told as, and where a certain limit decided.
+#[derive(Clone, Debug)]
+struct Refusals {
+    any: Refusal,
+    by_limit: Vec<(Arc<str>, Refusal)>,
+}
+
+/// One refusal, ready to fill.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) code: String,
+    pub(super) message: Template,
+    pub(super) content_type: HeaderValue,
+    pub(super) headers: Vec<StyleHeader>,
+    pub(super) body: RefusalBody,
+}
+
+/// A body, ready to fill.
+#[derive(Clone, Debug)]
+pub(super) enum RefusalBody {
+    /// JSON.
+    Json(JsonTemplate),
+    /// Anything else.
+    Text(Template),
+}
+
+/// A header, ready to fill.
+#[derive(Clone, Debug)]
+pub(super) struct StyleHeader {
+    pub(super) name: HeaderName,
+    pub(super) value: Template,
+    pub(super) each_limit: bool,
+}
+
+impl Style {
+    /// Compiles a style over the built-in answers; answers every fault in it.
+    pub fn compile(source: &StyleSource, builtin: &[AnswerSource], vocabulary: &Vocabulary) -> Result<Self, Vec<StyleFault>> {
+        let mut compiler = Compiler { vocabulary, faults: Vec::new() };
+        compiler.check_answers(&source.answers);
+        let headers = compiler.headers("headers", &source.headers, None);
+        let refusals = Verdict::ALL.iter().map(|verdict| compiler.refusals(*verdict, source, builtin)).collect::<Vec<_>>();
+        let mut faults = compiler.faults;
+        // Several verdicts share an answer, and so its faults.
+        faults.sort_by(|a, b| (&a.key, &a.message).cmp(&(&b.key, &b.message)));
+        faults.dedup();
+        match refusals.into_iter().collect::<Option<Vec<_>>>() {
+            Some(refusals) if faults.is_empty() => Ok(Self { headers, challenge: vocabulary.challenge.clone(), refusals }),
+            _ => Err(faults),
+        }
+    }
+
+    /// The refusal that a decision is told as.
+    pub(super) fn refusal(&self, decision: &Decision) -> &Refusal {
+        let refusals = &self.refusals[decision.verdict as usize];
+        let deciding = decision.deciding().map(|(limit, _)| &limit.name);
+        let of_limit = refusals.by_limit.iter().find(|(name, _)| Some(name) == deciding);
+        of_limit.map_or(&refusals.any, |(_, refusal)| refusal)
+    }
+}
+
+/// The fields that hold for one verdict and limit, and which key each came from.
+#[derive(Default)]
+struct Cascade<'a> {
+    status: Option<u16>,
+    code: Option<&'a str>,
+    message: Option<(String, &'a str)>,
+    content_type: Option<(String, &'a str)>,
+    headers: Option<(String, &'a [HeaderSource])>,
+    body: Option<(String, &'a str)>,
+}
+
+impl<'a> Cascade<'a> {
+    fn over(&mut self, key: &str, answer: &'a AnswerSource) {
+        let at = |field: &str| format!("{key}.{field}");
+        self.status = answer.status.or(self.status);
+        self.code = answer.code.as_deref().or(self.code);
+        if let Some(message) = &answer.message {
+            self.message = Some((at("message"), message));
+        }
+        if let Some(content_type) = &answer.content_type {
+            self.content_type = Some((at("content_type"), content_type));
+        }
+        if let Some(headers) = &answer.headers {
+            self.headers = Some((at("headers"), headers));
+        }
+        if let Some(body) = &answer.body {
+            self.body = Some((at("body"), body));
+        }
+    }
+}
+
+struct Compiler<'a> {
+    vocabulary: &'a Vocabulary,
+    faults: Vec<StyleFault>,
+}
+
+impl Compiler<'_> {
+    fn fault(&mut self, key: &str, message: impl Into<String>) {
+        self.faults.push(StyleFault { key: key.into(), message: message.into() });
+    }
+
+    /// What can be said of each answer as it stands.
+    fn check_answers(&mut self, answers: &[AnswerSource]) {
+        for (index, answer) in answers.iter().enumerate() {
+            let key = format!("answers[{index}]");
+            if answer.status.is_some_and(|status| !(400..600).contains(&status)) {
+                self.fault(&format!("{key}.status"), "a refusal is told with a status from 400 to 599");
+            }
+            if answer.verdicts.contains(&Verdict::Ok) {
+                self.fault(&format!("{key}.verdicts"), "'ok' is no refusal; the headers of a pass stand in style.headers");
+            }
+            for name in answer.limits.iter().flatten() {
+                if self.vocabulary.limit(name).is_none() {
+                    self.fault(&format!("{key}.limits"), format!("no plan has a limit '{name}'"));
+                } else if !answer.verdicts.iter().any(|verdict| verdict.by_limit() && self.vocabulary.ends_in(name, *verdict)) {
+                    let verdict = if self.vocabulary.ends_in(name, Verdict::QuotaExceeded) { "quota_exceeded" } else { "rate_limited" };
+                    self.fault(
+                        &format!("{key}.limits"),
+                        format!("running out of '{name}' ends in {verdict}, which this answer is not for"),
+                    );
+                }
+            }
+        }
+    }
+
+    fn refusals(&mut self, verdict: Verdict, source: &StyleSource, builtin: &[AnswerSource]) -> Option<Refusals> {
+        let any = self.refusal(verdict, None, source, builtin);
+        let mut by_limit = Vec::new();
+        for (name, _) in &self.vocabulary.limits {
+            let own = |answer: &AnswerSource| {
+                answer.verdicts.contains(&verdict)
+                    && answer.limits.as_ref().is_some_and(|limits| limits.iter().any(|limit| **limit == **name))
+            };
+            if source.answers.iter().any(own) && self.vocabulary.ends_in(name, verdict) {
+                by_limit.push((name.clone(), self.refusal(verdict, Some(name), source, builtin)?));
+            }
+        }
+        Some(Refusals { any: any?, by_limit })
+    }
+
+    fn refusal(&mut self, verdict: Verdict, limit: Option<&str>, source: &StyleSource, builtin: &[AnswerSource]) -> Option<Refusal> {
+        let mut cascade = Cascade {
+            content_type: Some(("content_type".into(), &source.content_type)),
+            body: Some(("body".into(), &source.body)),
+            ..Cascade::default()
+        };
+        let holds = |answer: &AnswerSource| {
+            answer.verdicts.contains(&verdict)
+                && answer.limits.as_ref().is_none_or(|limits| limit.is_some_and(|limit| limits.iter().any(|known| known == limit)))
+        };
+        for answer in builtin.iter().filter(|answer| holds(answer)) {
+            cascade.over("answers", answer);
+        }
+        for (index, answer) in source.answers.iter().enumerate().filter(|(_, answer)| holds(answer)) {
+            cascade.over(&format!("answers[{index}]"), answer);
+        }
+        self.finish(verdict, &cascade)
+    }
+
+    fn finish(&mut self, verdict: Verdict, cascade: &Cascade<'_>) -> Option<Refusal> {
+        let (message_key, message) = cascade.message.clone().unwrap_or_default();
+        let message = self.template(&message_key, message, Some(verdict))?;
+        if message.fields().any(|field| *field == Field::Message) {
+            self.fault(&message_key, "a message cannot hold {message}");
+        }
+        let (type_key, content_type) = cascade.content_type.clone()?;
+        let (headers_key, headers) = cascade.headers.clone().unwrap_or_default();
+        let headers = self.headers(&headers_key, headers, Some(verdict));
+        let (body_key, body) = cascade.body.clone()?;
+        let body = self.body(&body_key, body, content_type, verdict)?;
+        let Ok(content_type) = HeaderValue::from_str(content_type) else {
+            self.fault(&type_key, format!("'{content_type}' is no media type"));
+            return None;
+        };
+        let status = cascade.status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Some(Refusal { status, code: cascade.code.unwrap_or(verdict.name()).into(), message, content_type, headers, body })
+    }
+
+    fn body(&mut self, key: &str, text: &str, content_type: &str, verdict: Verdict) -> Option<RefusalBody> {
+        if !content_type.to_ascii_lowercase().contains("json") {
+            return self.template(key, text, Some(verdict)).map(RefusalBody::Text);
+        }
+        match JsonTemplate::parse(text, self.vocabulary) {
+            Ok(template) => {
+                self.check_filled(key, template.fields(), Some(verdict));
+                Some(RefusalBody::Json(template))
+            }
+            Err(faults) => {
+                faults.into_iter().for_each(|fault| self.fault(key, fault));
+                None
+            }
+        }
+    }
+
+    fn headers(&mut self, key: &str, headers: &[HeaderSource], verdict: Option<Verdict>) -> Vec<StyleHeader> {
+        let compiled = headers.iter().enumerate().map(|(index, header)| {
+            let key = format!("{key}[{index}]");
+            let value = self.template(&format!("{key}.value"), &header.value, verdict.filter(|_| !header.each_limit))?;
+            if HeaderValue::from_str(&header.value).is_err() {
+                self.fault(&format!("{key}.value"), "no header can carry this text");
+            }
+            match header.name.to_ascii_lowercase().parse::<HeaderName>() {
+                Ok(name) if !NOT_THE_STYLES.contains(&name.as_str()) => Some(StyleHeader { name, value, each_limit: header.each_limit }),
+                Ok(name) => {
+                    self.fault(&format!("{key}.name"), format!("'{name}' is not the style's to set"));
+                    None
+                }
+                Err(_) => {
+                    self.fault(&format!("{key}.name"), format!("'{}' is no header name", header.name));
+                    None
+                }
+            }
+        });
+        compiled.collect::<Vec<_>>().into_iter().flatten().collect()
+    }
+
+    fn template(&mut self, key: &str, text: &str, verdict: Option<Verdict>) -> Option<Template> {
+        match Template::parse(text, self.vocabulary) {
+            Ok(template) => {
+                self.check_filled(key, template.fields(), verdict);
+                Some(template)
+            }
+            Err(faults) => {
+                faults.into_iter().for_each(|fault| self.fault(key, fault));
+                None
+            }
+        }
+    }
+
+    /// A placeholder that the verdict can never fill would be a hole in every such answer.
+    fn check_filled<'f>(&mut self, key: &str, fields: impl Iterator<Item = &'f Field>, verdict: Option<Verdict>) {
+        let Some(verdict) = verdict.filter(|verdict| *verdict != Verdict::Ok) else { return };
+        for field in fields.filter(|field| !field.can_be_filled(verdict)) {
+            self.fault(key, format!("{{{}}} never has a value on the verdict {verdict}", field.name()));
+        }
+    }
+}

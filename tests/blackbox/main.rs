@@ -1,0 +1,6 @@
+//! Black-box tests: the real binary over HTTP, each test with its own folder and port. Cases are data that say what must and
+//! what must not be there.
+
+mod support;
+
+mod smoke;

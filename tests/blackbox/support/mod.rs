@@ -1,0 +1,21 @@
+//! What every test needs: the real binary in a folder of its own, and an HTTP client that sends exactly what it is told.
+
+pub mod http;
+pub mod server;
+
+pub use http::{Reply, Request};
+pub use server::{Folder, Server};
+
+use std::time::{Duration, Instant};
+
+/// Asks again until it holds; a test that waits for something waits no longer than it takes, and fails when it never comes.
+pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(value) = ask() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "it never came: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
