@@ -13,49 +13,45 @@ use serde_json::{Value, json};
 use super::Failure;
 use crate::app::{App, Claim};
 use crate::config::Policy;
-use crate::http::request::Peer;
+use crate::http::peer::Peer;
 
 /// Where requests go.
 pub enum Client {
     /// To the server that has the database.
-    Running(SendRequest<Full<Bytes>>, String),
+    Running(SendRequest<Full<Bytes>>),
     /// To ourselves.
-    Own(App, String),
+    Own(App),
 }
 
 impl Client {
     /// Finds the running server, or opens the database.
     pub async fn open(policy: Arc<Policy>) -> Result<Self, Failure> {
-        let prefix = policy.server.prefix.clone();
         match App::claim(&policy.server.database).await? {
-            Claim::Ours(lock) => Ok(Self::Own(App::open(policy, lock).await?, prefix)),
+            Claim::Ours(lock) => Ok(Self::Own(App::open(policy, lock).await?)),
             Claim::Served(stream) => {
                 let failed = |error: hyper::Error| Failure::Failed(format!("the running server does not answer: {error}"));
                 let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
                 tokio::spawn(connection);
-                Ok(Self::Running(sender, prefix))
+                Ok(Self::Running(sender))
             }
         }
     }
 
     /// Sends one request; a refusal is a failure.
     pub async fn call(&mut self, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
-        let prefix = match self {
-            Self::Running(_, prefix) | Self::Own(_, prefix) => prefix,
-        };
-        let mut request = Request::builder().method(method).uri(format!("{prefix}/v1{path}")).header(HOST, "tollgate");
+        let mut request = Request::builder().method(method).uri(format!("/v1{path}")).header(HOST, "tollgate");
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
         let body = Full::from(body.map(|body| body.to_string()).unwrap_or_default());
         let request = request.body(body).map_err(|error| Failure::Use(format!("'{path}' cannot be asked for: {error}")))?;
         let (status, bytes) = match self {
-            Self::Running(sender, _) => {
+            Self::Running(sender) => {
                 let failed = |error: hyper::Error| Failure::Failed(format!("the running server does not answer: {error}"));
                 let response = sender.send_request(request).await.map_err(failed)?;
                 (response.status(), response.into_body().collect().await.map_err(failed)?.to_bytes())
             }
-            Self::Own(app, _) => {
+            Self::Own(app) => {
                 let request = request.map(|body| body.map_err(|never| match never {}).boxed());
                 let response = crate::http::handle(&app.services, request, Peer::Control).await;
                 let status = response.status();
@@ -98,7 +94,7 @@ impl Client {
 
     /// Lets go of the database.
     pub async fn close(self) {
-        if let Self::Own(app, _) = self {
+        if let Self::Own(app) = self {
             app.close().await;
         }
     }

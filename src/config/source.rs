@@ -57,8 +57,9 @@ fn variable(key: &str) -> String {
     format!("{VARIABLES}{}", key.to_uppercase().replace('.', "__"))
 }
 
-fn flat(figment: &Figment) -> figment::error::Result<Dict> {
-    Ok(figment.data()?.remove(&Profile::Default).unwrap_or_default())
+fn flat(figment: &Figment) -> Result<Dict, String> {
+    let data = figment.data().map_err(|fault| fault.to_string())?;
+    Ok(data.get(&Profile::Default).cloned().unwrap_or_default())
 }
 
 fn unreadable(source: &str, fault: &dyn std::fmt::Display) -> Vec<Fault> {

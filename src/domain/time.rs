@@ -157,7 +157,7 @@ impl Span {
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, millis) = UNITS.iter().find(|(_, millis)| self.0 % millis == 0).unwrap_or(&UNITS[4]);
+        let (unit, millis) = UNITS.iter().find(|(_, millis)| self.0.is_multiple_of(*millis)).unwrap_or(&UNITS[4]);
         write!(f, "{}{unit}", self.0 / millis)
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::HeaderMap;
 use ipnet::IpNet;
 
-use super::request::Peer;
+use super::peer::Peer;
 use crate::domain::address::{canonical, forwarded_for, within};
 use crate::domain::path::Ambiguous;
 

@@ -4,6 +4,7 @@ pub mod endpoints;
 mod fields;
 pub mod forwarded;
 mod handlers;
+pub mod peer;
 pub mod request;
 pub mod response;
 pub mod server;

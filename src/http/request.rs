@@ -1,6 +1,5 @@
 //! One request, as a handler sees it.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,6 +10,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 
 use super::forwarded::is_trusted;
+use super::peer::Peer;
 use super::response::REQUEST_ID;
 use crate::domain::error::{Error, Result};
 use crate::domain::id;
@@ -32,17 +32,6 @@ impl std::fmt::Display for BodyFault {
 }
 
 impl std::error::Error for BodyFault {}
-
-/// Who is at the other end of the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Peer {
-    /// A network address.
-    Tcp(SocketAddr),
-    /// Somebody who may open the Unix socket.
-    Unix,
-    /// The operator: the command line, over the control socket or in this process.
-    Control,
-}
 
 /// A request on its way through a handler.
 pub struct Call {

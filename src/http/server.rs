@@ -16,7 +16,8 @@ use tokio::sync::{Semaphore, watch};
 
 use super::endpoints::{self, Access, Matched};
 use super::handlers::gate;
-use super::request::{Body, BodyFault, Call, Peer, Unreadable, request_id};
+use super::peer::Peer;
+use super::request::{Body, BodyFault, Call, Unreadable, request_id};
 use super::response::{self, Response};
 use super::views::with_request_id;
 use crate::domain::decision::Decision;
@@ -146,16 +147,25 @@ pub async fn handle(services: &Arc<Services>, request: Request<Body>, peer: Peer
         Ok(response) => response,
         Err(_) => {
             tracing::error!(request_id, "{method} {path} took too long");
-            let decision = Decision::of_nobody(Verdict::Unavailable, now);
-            response::styled(services.policy.style.answer(&decision, &request_id))
+            too_long(services, &path, &request_id, now)
         }
     };
     tracing::debug!(request_id, status = response.status().as_u16(), "{method} {path}");
     with_request_id(response, &request_id)
 }
 
+/// What is told of a request that could not be answered in time.
+fn too_long(services: &Services, path: &str, request_id: &str, now: Timestamp) -> Response {
+    if own_path(path, &services.policy.server.prefix).is_some() {
+        return response::problem(StatusCode::SERVICE_UNAVAILABLE, "This took too long. Try again.", Vec::new(), request_id);
+    }
+    response::styled(services.policy.style.answer(&Decision::of_nobody(Verdict::Unavailable, now), request_id))
+}
+
 async fn route(mut call: Call, path: &str) -> Response {
-    let own = own_path(path, &call.services.policy.server.prefix);
+    // At the control socket there is nothing else, whatever the prefix was when the command line read its config.
+    let prefix = if call.peer == Peer::Control { "" } else { call.services.policy.server.prefix.as_str() };
+    let own = own_path(path, prefix);
     let Some(own) = own else { return gate::gate(call).await };
     let request_id = call.request_id.clone();
     let (endpoint, id) = match endpoints::find(&call.parts.method, &own) {

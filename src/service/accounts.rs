@@ -8,6 +8,7 @@ use crate::domain::caller::{AccountRecord, Kind, Overrides};
 use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::id;
 use crate::domain::time::Timestamp;
+use crate::store::Connection;
 use crate::store::accounts::{self, StoredAccount};
 
 /// What can be said of an account. What is not said stays, or is as for any new account.
@@ -110,7 +111,7 @@ impl Services {
             return Err(Error::Invalid(faults));
         }
         let (id, policy, services) = (id.to_owned(), self.policy.clone(), self.clone());
-        let change = move |connection: &rusqlite::Connection| {
+        let change = move |connection: &Connection| {
             let mut account = accounts::by_id(connection, &id)?.ok_or_else(|| Error::NotFound(format!("account {id}")))?;
             input.apply(&mut account, &policy, now);
             account.version += 1;
@@ -133,7 +134,7 @@ impl Services {
         let wanted = ask.clone();
         let rows = self
             .store
-            .read(move |connection| accounts::list(connection, wanted.search.as_deref(), &wanted.cursor, wanted.limit + 1))
+            .list(move |connection| accounts::list(connection, wanted.search.as_deref(), &wanted.cursor, wanted.limit + 1))
             .await?;
         let rows = rows.into_iter().map(|account| self.refilled(account, now)).collect();
         Ok(ask.page(rows, |account| account.record.id.clone()))

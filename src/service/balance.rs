@@ -4,6 +4,7 @@ use super::Services;
 use crate::domain::balance::Balance;
 use crate::domain::error::{Error, Result};
 use crate::domain::time::Timestamp;
+use crate::store::Connection;
 use crate::store::accounts::{self, StoredAccount};
 use crate::store::idempotency::{self, Once};
 
@@ -17,7 +18,7 @@ impl Services {
     pub async fn move_tokens(&self, id: &str, tokens: i64, once: Option<Once>, now: Timestamp) -> Result<StoredAccount> {
         let (id, plans) = (id.to_owned(), self.policy.clone());
         let meter = self.meter.clone();
-        let job = move |connection: &rusqlite::Connection| {
+        let job = move |connection: &Connection| {
             let mut account = accounts::by_id(connection, &id)?.ok_or_else(|| Error::NotFound(format!("account {id}")))?;
             account.balance = account.balance_at(now, account.record.plan_at(&plans.plans, now).monthly_tokens);
             if let Some(once) = &once

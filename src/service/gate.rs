@@ -8,10 +8,10 @@
 use std::net::IpAddr;
 use std::sync::{Arc, MutexGuard};
 
-use http::HeaderMap;
 use smallvec::SmallVec;
 use tokio::sync::futures::Notified;
 
+use super::ask::{Ask, Credential, Mode, Wants};
 use super::meter::subject::{State, Subject, SubjectId};
 use super::{Services, slot_of};
 use crate::domain::address::{self, within};
@@ -22,72 +22,15 @@ use crate::domain::decision::{Decision, Standing};
 use crate::domain::error::{Error, Result};
 use crate::domain::key::{KeyHash, Looks};
 use crate::domain::limit::{Count, Limit};
-use crate::domain::path::{self, Ambiguous};
+use crate::domain::path;
 use crate::domain::route::Route;
 use crate::domain::scope;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
 use crate::domain::window::fixed::Lease;
 use crate::domain::window::{Fit, Window};
+use crate::store::Connection;
 use crate::store::{PATIENCE, accounts, keys, windows};
-
-/// What the gate is asked about.
-#[derive(Debug)]
-pub struct Ask<'a> {
-    /// The request's method.
-    pub method: &'a str,
-    /// Its path, as sent. Without one no route applies.
-    pub path: Option<&'a str>,
-    /// Its query, as sent.
-    pub query: Option<&'a str>,
-    /// Where its credential is.
-    pub credential: Credential<'a>,
-    /// The client's address, as far as it is known.
-    pub client: Result<Option<IpAddr>, Ambiguous>,
-    /// Whether the client spoke HTTPS; `None` where that does not matter.
-    pub is_https: Option<bool>,
-    /// What the asker wants beyond the route.
-    pub wants: Wants<'a>,
-    /// What to do about it.
-    pub mode: Mode,
-}
-
-/// Where a credential is.
-#[derive(Debug)]
-pub enum Credential<'a> {
-    /// In the request, wherever the carriers say.
-    In(&'a HeaderMap),
-    /// A key, as somebody took it out of a request.
-    Key(&'a str),
-    /// A user's token, as somebody took it out of a request.
-    Token,
-    /// There is none.
-    None,
-}
-
-/// What an asker wants beyond the route.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Wants<'a> {
-    /// All of these scopes.
-    pub scopes: &'a [String],
-    /// One of these plans; none given: any.
-    pub plans: &'a [String],
-    /// Another cost than the route's.
-    pub cost: Option<u64>,
-    /// Other tokens than the route's.
-    pub tokens: Option<u64>,
-}
-
-/// What to do about a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Decide and charge.
-    Charge,
-    /// Decide, and charge nothing.
-    Look,
-    /// Say who it is, on any plan, whatever is left; charge nothing.
-    WhoAmI,
-}
 
 /// A key that is in use: who it is, and where its limits are counted.
 #[derive(Debug)]
@@ -239,7 +182,7 @@ impl Services {
 
     async fn read_known(&self, hash: KeyHash, now: Timestamp) -> Result<Option<Arc<Known>>> {
         let (policy, meter, generations) = (self.policy.clone(), self.meter.clone(), self.accounts.clone());
-        let read = move |connection: &rusqlite::Connection| {
+        let read = move |connection: &Connection| {
             let Some(stored) = keys::by_hash(connection, &hash)? else { return Ok(None) };
             // Everything that a change of the account raises or writes to is taken hold of before the account is read.
             let id = stored.record.account.as_str();

@@ -14,6 +14,7 @@ use crate::domain::id;
 use crate::domain::key::PlainKey;
 use crate::domain::scope;
 use crate::domain::time::{Span, Timestamp};
+use crate::store::Connection;
 use crate::store::accounts;
 use crate::store::idempotency::{self, Once};
 use crate::store::keys::{self, Filter, StoredKey};
@@ -136,7 +137,7 @@ impl Services {
         };
         input.apply(&mut record);
         let (stored, services) = (StoredKey { hash: plain.hash(), record }, self.clone());
-        let job = move |connection: &rusqlite::Connection| {
+        let job = move |connection: &Connection| {
             if let Some(once) = &once
                 && let Some(id) = idempotency::done(connection, once, now)?
             {
@@ -176,7 +177,7 @@ impl Services {
 
     async fn change_key(self: &Arc<Self>, id: &str, change: impl FnOnce(&mut KeyRecord) + Send + 'static) -> Result<KeyRecord> {
         let (id, services) = (id.to_owned(), self.clone());
-        let job = move |connection: &rusqlite::Connection| {
+        let job = move |connection: &Connection| {
             let mut stored = keys::by_id(connection, &id)?.ok_or_else(|| Error::NotFound(format!("key {id}")))?;
             change(&mut stored.record);
             keys::update(connection, &stored)?;
@@ -188,7 +189,7 @@ impl Services {
     /// Makes a new key with every setting of an old one, which lives on for the grace.
     pub async fn rotate_key(self: &Arc<Self>, id: &str, grace: Span, now: Timestamp) -> Result<NewKey> {
         let (id, policy, services) = (id.to_owned(), self.policy.clone(), self.clone());
-        let job = move |connection: &rusqlite::Connection| {
+        let job = move |connection: &Connection| {
             let mut old = keys::by_id(connection, &id)?.ok_or_else(|| Error::NotFound(format!("key {id}")))?;
             if old.record.revoked_at.is_some() || old.record.expires_at.is_some_and(|at| at <= now) {
                 return Err(Error::Conflict("A key that is revoked or expired cannot be rotated: make a new one.".into()));
@@ -238,7 +239,7 @@ impl Services {
     /// A page of keys, oldest first; of one account where that is given.
     pub async fn keys(&self, account: Option<String>, ask: PageAsk) -> Result<Page<KeyRecord>> {
         let filter = Filter { account, search: ask.search.clone(), after: ask.cursor.clone(), limit: ask.limit + 1 };
-        let rows = self.store.read(move |connection| keys::list(connection, &filter)).await?;
+        let rows = self.store.list(move |connection| keys::list(connection, &filter)).await?;
         Ok(ask.page(rows.into_iter().map(|stored| stored.record).collect(), |record| record.id.clone()))
     }
 }

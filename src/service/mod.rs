@@ -1,6 +1,7 @@
 //! What tollgate does: the gate and what it counts with, and the management of accounts, keys and tokens.
 
 pub mod accounts;
+pub mod ask;
 pub mod balance;
 pub mod cache;
 pub mod gate;

@@ -8,6 +8,7 @@ use crate::domain::id;
 use crate::domain::key::{KeyHash, Looks, PlainKey};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{TokenRecord, TokenScope};
+use crate::store::Connection;
 use crate::store::tokens;
 
 impl Services {
@@ -39,14 +40,14 @@ impl Services {
     /// A page of tokens, oldest first.
     pub async fn tokens(&self, ask: PageAsk) -> Result<Page<TokenRecord>> {
         let wanted = ask.clone();
-        let rows = self.store.read(move |connection| tokens::list(connection, &wanted.cursor, wanted.limit + 1)).await?;
+        let rows = self.store.list(move |connection| tokens::list(connection, &wanted.cursor, wanted.limit + 1)).await?;
         Ok(ask.page(rows, |record| record.id.clone()))
     }
 
     /// Revokes a token, from the very next request on.
     pub async fn revoke_token(self: &Arc<Self>, id: &str, now: Timestamp) -> Result<()> {
         let (id, services) = (id.to_owned(), self.clone());
-        let job = move |connection: &rusqlite::Connection| {
+        let job = move |connection: &Connection| {
             let (hash, _) = tokens::by_id(connection, &id)?.ok_or_else(|| Error::NotFound(format!("token {id}")))?;
             tokens::revoke(connection, &hash, now)?;
             Ok(hash)

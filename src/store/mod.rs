@@ -16,7 +16,7 @@ mod writer;
 
 use std::path::Path;
 
-use rusqlite::Connection;
+pub use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::domain::error::{Error, Result};
@@ -33,6 +33,8 @@ const READERS: usize = 2;
 pub struct Store {
     writer: writer::Writer,
     readers: reader::Readers,
+    /// For readings that may take long, so that no check ever waits behind one.
+    lister: reader::Readers,
     /// Whether this start made the database.
     pub is_new: bool,
 }
@@ -41,8 +43,10 @@ impl Store {
     /// Opens the database, or makes it.
     pub fn open(path: &Path) -> std::result::Result<Self, OpenError> {
         let opened = open::open(path)?;
-        let readers = (0..READERS).map(|_| open::open_reader(path)).collect::<std::result::Result<_, _>>()?;
-        Ok(Self { writer: writer::Writer::start(opened.connection), readers: reader::Readers::start(readers), is_new: opened.is_new })
+        let readers =
+            |count| (0..count).map(|_| open::open_reader(path)).collect::<std::result::Result<_, _>>().map(reader::Readers::start);
+        let (readers, lister) = (readers(READERS)?, readers(1)?);
+        Ok(Self { writer: writer::Writer::start(opened.connection), readers, lister, is_new: opened.is_new })
     }
 
     /// Runs a change. It is answered once it is committed; `after` runs between the two, on the writer's own thread, so
@@ -74,17 +78,40 @@ impl Store {
         self.writer.post(job, finish);
     }
 
-    /// Runs a reading on one of the reader threads.
+    /// Runs a short reading on one of the reader threads.
     pub async fn read<T, J>(&self, job: J) -> Result<T>
     where
         T: Send + 'static,
         J: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
+        Self::read_on(&self.readers, job).await
+    }
+
+    /// Runs a reading that may go through a whole table.
+    pub async fn list<T, J>(&self, job: J) -> Result<T>
+    where
+        T: Send + 'static,
+        J: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        Self::read_on(&self.lister, job).await
+    }
+
+    async fn read_on<T, J>(readers: &reader::Readers, job: J) -> Result<T>
+    where
+        T: Send + 'static,
+        J: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
-        self.readers.post(Box::new(move |connection| {
+        readers.post(Box::new(move |connection| {
             let _ = answer.send(job(connection));
         }))?;
         waited(answered).await
+    }
+
+    /// Whether the database can be read and written to now.
+    pub async fn ready(&self) -> Result<()> {
+        self.read(|connection| Ok(connection.query_row("SELECT 1", [], |_| Ok(()))?)).await?;
+        self.write(|_| Ok(()), |()| ()).await
     }
 
     /// Finishes what was posted and closes the database.

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use super::field::Field;
 use super::json::JsonTemplate;
 use super::template::Template;
+use super::vocabulary::Vocabulary;
 use super::{AnswerSource, HeaderSource, StyleFault, StyleSource};
 use crate::domain::decision::Decision;
 use crate::domain::verdict::Verdict;
@@ -14,28 +15,6 @@ use crate::domain::verdict::Verdict;
 /// Headers that belong to the connection or to tollgate itself.
 const NOT_THE_STYLES: [&str; 8] =
     ["connection", "content-length", "date", "keep-alive", "te", "trailer", "transfer-encoding", "x-request-id"];
-
-/// What templates may speak of beside the fixed placeholders.
-#[derive(Clone, Debug, Default)]
-pub struct Vocabulary {
-    /// Every limit of any plan, and whether it is a quota (a fixed window of a day or longer).
-    pub limits: Vec<(Arc<str>, bool)>,
-    /// What `{challenge}` stands for.
-    pub challenge: String,
-}
-
-impl Vocabulary {
-    /// A limit's name, shared.
-    pub fn limit(&self, name: &str) -> Option<Arc<str>> {
-        self.limits.iter().find(|(known, _)| **known == *name).map(|(known, _)| known.clone())
-    }
-
-    /// Whether running out of that limit can end in that verdict.
-    fn ends_in(&self, name: &str, verdict: Verdict) -> bool {
-        let wanted = verdict == Verdict::QuotaExceeded;
-        self.limits.iter().any(|(known, quota)| **known == *name && *quota == wanted)
-    }
-}
 
 /// A compiled style.
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::compile::Vocabulary;
 use super::format::{Format, NAMES};
+use super::vocabulary::Vocabulary;
 use crate::domain::decision::{Decision, Standing};
 use crate::domain::limit::Limit;
 use crate::domain::time::Timestamp;

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::compile::Vocabulary;
 use super::field::{Facts, Field};
 use super::template::{Part, Template};
+use super::vocabulary::Vocabulary;
 
 /// A JSON body, taken apart.
 #[derive(Clone, Debug)]

@@ -6,9 +6,11 @@ mod field;
 mod format;
 mod json;
 mod template;
+pub mod vocabulary;
 
 pub use answer::Answer;
-pub use compile::{Style, Vocabulary};
+pub use compile::Style;
+pub use vocabulary::Vocabulary;
 
 use crate::domain::verdict::Verdict;
 

@@ -1,7 +1,7 @@
 //! Text with placeholders: `Retry in {retry_after} s`. A brace itself is written twice.
 
-use super::compile::Vocabulary;
 use super::field::{Facts, Field};
+use super::vocabulary::Vocabulary;
 
 /// A piece of a template.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,4 +3,12 @@
 
 mod support;
 
+mod admin;
+mod cli;
+mod config;
+mod examples;
+mod faults;
+mod gate;
+mod keys;
+mod limits;
 mod smoke;

@@ -8,7 +8,7 @@ use crate::domain::verdict::Verdict;
 use crate::http::forwarded::{client, is_trusted, one};
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
-use crate::service::gate::{Ask, Credential, Mode, Wants};
+use crate::service::ask::{Ask, Credential, Mode, Wants};
 use crate::style::Answer;
 
 /// For Caddy, Traefik and whoever else passes the answer on: 200 with the identity, or the style's answer, whole.

@@ -9,7 +9,7 @@ use crate::http::forwarded::client;
 use crate::http::request::Call;
 use crate::http::response::{self, Response};
 use crate::http::views;
-use crate::service::gate::{Ask, Credential, Mode, Wants};
+use crate::service::ask::{Ask, Credential, Mode, Wants};
 
 /// Decides about the request as it came, and answers for itself.
 pub async fn gate(call: Call) -> Response {

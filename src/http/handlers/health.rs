@@ -13,9 +13,6 @@ pub async fn health(_: Call) -> Result<Response, Unreadable> {
 
 /// It can read the database, and write to it.
 pub async fn ready(call: Call) -> Result<Response, Unreadable> {
-    let store = &call.services.store;
-    let read = store.read(|connection| Ok(connection.query_row("SELECT 1", [], |_| Ok(()))?)).await;
-    let written = store.write(|_| Ok(()), |()| ()).await;
-    read.and(written)?;
+    call.services.store.ready().await?;
     health(call).await
 }

@@ -3,7 +3,7 @@
 use super::gate;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::Response;
-use crate::service::gate::Mode;
+use crate::service::ask::Mode;
 
 /// Says who the caller is; charges nothing, on any plan.
 pub async fn me(call: Call) -> Result<Response, Unreadable> {

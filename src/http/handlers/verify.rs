@@ -14,7 +14,7 @@ use crate::http::fields::Fields;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::views;
-use crate::service::gate::{Ask, Credential, Mode, Wants};
+use crate::service::ask::{Ask, Credential, Mode, Wants};
 
 /// How many asks one request may hold.
 const MOST_ASKS: usize = 100;

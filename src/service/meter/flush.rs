@@ -9,6 +9,7 @@ use crate::domain::error::Result;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::verdict::Verdict;
 use crate::domain::window::Window;
+use crate::store::Connection;
 use crate::store::{keys, usage, windows};
 
 /// How many subjects one transaction saves, so that a lease never waits long behind it.
@@ -105,7 +106,7 @@ fn take(subject: &Arc<Subject>) -> Unsaved {
     }
 }
 
-fn write(connection: &rusqlite::Connection, one: &Unsaved, hour: Timestamp) -> Result<()> {
+fn write(connection: &Connection, one: &Unsaved, hour: Timestamp) -> Result<()> {
     let (account, key) = match &one.subject.id {
         SubjectId::Key { id, account } => (&**account, &**id),
         SubjectId::Account(id) => (&**id, ""),

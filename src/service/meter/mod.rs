@@ -27,11 +27,14 @@ const SHARDS: usize = 64;
 const IDLE: Span = Span::from_secs(60);
 const IDLE_WHEN_FULL: Span = Span::from_secs(15);
 
+/// One part of the registry.
+type Shard = HashMap<SubjectId, Arc<Subject>>;
+
 /// Every subject in memory.
 #[derive(Debug)]
 pub struct Meter {
     store: Arc<Store>,
-    shards: Box<[Mutex<HashMap<SubjectId, Arc<Subject>>>]>,
+    shards: Box<[Mutex<Shard>]>,
     hasher: RandomState,
     /// What is to be written, by shard.
     listed: Box<[Mutex<Vec<Arc<Subject>>>]>,

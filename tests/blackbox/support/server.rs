@@ -49,7 +49,8 @@ impl Folder {
         self.path("tollgate.db")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// A command that is still to be run.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
         command.current_dir(self.directory.path()).env_clear().env("TOLLGATE_SERVER__LISTEN", "127.0.0.1:0");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
@@ -109,29 +110,7 @@ impl Folder {
 
     /// Starts the server and waits until it accepts.
     pub fn serve(&self) -> Server {
-        let mut child = self
-            .command(&["serve", "--json"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("stdout is piped")).read_line(&mut line).expect("stdout can be read");
-        let Ok(started) = serde_json::from_str::<Value>(&line) else {
-            let mut log = String::new();
-            child.stderr.take().expect("stderr is piped").read_to_string(&mut log).expect("stderr can be read");
-            panic!("the server did not start: {line}{log}");
-        };
-        let address = text(&started["listening"]).trim_start_matches("http://").to_owned();
-        // Read on and on, so that a full pipe never stops the server.
-        let mut stderr = child.stderr.take().expect("stderr is piped");
-        let log = std::thread::spawn(move || {
-            let mut log = String::new();
-            let _ = stderr.read_to_string(&mut log);
-            log
-        });
-        Server { child, address, log: Some(log) }
+        Server::start(self.command(&["serve", "--json"]))
     }
 }
 
@@ -150,6 +129,27 @@ pub struct Server {
 }
 
 impl Server {
+    /// Runs a command that ends in `serve --json`, and waits until it accepts.
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("stdout is piped")).read_line(&mut line).expect("stdout can be read");
+        let Ok(started) = serde_json::from_str::<Value>(&line) else {
+            let mut log = String::new();
+            child.stderr.take().expect("stderr is piped").read_to_string(&mut log).expect("stderr can be read");
+            panic!("the server did not start: {line}{log}");
+        };
+        let address = text(&started["listening"]).trim_start_matches("http://").to_owned();
+        // Read on and on, so that a full pipe never stops the server.
+        let mut stderr = child.stderr.take().expect("stderr is piped");
+        let log = std::thread::spawn(move || {
+            let mut log = String::new();
+            let _ = stderr.read_to_string(&mut log);
+            log
+        });
+        Self { child, address, log: Some(log) }
+    }
+
     /// Sends a request.
     #[track_caller]
     pub fn send(&self, request: &Request) -> Reply {
