@@ -6,6 +6,8 @@ mod field;
 mod format;
 mod json;
 mod template;
+#[cfg(test)]
+mod tests;
 pub mod vocabulary;
 
 pub use answer::Answer;
