@@ -38,7 +38,7 @@ pub struct Range {
     pub default: Option<u64>,
 }
 
-pub(super) fn read(table: Table<'_>, limits: &[Arc<str>]) -> Option<KeySettings> {
+pub(super) fn read(table: Table<'_>, limits: Option<&[Arc<str>]>) -> Option<KeySettings> {
     let carriers = table.all_parsed("carriers", Carrier::parse);
     if carriers.as_ref().is_some_and(Vec::is_empty) {
         table.fault("carriers", "names no carrier, so no request could carry a key");
@@ -124,18 +124,18 @@ fn environment(table: Table<'_>) -> Option<Environment> {
     Some(environment)
 }
 
-fn ranges(table: &Table<'_>, limits: &[Arc<str>]) -> Option<Vec<Range>> {
+fn ranges(table: &Table<'_>, limits: Option<&[Arc<str>]>) -> Option<Vec<Range>> {
     let read: Vec<Option<Range>> = table.tables("limits")?.into_iter().map(|table| range(table, limits)).collect();
     read.into_iter().collect()
 }
 
-fn range(table: Table<'_>, limits: &[Arc<str>]) -> Option<Range> {
+fn range(table: Table<'_>, limits: Option<&[Arc<str>]>) -> Option<Range> {
     let name = required(&table, "name", table.text("name"));
     let minimum = table.number("minimum", 1..=MOST).unwrap_or(1);
     let maximum = required(&table, "maximum", table.number("maximum", 1..=MOST));
     let default = table.number("default", 1..=MOST);
     let range = Range { name: name?, minimum, maximum: maximum?, default };
-    if !limits.iter().any(|known| **known == *range.name) {
+    if limits.is_some_and(|limits| !limits.iter().any(|known| **known == *range.name)) {
         table.fault("name", format!("no plan has a limit '{}'", range.name));
     }
     if range.minimum > range.maximum || range.default.is_some_and(|default| !(range.minimum..=range.maximum).contains(&default)) {

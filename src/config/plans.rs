@@ -11,28 +11,35 @@ use crate::domain::plan::{Plan, Plans};
 /// Names that mean something else in a placeholder.
 const NOT_LIMITS: [&str; 3] = ["limit", "key", "account"];
 
-pub(super) fn read(top: &Table<'_>) -> Option<Plans> {
-    let read: Vec<Option<(Plan, bool)>> = top.tables("plans")?.into_iter().map(plan).collect();
-    let all: Vec<(Plan, bool)> = read.into_iter().collect::<Option<_>>()?;
+/// What could be read of the plans. Where something is wrong with them the rest is read all the same, so that faults that lie
+/// elsewhere are told too.
+pub(super) struct Read {
+    pub plans: Plans,
+    /// Whether every limit is known by its name.
+    pub is_whole: bool,
+}
+
+pub(super) fn read(top: &Table<'_>) -> Option<Read> {
+    let mut is_whole = true;
+    let read: Vec<Option<(Plan, bool)>> = top.tables("plans")?.into_iter().map(|table| plan(table, &mut is_whole)).collect();
+    let all_named = read.iter().all(Option::is_some);
+    is_whole &= all_named;
+    let all: Vec<(Plan, bool)> = read.into_iter().flatten().collect();
     for (index, (plan, _)) in all.iter().enumerate() {
         if all[..index].iter().any(|(other, _)| other.name == plan.name) {
             top.fault_below(&format!("plans[{index}].name"), format!("there are two plans '{}'", plan.name));
         }
     }
-    let defaults: Vec<usize> = all.iter().enumerate().filter(|(_, (_, default))| *default).map(|(index, _)| index).collect();
-    let default = match (&defaults[..], all.len()) {
-        ([one], _) => *one,
-        ([], 1) => 0,
-        ([], _) => {
-            top.fault("plans", "one of them must be the default: default = true");
-            return None;
-        }
-        ([_, second, ..], _) => {
-            top.fault_below(&format!("plans[{second}].default"), "only one plan can be the default");
-            return None;
-        }
-    };
-    Plans::new(all.into_iter().map(|(plan, _)| plan).collect(), default)
+    let mut defaults = all.iter().enumerate().filter(|(_, (_, default))| *default).map(|(index, _)| index);
+    let (default, second) = (defaults.next(), defaults.next());
+    if let Some(second) = second {
+        top.fault_below(&format!("plans[{second}].default"), "only one plan can be the default");
+    }
+    if default.is_none() && all.len() != 1 && all_named {
+        top.fault("plans", "one of them must be the default: default = true");
+    }
+    let plans = Plans::new(all.into_iter().map(|(plan, _)| plan).collect(), default.unwrap_or(0))?;
+    Some(Read { plans, is_whole })
 }
 
 /// Every limit's name, once.
@@ -43,7 +50,7 @@ pub(super) fn limit_names(plans: &Plans) -> Vec<Arc<str>> {
     names
 }
 
-fn plan(table: Table<'_>) -> Option<(Plan, bool)> {
+fn plan(table: Table<'_>, is_whole: &mut bool) -> Option<(Plan, bool)> {
     let name = required(&table, "name", table.parsed("name", word));
     let title = table.text("title").or_else(|| name.clone());
     let api = table.flag("api").unwrap_or(true);
@@ -52,19 +59,16 @@ fn plan(table: Table<'_>) -> Option<(Plan, bool)> {
     let monthly_tokens = table.number("monthly_tokens", 0..=balance::MOST as u64).unwrap_or(0) as i64;
     let (review, default) = (table.flag("review").unwrap_or(false), table.flag("default").unwrap_or(false));
     let read: Vec<Option<Limit>> = table.tables("limits").unwrap_or_default().into_iter().map(limit).collect();
-    let limits: Option<Vec<Limit>> = read.into_iter().collect();
-    if let Some(limits) = &limits {
-        for (index, limit) in
-            limits.iter().enumerate().filter(|(index, limit)| limits[..*index].iter().any(|other| other.name == limit.name))
-        {
-            table.fault_below(&format!("limits[{index}]"), format!("there are two limits '{}': give one a name", limit.name));
-        }
-        if unlimited && !limits.is_empty() {
-            table.fault("unlimited", "a plan without limits cannot list any");
-        }
+    *is_whole &= read.iter().all(Option::is_some);
+    let limits: Vec<Limit> = read.into_iter().flatten().collect();
+    for (index, limit) in limits.iter().enumerate().filter(|(index, limit)| limits[..*index].iter().any(|other| other.name == limit.name)) {
+        table.fault_below(&format!("limits[{index}]"), format!("there are two limits '{}': give one a name", limit.name));
+    }
+    if unlimited && !limits.is_empty() {
+        table.fault("unlimited", "a plan without limits cannot list any");
     }
     table.finish();
-    Some((Plan { name: name?, title: title?, api, unlimited, needs_balance, monthly_tokens, review, limits: limits? }, default))
+    Some((Plan { name: name?, title: title?, api, unlimited, needs_balance, monthly_tokens, review, limits }, default))
 }
 
 fn limit(table: Table<'_>) -> Option<Limit> {
@@ -76,10 +80,11 @@ fn limit(table: Table<'_>) -> Option<Limit> {
     let unit = table.word("unit", "requests or tokens", Unit::from_name).unwrap_or(Unit::Requests);
     let burst = table.number("burst", 1..=MOST);
     let observe = table.flag("observe").unwrap_or(false);
-    let (per, name) = (per?, name?);
+    // A count that is wrong was told; everything else is still checked.
+    let (per, name, requests) = (per?, name?, requests.unwrap_or(MOST));
     let limit = Limit {
         name: name.as_str().into(),
-        requests: requests?,
+        requests,
         per,
         shape: shape.unwrap_or_else(|| Shape::default_for(per)),
         count,

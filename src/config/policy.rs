@@ -39,6 +39,7 @@ impl Policy {
     pub fn load(file: Option<&Path>) -> Result<Self, Vec<Fault>> {
         let merged = Merged::read(file)?;
         let faults = Faults::default();
+        super::source::near_misses(&merged.defaults).into_iter().for_each(|fault| faults.push(fault.key, fault.source, fault.message));
         let policy = read(&merged, &faults);
         match policy {
             Some(policy) if faults.is_empty() => Ok(policy),
@@ -50,14 +51,15 @@ impl Policy {
 fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let top = Table::top(merged, faults);
     let server = super::server::read(top.table("server"));
-    let plans = super::plans::read(&top);
-    let names = plans.as_ref().map(super::plans::limit_names).unwrap_or_default();
-    let keys = super::keys::read(top.table("keys"), &names);
-    let anonymous = keys.as_ref().zip(plans.as_ref()).and_then(|(keys, plans)| super::keys::anonymous(&top.table("keys"), keys, plans));
-    let routes = super::routes::read(&top, plans.as_ref());
+    let read = super::plans::read(&top);
+    let plans = read.as_ref().map(|read| &read.plans);
+    let limits = read.as_ref().filter(|read| read.is_whole).map(|read| super::plans::limit_names(&read.plans));
+    let keys = super::keys::read(top.table("keys"), limits.as_deref());
+    let anonymous = keys.as_ref().zip(plans).and_then(|(keys, plans)| super::keys::anonymous(&top.table("keys"), keys, plans));
+    let routes = super::routes::read(&top, read.as_ref());
     let challenge = keys.as_ref().and_then(|keys| keys.carriers.first()).map(|carrier| carrier.challenge()).unwrap_or_default();
-    let style = super::style::read(&top, merged, faults, plans.as_ref(), challenge);
+    let style = super::style::read(&top, merged, faults, read.as_ref(), challenge);
     top.finish();
     let tokens = token::shapes().map_err(|fault| faults.push("", "tollgate", fault)).ok()?;
-    Some(Policy { server: server?, keys: keys?, plans: plans?, routes: routes?, style: style?, anonymous: anonymous?, tokens })
+    Some(Policy { server: server?, keys: keys?, plans: read?.plans, routes: routes?, style: style?, anonymous: anonymous?, tokens })
 }

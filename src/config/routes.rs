@@ -3,6 +3,7 @@
 use http::Method;
 
 use super::keys::required;
+use super::plans::Read;
 use super::reader::Table;
 use crate::domain::balance;
 use crate::domain::limit::MOST;
@@ -10,7 +11,7 @@ use crate::domain::plan::Plans;
 use crate::domain::route::{Route, Routes};
 use crate::domain::scope;
 
-pub(super) fn read(top: &Table<'_>, plans: Option<&Plans>) -> Option<Routes> {
+pub(super) fn read(top: &Table<'_>, plans: Option<&Read>) -> Option<Routes> {
     let tables = top.tables("routes").unwrap_or_default();
     let read: Vec<Option<Route>> = tables.into_iter().map(|table| route(table, plans)).collect();
     let routes: Vec<Route> = read.into_iter().collect::<Option<_>>()?;
@@ -23,7 +24,7 @@ pub(super) fn read(top: &Table<'_>, plans: Option<&Plans>) -> Option<Routes> {
     }
 }
 
-fn route(table: Table<'_>, plans: Option<&Plans>) -> Option<Route> {
+fn route(table: Table<'_>, plans: Option<&Read>) -> Option<Route> {
     let path = required(&table, "path", table.text("path"));
     let methods = table.all_parsed("methods", |text| match text.parse::<Method>() {
         Ok(method) if text.bytes().all(|b| b.is_ascii_uppercase()) => Ok(method),
@@ -52,7 +53,7 @@ fn route(table: Table<'_>, plans: Option<&Plans>) -> Option<Route> {
     if route.open && (!route.plans.is_empty() || !route.scopes.is_empty() || tokens > 0) {
         table.fault("open", "an open path needs no plan and no scope, and costs no tokens");
     }
-    if let Some(plans) = plans {
+    if let Some(Read { plans, .. }) = plans.filter(|plans| plans.is_whole) {
         check_names(&table, &route, plans);
         check_price(&table, &route, plans);
     }

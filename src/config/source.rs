@@ -11,8 +11,8 @@ use super::fault::Fault;
 /// What every setting in the environment begins with.
 const VARIABLES: &str = "TOLLGATE_";
 
-/// Variables that are no settings: the file, and the log level.
-const NOT_SETTINGS: [&str; 2] = ["config", "log"];
+/// What stands between the section and the key.
+const BETWEEN: &str = "__";
 
 /// The merged values, and where each came from.
 pub struct Merged {
@@ -35,7 +35,7 @@ impl Merged {
             flat(&Figment::from(Toml::string(&text))).map_err(|fault| unreadable(&path.display().to_string(), &fault))?;
             figment = figment.merge(Toml::file_exact(path));
         }
-        let figment = figment.merge(Env::prefixed(VARIABLES).ignore(&NOT_SETTINGS).split("__"));
+        let figment = figment.merge(Env::prefixed(VARIABLES).filter(|name| name.as_str().contains(BETWEEN)).split(BETWEEN));
         let values = flat(&figment).map_err(|fault| unreadable("the environment", &fault))?;
         Ok(Self { figment, values, defaults })
     }
@@ -49,6 +49,24 @@ impl Merged {
             None => "built-in default".into(),
         }
     }
+}
+
+/// Variables that set nothing because one underscore is missing; what else begins like ours is none of our business.
+pub fn near_misses(defaults: &Dict) -> Vec<Fault> {
+    let given = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let unsplit = given.filter(|name| name.starts_with(VARIABLES) && !name.contains(BETWEEN));
+    let meant = |name: &str| {
+        let (section, key) =
+            name.strip_prefix(VARIABLES)?.split_once('_').map(|(section, key)| (section.to_lowercase(), key.to_lowercase()))?;
+        let known = defaults.get(&section)?.as_dict()?.contains_key(&key);
+        known.then(|| variable(&format!("{section}.{key}")))
+    };
+    let fault = |(name, meant): (String, String)| Fault {
+        key: String::new(),
+        source: name,
+        message: format!("sets nothing; did you mean {meant}?"),
+    };
+    unsplit.filter_map(|name| meant(&name).map(|meant| (name, meant))).map(fault).collect()
 }
 
 /// The variable that sets a key.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::fault::Faults;
 use super::keys::required;
+use super::plans::Read;
 use super::reader::Table;
 use super::source::Merged;
 use crate::domain::plan::Plans;
 use crate::domain::verdict::Verdict;
 use crate::style::{AnswerSource, HeaderSource, Style, StyleSource, Vocabulary};
 
-pub(super) fn read(top: &Table<'_>, merged: &Merged, faults: &Faults, plans: Option<&Plans>, challenge: String) -> Option<Style> {
+pub(super) fn read(top: &Table<'_>, merged: &Merged, faults: &Faults, plans: Option<&Read>, challenge: String) -> Option<Style> {
     let table = top.table("style");
     let builtin = answers(&Table::defaults(merged, faults).table("style"))?;
     let source = StyleSource {
@@ -19,8 +20,11 @@ pub(super) fn read(top: &Table<'_>, merged: &Merged, faults: &Faults, plans: Opt
         headers: headers(&table).unwrap_or_default(),
         answers: answers(&table)?,
     };
-    // Without plans it is not known which limits there are: their faults are told first.
-    let vocabulary = Vocabulary { limits: limits(plans?), challenge };
+    let vocabulary = Vocabulary {
+        limits: plans.map(|read| limits(&read.plans)).unwrap_or_default(),
+        is_whole: plans.is_some_and(|read| read.is_whole),
+        challenge,
+    };
     let compiled = Style::compile(&source, &builtin, &vocabulary);
     let style = match compiled {
         Ok(style) => Some(style),

@@ -16,11 +16,20 @@ const NOW: Timestamp = Timestamp::from_millis(1_775_001_600_000);
 
 fn limit(name: &str, requests: u64, per: &str) -> Limit {
     let per = Per::parse(per).unwrap();
-    Limit { name: name.into(), requests, per, shape: Shape::default_for(per), count: Count::Address, unit: Unit::Requests, burst: None, observe: false }
+    Limit {
+        name: name.into(),
+        requests,
+        per,
+        shape: Shape::default_for(per),
+        count: Count::Address,
+        unit: Unit::Requests,
+        burst: None,
+        observe: false,
+    }
 }
 
 fn vocabulary() -> Vocabulary {
-    Vocabulary { limits: vec![("day".into(), true), ("minute".into(), false)], challenge: "Bearer".into() }
+    Vocabulary { limits: vec![("day".into(), true), ("minute".into(), false)], is_whole: true, challenge: "Bearer".into() }
 }
 
 /// Somebody with two limits of which the first ran out.
@@ -52,7 +61,8 @@ fn refused(plan_title: &str) -> Decision {
 }
 
 fn compile(body: &str, headers: &[(&str, &str, bool)], answers: Vec<AnswerSource>) -> Result<Style, Vec<StyleFault>> {
-    let headers = headers.iter().map(|(name, value, each)| HeaderSource { name: (*name).into(), value: (*value).into(), each_limit: *each });
+    let headers =
+        headers.iter().map(|(name, value, each)| HeaderSource { name: (*name).into(), value: (*value).into(), each_limit: *each });
     let source = StyleSource { content_type: "application/json".into(), body: body.into(), headers: headers.collect(), answers };
     Style::compile(&source, &[], &vocabulary())
 }
@@ -87,7 +97,8 @@ fn a_header_without_a_value_is_left_out_and_one_may_repeat_over_all_limits() {
         names.sort();
         names
     };
-    let expected = ["content-type: application/json", "x-all: minute=0, day=400", "x-at: 2026-04-01T00:01:00Z", "x-day: 400/1000", "x-left: 0"];
+    let expected =
+        ["content-type: application/json", "x-all: minute=0, day=400", "x-at: 2026-04-01T00:01:00Z", "x-day: 400/1000", "x-left: 0"];
     assert_eq!(told(&refused("VIP")), expected);
     assert_eq!(told(&Decision::of_nobody(Verdict::Missing, NOW)), ["content-type: application/json"]);
 }

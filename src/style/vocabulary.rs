@@ -9,6 +9,8 @@ use crate::domain::verdict::Verdict;
 pub struct Vocabulary {
     /// Every limit of any plan, and whether it is a quota (a fixed window of a day or longer).
     pub limits: Vec<(Arc<str>, bool)>,
+    /// Whether these are all of them: where a plan cannot be read, any name may be a limit's.
+    pub is_whole: bool,
     /// What `{challenge}` stands for.
     pub challenge: String,
 }
@@ -16,12 +18,13 @@ pub struct Vocabulary {
 impl Vocabulary {
     /// A limit's name, shared.
     pub fn limit(&self, name: &str) -> Option<Arc<str>> {
-        self.limits.iter().find(|(known, _)| **known == *name).map(|(known, _)| known.clone())
+        let known = self.limits.iter().find(|(known, _)| **known == *name).map(|(known, _)| known.clone());
+        known.or_else(|| (!self.is_whole).then(|| name.into()))
     }
 
     /// Whether running out of that limit can end in that verdict.
     pub(super) fn ends_in(&self, name: &str, verdict: Verdict) -> bool {
         let wanted = verdict == Verdict::QuotaExceeded;
-        self.limits.iter().any(|(known, quota)| **known == *name && *quota == wanted)
+        !self.is_whole || self.limits.iter().any(|(known, quota)| **known == *name && *quota == wanted)
     }
 }

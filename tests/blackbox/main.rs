@@ -11,4 +11,5 @@ mod faults;
 mod gate;
 mod keys;
 mod limits;
+mod readme;
 mod smoke;
