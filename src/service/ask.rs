@@ -9,6 +9,8 @@ use crate::domain::path::Ambiguous;
 /// What the gate is asked about.
 #[derive(Debug)]
 pub struct Ask<'a> {
+    /// The request's id, for the log.
+    pub request_id: &'a str,
     /// The request's method.
     pub method: &'a str,
     /// Its path, as sent. Without one no route applies.

@@ -28,7 +28,7 @@ use crate::domain::scope;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
 use crate::domain::window::fixed::Lease;
-use crate::domain::window::{Fit, Window};
+use crate::domain::window::{Fit, Look, Window};
 use crate::store::Connection;
 use crate::store::{PATIENCE, accounts, keys, windows};
 
@@ -38,7 +38,8 @@ pub struct Known {
     caller: Arc<Caller>,
     key: Arc<Subject>,
     account: Arc<Subject>,
-    /// The account's generation when it was read.
+    /// Where changes of the account are counted, and the count when it was read.
+    account_slot: usize,
     account_generation: u64,
 }
 
@@ -110,9 +111,9 @@ impl Services {
             decision.verdict = verdict;
         }
         match self.counted(&caller, known.as_deref(), client, now).await {
-            Ok(counted) => self.charge(&mut decision, &counted, &price, ask.mode).await,
+            Ok(counted) => self.charge(&mut decision, &counted, &price, ask).await,
             Err(error) => {
-                tracing::error!("what limits remember could not be read: {error}");
+                tracing::error!(request_id = ask.request_id, "what limits remember could not be read: {error}");
                 decision.verdict = Verdict::Unavailable;
             }
         }
@@ -165,7 +166,7 @@ impl Services {
             Ok(Some(known)) => Ok(Who::Key(known)),
             Ok(None) => Err(Verdict::Unknown),
             Err(error) => {
-                tracing::error!("a key could not be looked up: {error}");
+                tracing::error!(request_id = ask.request_id, "a key could not be looked up: {error}");
                 Err(Verdict::Unavailable)
             }
         }
@@ -173,10 +174,7 @@ impl Services {
 
     /// A key by its hash: from the hot set, else from the database in one trip.
     pub(super) async fn known(&self, hash: &KeyHash, now: Timestamp) -> Result<Option<Arc<Known>>> {
-        let fresh = |known: &Arc<Known>| {
-            let account = known.caller.account.as_ref().map_or(0, |account| slot_of(&account.id));
-            now < known.caller.valid_until && known.account_generation == self.accounts.of(account)
-        };
+        let fresh = |known: &Arc<Known>| now < known.caller.valid_until && known.account_generation == self.accounts.of(known.account_slot);
         self.keys.get(hash, now, fresh, || self.read_known(*hash, now)).await
     }
 
@@ -188,7 +186,8 @@ impl Services {
             let id = stored.record.account.as_str();
             let key = meter.subject(SubjectId::Key { id: stored.record.id.as_str().into(), account: id.into() }, now);
             let account = meter.subject(SubjectId::Account(id.into()), now);
-            let account_generation = generations.of(slot_of(id));
+            let account_slot = slot_of(id);
+            let account_generation = generations.of(account_slot);
             let owner = accounts::by_id(connection, id)?.ok_or_else(|| Error::Internal(format!("{} has no account", stored.record.id)))?;
             account.set_balance(owner.version, owner.balance);
             for subject in [&key, &account] {
@@ -199,72 +198,38 @@ impl Services {
                 }
             }
             let caller = Arc::new(Caller::of_key(stored.record, owner.record, &policy.plans, now));
-            Ok(Some(Arc::new(Known { caller, key, account, account_generation })))
+            Ok(Some(Arc::new(Known { caller, key, account, account_slot, account_generation })))
         };
         self.store.read(read).await
     }
 
     /// Limits and balance: looks at all of them, and where all of them let the request through, charges all of them.
-    async fn charge(&self, decision: &mut Decision, counted: &Counted, price: &Price<'_>, mode: Mode) {
+    async fn charge(&self, decision: &mut Decision, counted: &Counted, price: &Price<'_>, ask: &Ask<'_>) {
         let Some(caller) = decision.caller.clone() else { return };
-        let balance = counted.balance(&caller, decision.at);
-        let lacks_balance = (caller.plan.needs_balance && balance.is_none_or(|balance| balance.total() <= 0))
-            || (price.tokens > 0 && balance.is_none_or(|balance| balance.total() < price.tokens_signed()));
-        if lacks_balance && mode != Mode::WhoAmI {
-            decision.verdict = Verdict::NoBalance;
+        if ask.mode != Mode::WhoAmI && lacks_balance(counted.balance(&caller, decision.at), &caller, price) {
+            decision.verdict = decision.verdict.min(Verdict::NoBalance);
         }
-        let mode = if decision.verdict.passes() { mode } else { Mode::WhoAmI };
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            match self.attempt(decision, &caller, counted, price, mode) {
-                Attempt::Decided => break,
-                Attempt::Wait { answered, subject, failures } => {
-                    let in_time = tokio::time::timeout_at(deadline, answered).await.is_ok();
-                    if !in_time || subject.lock().failures != failures {
-                        decision.verdict = Verdict::Unavailable;
-                        return;
-                    }
-                }
+        // Who is refused already is only told how the limits stand.
+        let mode = if decision.verdict.passes() { ask.mode } else { Mode::WhoAmI };
+        let mut deadline = None;
+        while let Attempt::Wait { answered, subject, failures } = self.attempt(decision, &caller, counted, price, mode) {
+            let deadline = *deadline.get_or_insert_with(|| tokio::time::Instant::now() + PATIENCE);
+            let in_time = tokio::time::timeout_at(deadline, answered).await.is_ok();
+            if !in_time || subject.lock().failures != failures {
+                tracing::error!(request_id = ask.request_id, "a fixed window could not be charged: the database did not write it off");
+                decision.verdict = Verdict::Unavailable;
+                return;
             }
         }
         if mode == Mode::Charge && decision.verdict.passes() && price.tokens > 0 {
-            self.charge_balance(decision, &caller, counted, price).await;
+            self.charge_balance(decision, &caller, counted, price, ask).await;
         }
     }
 
     /// One look at every limit, under the locks of all subjects that count; then the charge, or the reason why not.
     fn attempt<'c>(&self, decision: &mut Decision, caller: &Caller, counted: &'c Counted, price: &Price<'_>, mode: Mode) -> Attempt<'c> {
-        let now = decision.at;
-        let mut leases: SmallVec<[(usize, usize, Lease); 2]> = SmallVec::new();
         let mut states = counted.lock();
-        decision.standings.clear();
-        let mut lacking = None;
-        for (index, limit) in caller.limits.iter().enumerate() {
-            let Some(state) = &mut states[limit.count as usize] else { continue };
-            let slot = state.window(limit);
-            let look = slot.window.look(limit, price.of(limit), now);
-            let opens = match look.fit {
-                Fit::Fits => None,
-                Fit::NeedsLease => {
-                    lacking = lacking.or((!limit.observe).then_some(limit.count as usize));
-                    None
-                }
-                Fit::From(at) => Some(at),
-                Fit::Never => Some(Timestamp::MAX),
-            };
-            if opens.is_some() && limit.observe && slot.quiet_until <= now {
-                slot.quiet_until = look.reset;
-                tracing::info!(limit = &*limit.name, key = caller.key.as_ref().map(|key| &*key.id), "a limit that only observes ran out");
-            }
-            let standing = Standing {
-                limit: index,
-                remaining: look.remaining,
-                reset: look.reset,
-                exceeded: opens.is_some(),
-                opens: opens.unwrap_or(now),
-            };
-            decision.standings.push(standing);
-        }
+        let lacking = look_at_all(decision, caller, &mut states, price);
         if mode == Mode::WhoAmI {
             decision.standings.iter_mut().for_each(|standing| standing.exceeded = standing.remaining == 0);
             decision.deciding = tightest(decision, caller);
@@ -274,55 +239,36 @@ impl Services {
             return Attempt::Decided;
         }
         if let Some(count) = lacking {
-            for (index, limit) in caller.limits.iter().enumerate() {
-                let Some(state) = &mut states[limit.count as usize] else { continue };
-                if let Window::Fixed(fixed) = &mut state.window(limit).window {
-                    leases.extend(fixed.wants(limit, price.of(limit)).map(|lease| (limit.count as usize, index, lease)));
-                }
-            }
+            let leases = wanted_leases(caller, &mut states, price);
             let subject = counted.of(count);
             // Made under the lock, so that no answer can come before it listens.
             let answered = subject.answered.notified();
             let failures = states[count].as_ref().map_or(0, |state| state.failures);
             drop(states);
-            self.ask(leases, caller, counted);
+            self.ask_for(leases, caller, counted);
             return Attempt::Wait { answered, subject, failures };
         }
-        for standing in &mut decision.standings {
-            let limit = &caller.limits[standing.limit];
-            let Some(state) = &mut states[limit.count as usize] else { continue };
-            let slot = state.window(limit);
-            if !standing.exceeded && price.of(limit) > 0 {
-                slot.window.charge(limit, price.of(limit), now);
-                slot.is_saved = false;
-                let after = slot.window.look(limit, 0, now);
-                (standing.remaining, standing.reset) = (after.remaining, after.reset);
-            }
-            if let Window::Fixed(fixed) = &mut slot.window {
-                // The next lease is fetched before this one is empty.
-                leases.extend(fixed.wants(limit, 0).map(|lease| (limit.count as usize, standing.limit, lease)));
-            }
-        }
-        let unlisted: SmallVec<[&Arc<Subject>; 3]> = (0..COUNTS)
-            .filter(|count| states[*count].as_mut().is_some_and(|state| !std::mem::replace(&mut state.is_listed, true)))
-            .map(|count| counted.of(count))
-            .collect();
+        let leases = charge_all(decision, caller, &mut states, price);
+        let newly_listed = |count: &usize| states[*count].as_mut().is_some_and(|state| !std::mem::replace(&mut state.is_listed, true));
+        let unlisted: SmallVec<[usize; COUNTS]> = (0..COUNTS).filter(newly_listed).collect();
         drop(states);
-        unlisted.into_iter().for_each(|subject| self.meter.list(subject));
-        self.ask(leases, caller, counted);
+        unlisted.into_iter().for_each(|count| self.meter.list(counted.of(count)));
+        self.ask_for(leases, caller, counted);
         decision.deciding = tightest(decision, caller);
         Attempt::Decided
     }
 
-    fn ask(&self, leases: SmallVec<[(usize, usize, Lease); 2]>, caller: &Caller, counted: &Counted) {
-        for (count, limit, lease) in leases {
-            self.meter.ask(counted.of(count), &caller.limits[limit], lease);
+    /// Posts what windows want written off. Never under their lock: an answer takes it.
+    fn ask_for(&self, leases: Leases, caller: &Caller, counted: &Counted) {
+        for (limit, lease) in leases {
+            let limit = &caller.limits[limit];
+            self.meter.ask(counted.of(limit.count as usize), limit, lease);
         }
     }
 
     /// Takes the tokens: committed before it is answered. Where the balance does not cover them after all, the limits get back
     /// what they were charged.
-    async fn charge_balance(&self, decision: &mut Decision, caller: &Caller, counted: &Counted, price: &Price<'_>) {
+    async fn charge_balance(&self, decision: &mut Decision, caller: &Caller, counted: &Counted, price: &Price<'_>, ask: &Ask<'_>) {
         let Some(account) = &caller.account else { return };
         let charged = self.take_tokens(&account.id, price.tokens_signed(), decision.at).await;
         match charged {
@@ -332,7 +278,7 @@ impl Services {
             }
             Err(Error::NoBalance) => decision.verdict = Verdict::NoBalance,
             Err(error) => {
-                tracing::error!("a balance could not be charged: {error}");
+                tracing::error!(request_id = ask.request_id, "a balance could not be charged: {error}");
                 decision.verdict = Verdict::Unavailable;
             }
         }
@@ -365,6 +311,12 @@ enum Attempt<'a> {
 /// How many ways of counting there are.
 const COUNTS: usize = 3;
 
+/// The locked states of a request's subjects, by [`Count`].
+type States<'a> = [Option<MutexGuard<'a, State>>; COUNTS];
+
+/// Leases to ask for, each with the index of its limit.
+type Leases = SmallVec<[(usize, Lease); 2]>;
+
 /// The subjects that a request is counted for, by [`Count`]; locked in this order, always.
 struct Counted {
     subjects: [Option<Arc<Subject>>; COUNTS],
@@ -373,7 +325,7 @@ struct Counted {
 }
 
 impl Counted {
-    fn lock(&self) -> [Option<MutexGuard<'_, State>>; COUNTS] {
+    fn lock(&self) -> States<'_> {
         let [key, account, address] = &self.subjects;
         [key, account, address].map(|subject| subject.as_ref().map(|subject| subject.lock()))
     }
@@ -439,6 +391,71 @@ fn refused_by_rights(caller: &Caller, route: Option<&Route>, wants: &Wants<'_>) 
     let given = caller.key.as_ref().map_or(&[][..], |key| &key.scopes);
     let mut needed = wants.scopes.iter().chain(route.iter().flat_map(|route| &route.scopes));
     needed.any(|needed| !scope::covers(given, needed)).then_some(Verdict::WrongScope)
+}
+
+fn lacks_balance(balance: Option<Balance>, caller: &Caller, price: &Price<'_>) -> bool {
+    let total = balance.map_or(0, Balance::total);
+    (caller.plan.needs_balance && total <= 0) || (price.tokens > 0 && total < price.tokens_signed())
+}
+
+/// Looks at every limit and notes how it stands. Answers by which count something must be written off first.
+fn look_at_all(decision: &mut Decision, caller: &Caller, states: &mut States<'_>, price: &Price<'_>) -> Option<usize> {
+    let now = decision.at;
+    let mut lacking = None;
+    decision.standings.clear();
+    for (index, limit) in caller.limits.iter().enumerate() {
+        let Some(state) = &mut states[limit.count as usize] else { continue };
+        let slot = state.window(limit);
+        let Look { remaining, reset, fit } = slot.window.look(limit, price.of(limit), now);
+        let opens = match fit {
+            Fit::Fits => None,
+            Fit::NeedsLease => {
+                lacking = lacking.or((!limit.observe).then_some(limit.count as usize));
+                None
+            }
+            Fit::From(at) => Some(at),
+            Fit::Never => Some(Timestamp::MAX),
+        };
+        if opens.is_some() && limit.observe && slot.quiet_until <= now {
+            slot.quiet_until = reset;
+            tracing::info!(limit = &*limit.name, key = caller.key.as_ref().map(|key| &*key.id), "a limit that only observes ran out");
+        }
+        decision.standings.push(Standing { limit: index, remaining, reset, exceeded: opens.is_some(), opens: opens.unwrap_or(now) });
+    }
+    lacking
+}
+
+/// What the fixed windows of a request want written off before it can be charged.
+fn wanted_leases(caller: &Caller, states: &mut States<'_>, price: &Price<'_>) -> Leases {
+    let mut leases = Leases::new();
+    for (index, limit) in caller.limits.iter().enumerate() {
+        let Some(state) = &mut states[limit.count as usize] else { continue };
+        if let Window::Fixed(fixed) = &mut state.window(limit).window {
+            leases.extend(fixed.wants(limit, price.of(limit)).map(|lease| (index, lease)));
+        }
+    }
+    leases
+}
+
+/// Charges every limit, and notes how it stands afterwards. Answers the next leases, fetched before these are empty.
+fn charge_all(decision: &mut Decision, caller: &Caller, states: &mut States<'_>, price: &Price<'_>) -> Leases {
+    let mut leases = Leases::new();
+    for standing in &mut decision.standings {
+        let limit = &caller.limits[standing.limit];
+        let (Some(state), price) = (&mut states[limit.count as usize], price.of(limit)) else { continue };
+        if standing.exceeded || price == 0 {
+            continue;
+        }
+        let slot = state.window(limit);
+        slot.window.charge(limit, price, decision.at);
+        slot.is_saved = false;
+        let after = slot.window.look(limit, 0, decision.at);
+        (standing.remaining, standing.reset) = (after.remaining, after.reset);
+        if let Window::Fixed(fixed) = &mut slot.window {
+            leases.extend(fixed.wants(limit, 0).map(|lease| (standing.limit, lease)));
+        }
+    }
+    leases
 }
 
 /// Of several windows that ran out, the one that opens last decides.

@@ -63,6 +63,7 @@ async fn decide(call: &Call) -> Decision {
         return Decision::of_nobody(Verdict::Ambiguous, call.now);
     };
     let ask = Ask {
+        request_id: &call.request_id,
         method: method.as_str(),
         path: Some(path),
         query,

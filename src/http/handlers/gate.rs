@@ -22,6 +22,7 @@ pub async fn decide(call: &Call, mode: Mode) -> Decision {
     let uri = &call.parts.uri;
     let client = client(call.peer, &call.parts.headers, &call.services.policy.server.trusted_proxies);
     let ask = Ask {
+        request_id: &call.request_id,
         method: call.parts.method.as_str(),
         path: Some(uri.path()),
         query: uri.query(),

@@ -97,6 +97,7 @@ async fn decide(call: &Call, sent: &Sent) -> Value {
         None => (None, None),
     };
     let ask = Ask {
+        request_id: &call.request_id,
         method: &sent.method,
         path,
         query,
