@@ -13,6 +13,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
+use tokio_io_timeout::TimeoutStream;
 
 use super::endpoints::{self, Access, Matched};
 use super::handlers::gate;
@@ -111,13 +112,15 @@ where
 {
     let settings = &services.policy.server;
     let services = services.clone();
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(settings.request_timeout.as_duration()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_timeout.as_duration())
         .max_headers(settings.max_headers)
         .max_buf_size(settings.max_header_bytes)
         .serve_connection(
-            TokioIo::new(stream),
+            TokioIo::new(Box::pin(stream)),
             service_fn(move |request: Request<Incoming>| {
                 let services = services.clone();
                 async move { Ok::<_, std::convert::Infallible>(handle(&services, request.map(boxed), peer).await) }
