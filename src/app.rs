@@ -150,20 +150,33 @@ pub struct Sockets {
     control: Listener,
     /// Where clients reach it: `http://127.0.0.1:8080`, or `unix:PATH`.
     pub address: String,
-    /// Files to take away at the end.
-    files: Vec<PathBuf>,
+    files: Files,
+}
+
+/// Socket files, taken away at the end, also where the start failed half-way.
+#[derive(Default)]
+struct Files(Vec<PathBuf>);
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        for file in &self.0 {
+            if let Err(error) = std::fs::remove_file(file) {
+                tracing::warn!("{} could not be taken away: {error}", file.display());
+            }
+        }
+    }
 }
 
 impl Sockets {
     /// Binds what the config asks for, and the control socket beside the database.
     pub async fn bind(policy: &Policy) -> Result<Self, StartError> {
+        let mut files = Files::default();
         let control_path = control_socket(&policy.server.database);
         let socket = bind_unix(&control_path, 0o600)?;
-        let owner = std::fs::metadata(&control_path)
-            .map_err(|error| StartError(format!("the control socket {} cannot be read: {error}", control_path.display())))?
-            .uid();
+        files.0.push(control_path.clone());
+        let cannot_read = |error| StartError(format!("the control socket {} cannot be read: {error}", control_path.display()));
+        let owner = std::fs::metadata(&control_path).map_err(cannot_read)?.uid();
         let control = Listener::Control { socket, owner };
-        let mut files = vec![control_path];
         let (public, address) = match &policy.server.listen {
             Listen::Tcp(address) => {
                 let listener = TcpListener::bind(address).await.map_err(|error| cannot_listen(address, &error))?;
@@ -172,7 +185,7 @@ impl Sockets {
             }
             Listen::Unix(path) => {
                 let listener = Listener::Unix(bind_unix(path, 0o660)?);
-                files.push(path.clone());
+                files.0.push(path.clone());
                 (listener, format!("unix:{}", path.display()))
             }
         };
@@ -186,11 +199,7 @@ impl Sockets {
         if control.await.is_err() {
             tracing::error!("the control socket ended in a panic");
         }
-        for file in self.files {
-            if let Err(error) = std::fs::remove_file(&file) {
-                tracing::warn!("{} could not be taken away: {error}", file.display());
-            }
-        }
+        drop(self.files);
     }
 }
 

@@ -104,6 +104,11 @@ fn body(command: &KeyCommand) -> Result<Value, Failure> {
             write(settings, &mut map)?;
         }
         KeyCommand::Rotate { grace, .. } => map.extend([("grace".to_owned(), grace.as_str().into())]),
+        KeyCommand::Verify { stdin, .. } if stdin != "-" => {
+            return Err(Failure::Use(
+                "the key is read from stdin, so that no history keeps it: printf %s \"$KEY\" | tollgate key verify -".into(),
+            ));
+        }
         KeyCommand::Verify { path, method, ip, .. } => {
             map.insert("key".into(), from_stdin()?.into());
             map.insert("dry_run".into(), true.into());

@@ -41,7 +41,7 @@ impl Output {
     /// Tells the faults of a configuration.
     pub fn faults(&self, faults: &[Fault]) -> Failure {
         for fault in faults {
-            eprintln!("{} {fault}", red("config:"));
+            eprintln!("{} {}", red("config:"), clean(&fault.to_string()));
         }
         let count = faults.len();
         eprintln!("{count} {} in the configuration; nothing was started.", if count == 1 { "fault" } else { "faults" });
@@ -60,7 +60,7 @@ impl Output {
             Failure::Failed(text) => (1, text.clone(), json!({ "detail": text })),
             Failure::Refused(status, problem) => (if *status == 400 { 2 } else { 1 }, told(problem), problem.clone()),
         };
-        eprintln!("{} {text}", red("error:"));
+        eprintln!("{} {}", red("error:"), clean(&text));
         if self.json {
             self.print(&pretty(&json!({ "error": document })));
         }
@@ -130,5 +130,10 @@ fn cell(value: &Value) -> String {
         Value::Object(map) => map.iter().map(|(name, value)| format!("{name}={}", cell(value))).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     };
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    clean(&text).replace('\n', "\u{fffd}")
+}
+
+/// A text without what a terminal would act on; the breaks between our own lines stay.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }

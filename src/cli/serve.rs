@@ -79,12 +79,21 @@ fn what_next(policy: &Policy, config: Option<&Path>, address: &str) -> String {
         Some(Carrier::BasicUser) => format!("curl -i {socket}{url}/hello -u \"$KEY:\""),
         Some(Carrier::BasicPassword) => format!("curl -i {socket}{url}/hello -u \"api:$KEY\""),
         Some(Carrier::Scheme(name)) => format!("curl -i {socket}{url}/hello -H \"Authorization: {name} $KEY\""),
-        Some(Carrier::Query(name)) => format!("curl -i \"{socket}{url}/hello?{name}=$KEY\""),
+        Some(Carrier::Query(name)) => format!("curl -i {socket}\"{url}/hello?{name}=$KEY\""),
         _ => format!("curl -i {socket}{url}/hello -H \"Authorization: Bearer $KEY\""),
     };
-    format!(
-        "\nThere are no keys yet. In another terminal, make one and call with it:\n\n  KEY=$({tollgate} key create --quiet --name first --account \"$({tollgate} account create --quiet --name me)\")\n  {call}\n"
-    )
+    let account = format!("{tollgate} account create --quiet --name me{}", may_call(policy));
+    let key = format!("KEY=$({tollgate} key create --quiet --name first --account \"$({account})\")");
+    format!("\nThere are no keys yet. In another terminal, make one and call with it:\n\n  {key}\n  {call}\n")
+}
+
+/// What a new account needs before its keys may call: a plan with API access, and a balance where that plan asks for one.
+fn may_call(policy: &Policy) -> String {
+    let default = policy.plans.default();
+    let Some(plan) = [default].into_iter().chain(policy.plans.all()).find(|plan| plan.api) else { return String::new() };
+    let name = if plan.name == default.name { String::new() } else { format!(" --plan {}", quoted(&plan.name)) };
+    let balance = if plan.needs_balance && plan.monthly_tokens == 0 { " --balance 1000" } else { "" };
+    format!("{name}{balance}")
 }
 
 /// A word as a shell takes it.

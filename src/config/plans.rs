@@ -35,7 +35,9 @@ pub(super) fn read(top: &Table<'_>) -> Option<Read> {
     if let Some(second) = second {
         top.fault_below(&format!("plans[{second}].default"), "only one plan can be the default");
     }
-    if default.is_none() && all.len() != 1 && all_named {
+    if all.is_empty() && all_named {
+        top.fault("plans", "needs at least one plan");
+    } else if default.is_none() && all.len() != 1 && all_named {
         top.fault("plans", "one of them must be the default: default = true");
     }
     let plans = Plans::new(all.into_iter().map(|(plan, _)| plan).collect(), default.unwrap_or(0))?;

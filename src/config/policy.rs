@@ -43,6 +43,11 @@ impl Policy {
         let policy = read(&merged, &faults);
         match policy {
             Some(policy) if faults.is_empty() => Ok(policy),
+            None if faults.is_empty() => Err(vec![Fault {
+                key: String::new(),
+                source: "the configuration".into(),
+                message: "cannot be used, and tollgate cannot say why: please report this".into(),
+            }]),
             _ => Err(faults.into_inner()),
         }
     }

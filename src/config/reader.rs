@@ -84,7 +84,7 @@ impl<'a> Table<'a> {
 
     /// A text. A number or flag from the environment is one too.
     pub fn text(&self, name: &'static str) -> Option<String> {
-        self.take(name, "a text", text_of)
+        self.take(name, "a text", |value| self.from.raw(&self.key(name), value).or_else(|| text_of(value)))
     }
 
     /// Yes or no.

@@ -32,7 +32,8 @@ impl Merged {
         if let Some(path) = file {
             let text = std::fs::read_to_string(path).map_err(|fault| unreadable(&path.display().to_string(), &fault))?;
             // Told apart from a fault of the environment, and with the line it is in.
-            flat(&Figment::from(Toml::string(&text))).map_err(|fault| unreadable(&path.display().to_string(), &fault))?;
+            let own = flat(&Figment::from(Toml::string(&text))).map_err(|fault| unreadable(&path.display().to_string(), &fault))?;
+            check_sections(&own, &defaults, &path.display().to_string())?;
             figment = figment.merge(Toml::file_exact(path));
         }
         let figment = figment.merge(Env::prefixed(VARIABLES).filter(|name| name.as_str().contains(BETWEEN)).split(BETWEEN));
@@ -45,10 +46,38 @@ impl Merged {
         let Some(metadata) = self.figment.get_metadata(value.tag()) else { return "built-in default".into() };
         match metadata.source.as_ref().and_then(|source| source.file_path()) {
             Some(path) => path.display().to_string(),
-            None if metadata.name.contains("environment") => variable(key),
+            None if metadata.name.contains("environment") => given_variable(key),
             None => "built-in default".into(),
         }
     }
+
+    /// The text of a variable, letter by letter: figment takes 0123 for a number.
+    pub fn raw(&self, key: &str, value: &Value) -> Option<String> {
+        let is_variable = self.figment.get_metadata(value.tag()).is_some_and(|metadata| metadata.name.contains("environment"));
+        std::env::var(variable(key)).ok().filter(|_| is_variable && !key.contains('['))
+    }
+}
+
+/// A section that is no table is told here: the environment laid over it would hide that.
+fn check_sections(own: &Dict, defaults: &Dict, source: &str) -> Result<(), Vec<Fault>> {
+    let wrong = own
+        .iter()
+        .filter(|(name, value)| defaults.get(*name).is_some_and(|default| default.as_dict().is_some() && value.as_dict().is_none()));
+    let faults: Vec<Fault> =
+        wrong.map(|(name, _)| Fault { key: name.clone(), source: source.into(), message: "must be a table".into() }).collect();
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// The variable that set a key; of a section, the first that set anything in it.
+fn given_variable(key: &str) -> String {
+    let name = variable(key);
+    let below = format!("{name}{BETWEEN}");
+    let mut given: Vec<String> = std::env::vars_os()
+        .filter_map(|(name, _)| name.into_string().ok())
+        .filter(|given| given.to_uppercase().starts_with(&below))
+        .collect();
+    given.sort();
+    given.into_iter().next().unwrap_or(name)
 }
 
 /// Variables that set nothing because one underscore is missing; what else begins like ours is none of our business.

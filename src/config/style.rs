@@ -52,8 +52,8 @@ fn answers(table: &Table<'_>) -> Option<Vec<AnswerSource>> {
 
 fn answer(table: Table<'_>) -> Option<AnswerSource> {
     let verdicts = table.all_parsed("verdicts", |text| Verdict::from_name(text).ok_or_else(|| no_verdict(text)));
-    if verdicts.is_none() || verdicts.as_ref().is_some_and(Vec::is_empty) {
-        required::<()>(&table, "verdicts", None);
+    if required(&table, "verdicts", verdicts.as_ref()).is_some_and(Vec::is_empty) {
+        table.fault("verdicts", "names no verdict");
     }
     let answer = AnswerSource {
         verdicts: verdicts.unwrap_or_default(),

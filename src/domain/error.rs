@@ -29,6 +29,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// There is no such account, key, token. What could not be an id is not repeated: it may be a secret in the wrong place.
+    pub fn no_such(what: &str, kind: &str, id: &str) -> Self {
+        Self::NotFound(if super::id::is(kind, id) { format!("{what} {id}") } else { format!("such {what}") })
+    }
+
     /// One wrong field.
     pub fn field(field: &str, message: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldFault { field: field.into(), message: message.into() }])

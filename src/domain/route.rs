@@ -1,9 +1,10 @@
 //! Routes: what one path and method asks of a caller.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use http::Method;
+use smallvec::SmallVec;
 
 /// One route as configured.
 #[derive(Clone, Debug, Default)]
@@ -29,9 +30,9 @@ pub struct Route {
 /// Every route, ready to match. A path that no route matches needs a credential and costs 1.
 #[derive(Clone, Debug)]
 pub struct Routes {
-    by_method: BTreeMap<String, Matcher>,
+    by_method: BTreeMap<String, Tree>,
     /// For methods that no route names.
-    any: Matcher,
+    any: Tree,
     fallback: Arc<Route>,
 }
 
@@ -40,9 +41,15 @@ impl Routes {
     pub fn new(routes: Vec<Route>) -> Result<Self, Vec<(usize, String)>> {
         let fallback = Arc::new(Route { cost: 1, ..Route::default() });
         let named = routes.iter().flat_map(|route| &route.methods).map(|method| method.as_str().to_owned());
-        let mut by_method: BTreeMap<_, _> = named.map(|method| (method, Matcher::default())).collect();
-        let mut any = Matcher::default();
+        let mut by_method: BTreeMap<_, _> = named.map(|method| (method, Tree::default())).collect();
+        let mut any = Tree::default();
         let mut faults = Vec::new();
+        for (index, route) in routes.iter().enumerate() {
+            faults.extend(check_pattern(&route.path).err().map(|fault| (index, fault)));
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
         let (everywhere, of_methods): (Vec<_>, Vec<_>) =
             routes.into_iter().map(Arc::new).enumerate().partition(|(_, route)| route.methods.is_empty());
         // Those that name the method come first: where one of all methods has the same path, it stands back.
@@ -51,7 +58,7 @@ impl Routes {
             faults.extend(fault.map(|fault| (index, fault)));
         }
         for (index, route) in everywhere {
-            let fault = by_method.values_mut().chain([&mut any]).find_map(|matcher| matcher.insert(&route).err());
+            let fault = by_method.values_mut().chain([&mut any]).find_map(|tree| tree.insert(&route).err());
             faults.extend(fault.map(|fault| (index, fault)));
         }
         if faults.is_empty() { Ok(Self { by_method, any, fallback }) } else { Err(faults) }
@@ -60,74 +67,82 @@ impl Routes {
     /// The route of a normalised path: the most specific one that holds for this method.
     pub fn of(&self, method: &str, path: &str) -> &Arc<Route> {
         let method = if method == "HEAD" && !self.by_method.contains_key("HEAD") { "GET" } else { method };
-        let matcher = self.by_method.get(method).unwrap_or(&self.any);
-        matcher.router.at(trimmed(path)).map_or(&self.fallback, |matched| matched.value)
+        let tree = self.by_method.get(method).unwrap_or(&self.any);
+        let segments: SmallVec<[&str; 16]> = segments(path).collect();
+        tree.find(&segments).unwrap_or(&self.fallback)
     }
 }
 
-/// The routes of one method.
-#[derive(Clone, Debug, Default)]
-struct Matcher {
-    router: matchit::Router<Arc<Route>>,
-    /// Which patterns are there, and whether a route that names its methods brought them.
-    known: BTreeMap<String, bool>,
+/// The segments of a path. With and without a slash at its end, a path is the same to most apps, so it is the same route.
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    let inner = path.strip_prefix('/').unwrap_or(path);
+    let inner = inner.strip_suffix('/').unwrap_or(inner);
+    inner.split('/').filter(move |_| !inner.is_empty())
 }
 
-impl Matcher {
+/// The routes of one method, a level for each segment.
+#[derive(Clone, Debug, Default)]
+struct Tree {
+    here: Option<Arc<Route>>,
+    /// That path and all below.
+    below: Option<Arc<Route>>,
+    named: HashMap<String, Tree>,
+    /// Any one segment.
+    any: Option<Box<Tree>>,
+}
+
+impl Tree {
+    /// The most specific route: what is named goes before any segment, and that before all below.
+    fn find(&self, segments: &[&str]) -> Option<&Arc<Route>> {
+        let Some((first, rest)) = segments.split_first() else { return self.here.as_ref().or(self.below.as_ref()) };
+        let named = || self.named.get(*first).and_then(|tree| tree.find(rest));
+        let any = || self.any.as_ref().and_then(|tree| tree.find(rest));
+        named().or_else(any).or(self.below.as_ref())
+    }
+
+    /// Adds a route. Where one of all methods has the same path as one that names its methods, it stands back.
     fn insert(&mut self, route: &Arc<Route>) -> Result<(), String> {
-        for pattern in patterns(&route.path)? {
-            let by_method = !route.methods.is_empty();
-            match self.known.insert(pattern.clone(), by_method) {
-                None => self.router.insert(pattern, route.clone()).map_err(|fault| format!("it clashes with another route: {fault}"))?,
-                Some(true) if !by_method => {
-                    self.known.insert(pattern, true);
-                }
-                Some(_) => return Err("another route has the same path and method".into()),
-            }
+        let (path, below) = match route.path.strip_suffix("/**") {
+            Some(stem) => (stem, true),
+            None => (route.path.as_str(), false),
+        };
+        let mut tree = self;
+        for segment in segments(path) {
+            tree = match segment {
+                "*" => tree.any.get_or_insert_default(),
+                named => tree.named.entry(named.to_owned()).or_default(),
+            };
+        }
+        let place = if below { &mut tree.below } else { &mut tree.here };
+        match place {
+            None => *place = Some(route.clone()),
+            Some(other) if !other.methods.is_empty() && route.methods.is_empty() => {}
+            Some(_) => return Err("another route has the same path and method".into()),
         }
         Ok(())
     }
 }
 
-/// With and without a slash at its end, a path is the same to most apps, so it is the same route.
-fn trimmed(path: &str) -> &str {
-    match path.strip_suffix('/') {
-        Some("") | None => path,
-        Some(rest) => rest,
-    }
-}
-
-/// Our pattern as the router's: `*` is one segment, `**` at the end is the path itself and all below.
-fn patterns(path: &str) -> Result<Vec<String>, String> {
-    let wrong = |why: &str| format!("'{path}' is no path pattern: {why}");
+/// Checks a path pattern: `*` is one segment, `**` at the end is the path itself and all below.
+fn check_pattern(path: &str) -> Result<(), String> {
+    let wrong = |why: &str| Err(format!("'{path}' is no path pattern: {why}"));
     if !path.starts_with('/') {
-        return Err(wrong("it begins with '/'"));
+        return wrong("it begins with '/'");
     }
-    let (stem, below) = match path.strip_suffix("/**") {
-        Some(stem) => (stem, true),
-        None => (trimmed(path), false),
-    };
-    let mut pattern = String::new();
-    for (index, segment) in stem.split('/').enumerate().skip(1) {
-        pattern.push('/');
+    let stem = path.strip_suffix("/**").unwrap_or(path);
+    for segment in segments(stem) {
         match segment {
-            "*" => pattern.push_str(&format!("{{s{index}}}")),
-            "" if stem == "/" => {}
-            "" | "." | ".." => return Err(wrong("it holds an empty or dot segment")),
-            _ if segment.contains(['*', '%', '?', '#', '\\', ';']) => {
-                return Err(wrong(
+            "*" => {}
+            "" | "." | ".." => return wrong("it holds an empty or dot segment"),
+            _ if segment.contains(['*', '%', '?', '#', '\\', ';']) || segment.contains(char::is_control) => {
+                return wrong(
                     "'*' stands for a whole segment, '**' for all below and only at the end; other characters are written as they are, not encoded",
-                ));
+                );
             }
-            _ => pattern.push_str(&segment.replace('{', "{{").replace('}', "}}")),
+            _ => {}
         }
     }
-    let rest = format!("{pattern}/{{*rest}}");
-    Ok(match (below, pattern.is_empty()) {
-        (true, true) => vec!["/".into(), rest],
-        (true, false) => vec![pattern, rest],
-        (false, _) => vec![pattern],
-    })
+    Ok(())
 }
 
 #[cfg(test)]
@@ -149,6 +164,8 @@ mod tests {
             route("/v1/sets/all", &[], 8),
             route("/v1/partner/**", &[], 6),
             route("/brace/{x}", &[], 7),
+            route("/all/**", &[], 10),
+            route("/all/*", &[], 11),
         ])
         .unwrap();
         for (method, path, cost) in [
@@ -169,6 +186,9 @@ mod tests {
             ("GET", "/v1/partner/deep/er", 6),
             ("GET", "/v1/partnership", 2),
             ("GET", "/brace/{x}", 7),
+            ("GET", "/all", 10),
+            ("GET", "/all/one", 11),
+            ("GET", "/all/one/two", 10),
         ] {
             assert_eq!(routes.of(method, path).cost, cost, "{method} {path}");
         }

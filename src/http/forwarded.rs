@@ -9,13 +9,13 @@ use super::peer::Peer;
 use crate::domain::address::{canonical, forwarded_for, within};
 use crate::domain::path::Ambiguous;
 
-/// The client of a request.
+/// The client of a request; each part by itself, because one may be readable where the other is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
     /// Its address, as far as it is known.
-    pub address: Option<IpAddr>,
+    pub address: Result<Option<IpAddr>, Ambiguous>,
     /// Whether it spoke HTTPS.
-    pub is_https: bool,
+    pub is_https: Result<bool, Ambiguous>,
 }
 
 /// Whether a peer is a trusted proxy. Who may open a Unix socket is.
@@ -27,23 +27,29 @@ pub fn is_trusted(peer: Peer, trusted: &[IpNet]) -> bool {
 }
 
 /// The client behind a peer.
-pub fn client(peer: Peer, headers: &HeaderMap, trusted: &[IpNet]) -> Result<Client, Ambiguous> {
+pub fn client(peer: Peer, headers: &HeaderMap, trusted: &[IpNet]) -> Client {
     let own = match peer {
         Peer::Tcp(address) => Some(canonical(address.ip())),
         Peer::Unix | Peer::Control => None,
     };
     if !is_trusted(peer, trusted) {
-        return Ok(Client { address: own, is_https: false });
+        return Client { address: Ok(own), is_https: Ok(false) };
     }
-    let told = one(headers, "x-forwarded-for")?.map(|list| forwarded_for(list, trusted)).transpose()?;
-    let is_https = match one(headers, "x-forwarded-proto")?.map(str::trim) {
-        None => false,
-        Some(proto) if ["https", "wss"].iter().any(|known| proto.eq_ignore_ascii_case(known)) => true,
-        Some(proto) if ["http", "ws"].iter().any(|known| proto.eq_ignore_ascii_case(known)) => false,
-        Some(_) => return Err(Ambiguous),
+    let address = || {
+        one(headers, "x-forwarded-host")?;
+        let told = one(headers, "x-forwarded-for")?.map(|list| forwarded_for(list, trusted)).transpose()?;
+        Ok(told.or(own))
     };
-    one(headers, "x-forwarded-host")?;
-    Ok(Client { address: told.or(own), is_https })
+    Client { address: address(), is_https: is_https(headers) }
+}
+
+fn is_https(headers: &HeaderMap) -> Result<bool, Ambiguous> {
+    match one(headers, "x-forwarded-proto")?.map(str::trim) {
+        None => Ok(false),
+        Some(proto) if ["https", "wss"].iter().any(|known| proto.eq_ignore_ascii_case(known)) => Ok(true),
+        Some(proto) if ["http", "ws"].iter().any(|known| proto.eq_ignore_ascii_case(known)) => Ok(false),
+        Some(_) => Err(Ambiguous),
+    }
 }
 
 /// A header that may be given once, readable.
@@ -68,7 +74,8 @@ mod tests {
             map.append(*name, value.parse().unwrap());
         }
         let peer = if peer == "unix" { Peer::Unix } else { Peer::Tcp(format!("{peer}:1000").parse().unwrap()) };
-        client(peer, &map, &trusted).map(|client| (client.address.map(|address| address.to_string()), client.is_https))
+        let client = client(peer, &map, &trusted);
+        Ok((client.address?.map(|address| address.to_string()), client.is_https?))
     }
 
     #[test]

@@ -149,12 +149,20 @@ pub async fn handle(services: &Arc<Services>, request: Request<Body>, peer: Peer
     let response = match tokio::time::timeout(patience, route(call, &path)).await {
         Ok(response) => response,
         Err(_) => {
-            tracing::error!(request_id, "{method} {path} took too long");
+            tracing::error!(request_id, "{method} {} took too long", without_secrets(services, &path));
             too_long(services, &path, &request_id, now)
         }
     };
-    tracing::debug!(request_id, status = response.status().as_u16(), "{method} {path}");
+    tracing::debug!(request_id, status = response.status().as_u16(), "{method} {}", without_secrets(services, &path));
     with_request_id(response, &request_id)
+}
+
+/// A path as a log may keep it: a segment that looks like a key or token is left out.
+fn without_secrets(services: &Services, path: &str) -> String {
+    let Ok(path) = normalise(path) else { return "(a path that reads in two ways)".into() };
+    let secret =
+        |segment: &str| [&services.policy.keys.environments, &services.policy.tokens].iter().any(|known| known.resembles_key(segment));
+    path.split('/').map(|segment| if secret(segment) { "…" } else { segment }).collect::<Vec<_>>().join("/")
 }
 
 /// What is told of a request that could not be answered in time.

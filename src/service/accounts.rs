@@ -112,7 +112,7 @@ impl Services {
         }
         let (id, policy, services) = (id.to_owned(), self.policy.clone(), self.clone());
         let change = move |connection: &Connection| {
-            let mut account = accounts::by_id(connection, &id)?.ok_or_else(|| Error::NotFound(format!("account {id}")))?;
+            let mut account = accounts::by_id(connection, &id)?.ok_or_else(|| Error::no_such("account", id::ACCOUNT, &id))?;
             input.apply(&mut account, &policy, now);
             account.version += 1;
             accounts::update(connection, &account)?;
@@ -125,7 +125,7 @@ impl Services {
     pub async fn account(&self, id: &str, now: Timestamp) -> Result<StoredAccount> {
         let id = id.to_owned();
         let found =
-            self.store.read(move |connection| accounts::by_id(connection, &id)?.ok_or_else(|| Error::NotFound(format!("account {id}"))));
+            self.store.read(move |connection| accounts::by_id(connection, &id)?.ok_or_else(|| Error::no_such("account", id::ACCOUNT, &id)));
         found.await.map(|account| self.refilled(account, now))
     }
 

@@ -22,7 +22,7 @@ pub struct Ask<'a> {
     /// The client's address, as far as it is known.
     pub client: Result<Option<IpAddr>, Ambiguous>,
     /// Whether the client spoke HTTPS; `None` where that does not matter.
-    pub is_https: Option<bool>,
+    pub is_https: Option<Result<bool, Ambiguous>>,
     /// What the asker wants beyond the route.
     pub wants: Wants<'a>,
     /// What to do about it.

@@ -3,6 +3,7 @@
 use super::Services;
 use crate::domain::balance::Balance;
 use crate::domain::error::{Error, Result};
+use crate::domain::id;
 use crate::domain::time::Timestamp;
 use crate::store::Connection;
 use crate::store::accounts::{self, StoredAccount};
@@ -19,7 +20,7 @@ impl Services {
         let (id, plans) = (id.to_owned(), self.policy.clone());
         let meter = self.meter.clone();
         let job = move |connection: &Connection| {
-            let mut account = accounts::by_id(connection, &id)?.ok_or_else(|| Error::NotFound(format!("account {id}")))?;
+            let mut account = accounts::by_id(connection, &id)?.ok_or_else(|| Error::no_such("account", id::ACCOUNT, &id))?;
             account.balance = account.balance_at(now, account.record.plan_at(&plans.plans, now).monthly_tokens);
             if let Some(once) = &once
                 && idempotency::done(connection, once, now)?.is_some()

@@ -66,10 +66,10 @@ impl Services {
     /// The verdict, and whose statistics it belongs to.
     async fn judge(&self, ask: &Ask<'_>, now: Timestamp) -> (Decision, Option<Arc<Subject>>) {
         let nobody = |verdict| (Decision::of_nobody(verdict, now), None);
-        if self.policy.server.require_https && ask.is_https == Some(false) {
+        if self.policy.server.require_https && ask.is_https == Some(Ok(false)) {
             return nobody(Verdict::Insecure);
         }
-        let Ok(client) = ask.client else { return nobody(Verdict::Ambiguous) };
+        let (Ok(client), None | Some(Ok(_))) = (ask.client, ask.is_https) else { return nobody(Verdict::Ambiguous) };
         let Ok(path) = ask.path.map(path::normalise).transpose() else { return nobody(Verdict::Ambiguous) };
         if self.holds_misplaced_key(ask.query) {
             return nobody(Verdict::Misplaced);

@@ -141,11 +141,11 @@ impl Services {
             if let Some(once) = &once
                 && let Some(id) = idempotency::done(connection, once, now)?
             {
-                let made = keys::by_id(connection, &id)?.ok_or_else(|| Error::NotFound(format!("key {id}")))?;
+                let made = keys::by_id(connection, &id)?.ok_or_else(|| Error::no_such("key", id::KEY, &id))?;
                 return Ok((made, false));
             }
             if accounts::by_id(connection, &stored.record.account)?.is_none() {
-                return Err(Error::field("account", format!("there is no account '{}'", stored.record.account)));
+                return Err(Error::no_such("account", id::ACCOUNT, &stored.record.account));
             }
             keys::insert(connection, &stored)?;
             if let Some(once) = &once {
@@ -178,7 +178,7 @@ impl Services {
     async fn change_key(self: &Arc<Self>, id: &str, change: impl FnOnce(&mut KeyRecord) + Send + 'static) -> Result<KeyRecord> {
         let (id, services) = (id.to_owned(), self.clone());
         let job = move |connection: &Connection| {
-            let mut stored = keys::by_id(connection, &id)?.ok_or_else(|| Error::NotFound(format!("key {id}")))?;
+            let mut stored = keys::by_id(connection, &id)?.ok_or_else(|| Error::no_such("key", id::KEY, &id))?;
             change(&mut stored.record);
             keys::update(connection, &stored)?;
             Ok(stored)
@@ -190,7 +190,7 @@ impl Services {
     pub async fn rotate_key(self: &Arc<Self>, id: &str, grace: Span, now: Timestamp) -> Result<NewKey> {
         let (id, policy, services) = (id.to_owned(), self.policy.clone(), self.clone());
         let job = move |connection: &Connection| {
-            let mut old = keys::by_id(connection, &id)?.ok_or_else(|| Error::NotFound(format!("key {id}")))?;
+            let mut old = keys::by_id(connection, &id)?.ok_or_else(|| Error::no_such("key", id::KEY, &id))?;
             if old.record.revoked_at.is_some() || old.record.expires_at.is_some_and(|at| at <= now) {
                 return Err(Error::Conflict("A key that is revoked or expired cannot be rotated: make a new one.".into()));
             }
@@ -232,7 +232,7 @@ impl Services {
     /// One key.
     pub async fn key(&self, id: &str) -> Result<KeyRecord> {
         let id = id.to_owned();
-        let found = self.store.read(move |connection| keys::by_id(connection, &id)?.ok_or_else(|| Error::NotFound(format!("key {id}"))));
+        let found = self.store.read(move |connection| keys::by_id(connection, &id)?.ok_or_else(|| Error::no_such("key", id::KEY, &id)));
         found.await.map(|stored| stored.record)
     }
 

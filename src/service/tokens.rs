@@ -48,7 +48,7 @@ impl Services {
     pub async fn revoke_token(self: &Arc<Self>, id: &str, now: Timestamp) -> Result<()> {
         let (id, services) = (id.to_owned(), self.clone());
         let job = move |connection: &Connection| {
-            let (hash, _) = tokens::by_id(connection, &id)?.ok_or_else(|| Error::NotFound(format!("token {id}")))?;
+            let (hash, _) = tokens::by_id(connection, &id)?.ok_or_else(|| Error::no_such("token", id::TOKEN, &id))?;
             tokens::revoke(connection, &hash, now)?;
             Ok(hash)
         };

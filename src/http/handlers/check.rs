@@ -1,10 +1,10 @@
 //! Forward-auth: a proxy asks about a request that it holds.
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
+use ipnet::IpNet;
 
 use crate::domain::decision::Decision;
-use crate::domain::path::{Ambiguous, split};
-use crate::domain::verdict::Verdict;
+use crate::domain::path::split;
 use crate::http::forwarded::{client, is_trusted, one};
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
@@ -48,30 +48,32 @@ fn pass(decision: &Decision, answer: Answer) -> Response {
 /// Decides about the request that the proxy tells of. Only a trusted proxy can tell; from anybody else nothing is known.
 async fn decide(call: &Call) -> Decision {
     let (headers, trusted) = (&call.parts.headers, &call.services.policy.server.trusted_proxies);
-    let told = || -> Result<_, Ambiguous> {
-        if !is_trusted(call.peer, trusted) {
-            return Err(Ambiguous);
-        }
-        let (path, query) = split(one(headers, "x-forwarded-uri")?.ok_or(Ambiguous)?);
-        let method = one(headers, "x-forwarded-method")?.unwrap_or(call.parts.method.as_str());
-        let method = http::Method::from_bytes(method.as_bytes()).map_err(|_| Ambiguous)?;
-        Ok((method, path, query, client(call.peer, headers, trusted)?))
-    };
-    let Ok((method, path, query, client)) = told() else {
-        // As any other verdict it is counted, and told by the style.
-        call.services.meter.tally_nobody(Verdict::Ambiguous);
-        return Decision::of_nobody(Verdict::Ambiguous, call.now);
-    };
+    // What nobody told, or told twice, is no path: it is ambiguous.
+    let told = told(call, trusted);
+    let (method, (path, query)) =
+        told.as_ref().map_or((call.parts.method.as_str(), ("", None)), |(method, target)| (method.as_str(), split(target)));
+    let client = client(call.peer, headers, trusted);
     let ask = Ask {
         request_id: &call.request_id,
-        method: method.as_str(),
+        method,
         path: Some(path),
         query,
         credential: Credential::In(headers),
-        client: Ok(client.address),
+        client: client.address,
         is_https: Some(client.is_https),
         wants: Wants::default(),
         mode: Mode::Charge,
     };
     call.services.decide(&ask, call.now).await
+}
+
+/// The method and target that a trusted proxy tells of.
+fn told<'c>(call: &'c Call, trusted: &[IpNet]) -> Option<(Method, &'c str)> {
+    let headers = &call.parts.headers;
+    let target = one(headers, "x-forwarded-uri").ok().flatten().filter(|_| is_trusted(call.peer, trusted))?;
+    let method = match one(headers, "x-forwarded-method").ok()? {
+        Some(name) => Method::from_bytes(name.as_bytes()).ok()?,
+        None => call.parts.method.clone(),
+    };
+    Some((method, target))
 }

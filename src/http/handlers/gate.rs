@@ -3,7 +3,6 @@
 use http::StatusCode;
 
 use crate::domain::decision::Decision;
-use crate::domain::path::Ambiguous;
 use crate::domain::verdict::Verdict;
 use crate::http::forwarded::client;
 use crate::http::request::Call;
@@ -27,8 +26,8 @@ pub async fn decide(call: &Call, mode: Mode) -> Decision {
         path: Some(uri.path()),
         query: uri.query(),
         credential: Credential::In(&call.parts.headers),
-        client: client.map(|client| client.address).map_err(|_| Ambiguous),
-        is_https: client.ok().map(|client| client.is_https),
+        client: client.address,
+        is_https: Some(client.is_https),
         wants: Wants::default(),
         mode,
     };
