@@ -69,7 +69,7 @@ CREATE TABLE windows (
   start   INTEGER NOT NULL,               -- fixed: the window's start
   until   INTEGER NOT NULL,               -- from then on there is nothing worth remembering
   written INTEGER NOT NULL,               -- fixed: how much is written off
-  state   BLOB NOT NULL,                  -- rolling: the arrival time in nanoseconds; sliding: the log
+  state   BLOB NOT NULL,                  -- rolling: arrival and interval in nanoseconds; sliding: the log
   PRIMARY KEY (subject, name)
 ) STRICT, WITHOUT ROWID;
 

@@ -160,7 +160,10 @@ struct Files(Vec<PathBuf>);
 impl Drop for Files {
     fn drop(&mut self) {
         for file in &self.0 {
-            if let Err(error) = std::fs::remove_file(file) {
+            // The control socket goes first of all, so that no command connects to a server that stops.
+            if file.exists()
+                && let Err(error) = std::fs::remove_file(file)
+            {
                 tracing::warn!("{} could not be taken away: {error}", file.display());
             }
         }
@@ -176,7 +179,7 @@ impl Sockets {
         files.0.push(control_path.clone());
         let cannot_read = |error| StartError(format!("the control socket {} cannot be read: {error}", control_path.display()));
         let owner = std::fs::metadata(&control_path).map_err(cannot_read)?.uid();
-        let control = Listener::Control { socket, owner };
+        let control = Listener::Control { socket, owner, path: control_path };
         let (public, address) = match &policy.server.listen {
             Listen::Tcp(address) => {
                 let listener = TcpListener::bind(address).await.map_err(|error| cannot_listen(address, &error))?;

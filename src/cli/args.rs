@@ -187,7 +187,6 @@ pub enum KeyCommand {
     #[command(after_help = "Example:\n  printf %s \"$KEY\" | tollgate key verify - --path /v1/sets")]
     Verify {
         /// A dash: the key is read from stdin, so that no history keeps it
-        #[arg(value_name = "-")]
         stdin: String,
         /// The path of the request
         #[arg(long)]

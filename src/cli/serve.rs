@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::Failure;
@@ -37,7 +37,7 @@ pub async fn run(policy: Arc<Policy>, config: Option<&Path>, output: &Output) ->
     let is_first = app.services.store.is_new
         || app.services.keys(None, crate::service::PageAsk { limit: 1, ..Default::default() }).await.is_ok_and(|page| page.data.is_empty());
     let (stop, stopping) = watch::channel(false);
-    let stopper = tokio::spawn(wait_for_signal(stop));
+    let stopper = tokio::spawn(wait_for_signal(signals()?, stop));
     tracing::info!("listening on {address}, database {}", database.display());
     if output.is_json() {
         output.print(&json!({ "listening": address, "database": database }).to_string());
@@ -51,11 +51,13 @@ pub async fn run(policy: Arc<Policy>, config: Option<&Path>, output: &Output) ->
     Ok(())
 }
 
-async fn wait_for_signal(stop: watch::Sender<bool>) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        tracing::error!("signals cannot be listened for; only kill -9 stops this server");
-        return std::future::pending().await;
-    };
+/// SIGTERM and SIGINT, caught from here on: whoever reads the address may stop the server at once.
+fn signals() -> Result<(Signal, Signal), Failure> {
+    let catch = |kind| signal(kind).map_err(|error| Failure::Failed(format!("signals cannot be caught: {error}")));
+    Ok((catch(SignalKind::terminate())?, catch(SignalKind::interrupt())?))
+}
+
+async fn wait_for_signal((mut terminate, mut interrupt): (Signal, Signal), stop: watch::Sender<bool>) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -80,22 +80,20 @@ fn given_variable(key: &str) -> String {
     given.into_iter().next().unwrap_or(name)
 }
 
-/// Variables that set nothing because one underscore is missing; what else begins like ours is none of our business.
+/// Variables that set nothing because they name no section, or name it with one underscore. What else begins like ours is
+/// none of our business.
 pub fn near_misses(defaults: &Dict) -> Vec<Fault> {
     let given = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let unsplit = given.filter(|name| name.starts_with(VARIABLES) && !name.contains(BETWEEN));
-    let meant = |name: &str| {
-        let (section, key) =
-            name.strip_prefix(VARIABLES)?.split_once('_').map(|(section, key)| (section.to_lowercase(), key.to_lowercase()))?;
-        let known = defaults.get(&section)?.as_dict()?.contains_key(&key);
-        known.then(|| variable(&format!("{section}.{key}")))
+    let unsplit =
+        given.filter(|name| !name.contains(BETWEEN)).filter_map(|name| Some((name.strip_prefix(VARIABLES)?.to_lowercase(), name)));
+    let fault = |(key, source): (String, String)| {
+        let meant = defaults.iter().find_map(|(section, keys)| {
+            let bare = key.strip_prefix(&format!("{section}_")).unwrap_or(&key);
+            keys.as_dict()?.contains_key(bare).then(|| variable(&format!("{section}.{bare}")))
+        });
+        meant.map(|meant| Fault { key, source, message: format!("there is no such setting; did you mean {meant}?") })
     };
-    let fault = |(name, meant): (String, String)| Fault {
-        key: String::new(),
-        source: name,
-        message: format!("sets nothing; did you mean {meant}?"),
-    };
-    unsplit.filter_map(|name| meant(&name).map(|meant| (name, meant))).map(fault).collect()
+    unsplit.filter_map(fault).collect()
 }
 
 /// The variable that sets a key.

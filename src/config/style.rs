@@ -53,7 +53,7 @@ fn answers(table: &Table<'_>) -> Option<Vec<AnswerSource>> {
 fn answer(table: Table<'_>) -> Option<AnswerSource> {
     let verdicts = table.all_parsed("verdicts", |text| Verdict::from_name(text).ok_or_else(|| no_verdict(text)));
     if required(&table, "verdicts", verdicts.as_ref()).is_some_and(Vec::is_empty) {
-        table.fault("verdicts", "names no verdict");
+        table.fault("verdicts", "must be given: it names no verdict");
     }
     let answer = AnswerSource {
         verdicts: verdicts.unwrap_or_default(),

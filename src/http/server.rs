@@ -40,11 +40,16 @@ pub enum Listener {
         socket: UnixListener,
         /// Whom it belongs to.
         owner: u32,
+        /// Where it lies.
+        path: std::path::PathBuf,
     },
 }
 
 /// How long to wait after an accept that failed: out of file descriptors, most often.
 const AFTER_A_FAULT: Duration = Duration::from_millis(50);
+
+/// How long to wait for commands that have just connected when the server stops.
+const LAST_COMMANDS: Duration = Duration::from_millis(100);
 
 /// Accepts until the shutdown, then lets what is under way finish.
 pub async fn serve(services: Arc<Services>, listener: Listener, mut shutdown: watch::Receiver<bool>) {
@@ -77,9 +82,22 @@ pub async fn serve(services: Arc<Services>, listener: Listener, mut shutdown: wa
             }
         }
     }
+    if let Listener::Control { path, .. } = &listener {
+        linger(&listener, path, &services, &graceful).await;
+    }
     drop(listener);
     if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not finish in time and were cut off");
+    }
+}
+
+/// A command that has connected already is still served: the socket goes first, then whoever waits at it is let in.
+async fn linger(listener: &Listener, path: &std::path::Path, services: &Arc<Services>, graceful: &GracefulShutdown) {
+    if let Err(error) = std::fs::remove_file(path) {
+        tracing::warn!("{} could not be taken away: {error}", path.display());
+    }
+    while let Ok(Ok(connection)) = tokio::time::timeout(LAST_COMMANDS, accept(listener, services, graceful)).await {
+        connection.map(tokio::spawn);
     }
 }
 
@@ -94,7 +112,7 @@ async fn accept(listener: &Listener, services: &Arc<Services>, graceful: &Gracef
             Some(converse(stream, Peer::Tcp(address), services, graceful))
         }
         Listener::Unix(socket) => Some(converse(socket.accept().await?.0, Peer::Unix, services, graceful)),
-        Listener::Control { socket, owner } => {
+        Listener::Control { socket, owner, .. } => {
             let (stream, _) = socket.accept().await?;
             let uid = stream.peer_cred()?.uid();
             if uid != *owner && uid != 0 {

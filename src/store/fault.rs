@@ -20,7 +20,7 @@ pub fn sentence(fault: &rusqlite::Error) -> String {
         Some(ErrorCode::CannotOpen) => "it cannot be opened: check that its folder exists and is writable for this user",
         Some(ErrorCode::NotADatabase) => "it is not an SQLite database: name another file in [server] database",
         Some(ErrorCode::DatabaseCorrupt) => "it is damaged: restore a backup",
-        Some(ErrorCode::SystemIoFailure) => "the disk failed to read or write it",
+        Some(ErrorCode::SystemIoFailure) => "the disk failed to read or write it: check whether the disk is full or damaged",
         _ => return fault.to_string(),
     };
     format!("{what} ({fault})")

@@ -24,7 +24,7 @@ pub fn of_subject(connection: &Connection, subject: &str) -> Result<Vec<Saved>> 
                 let (start, end) = (Timestamp::from_millis(row.get(2)?), Timestamp::from_millis(row.get(3)?));
                 Window::Fixed(Fixed::from_saved(start, end, row.get::<_, i64>(4)?.try_into().map_err(|_| damaged())?))
             }
-            Shape::Rolling => Window::Rolling(Rolling::from_saved(u64::from_le_bytes(state.try_into().map_err(|_| damaged())?))),
+            Shape::Rolling => Window::Rolling(Rolling::from_saved(&state).ok_or_else(damaged)?),
             Shape::Sliding => Window::Sliding(Sliding::from_saved(&state).ok_or_else(damaged)?),
         };
         Ok((name, window))
@@ -41,7 +41,7 @@ pub fn write_off(connection: &Connection, subject: &str, name: &str, lease: Leas
 /// Saves a rolling or sliding window. Fixed ones are written off, never saved.
 pub fn save(connection: &Connection, subject: &str, name: &str, window: &Window) -> Result<()> {
     let (shape, state) = match window {
-        Window::Rolling(rolling) => ("rolling", rolling.to_saved().to_le_bytes().to_vec()),
+        Window::Rolling(rolling) => ("rolling", rolling.to_saved()),
         Window::Sliding(sliding) => ("sliding", sliding.to_saved()),
         Window::Fixed(_) => return Ok(()),
     };

@@ -19,29 +19,36 @@ use crate::domain::time::Timestamp;
 
 const NANOS_A_MILLI: u64 = 1_000_000;
 
-/// GCRA's "theoretical arrival time", in nanoseconds since the Unix epoch; 0 where nothing was counted.
+/// GCRA's "theoretical arrival time", in nanoseconds since the Unix epoch, and the interval it was reckoned with; both 0 where
+/// nothing was counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rolling {
     arrival: u64,
+    interval: u64,
 }
 
 impl Rolling {
-    /// As saved.
-    pub const fn from_saved(arrival: u64) -> Self {
-        Self { arrival }
+    /// As saved: the two numbers, little endian. Bytes that are none of ours are refused.
+    pub fn from_saved(bytes: &[u8]) -> Option<Self> {
+        let (numbers, rest) = bytes.as_chunks::<8>();
+        match (numbers, rest) {
+            ([arrival, interval], []) => Some(Self { arrival: u64::from_le_bytes(*arrival), interval: u64::from_le_bytes(*interval) }),
+            _ => None,
+        }
     }
 
     /// For saving.
-    pub const fn to_saved(self) -> u64 {
-        self.arrival
+    pub fn to_saved(self) -> Vec<u8> {
+        [self.arrival, self.interval].iter().flat_map(|number| number.to_le_bytes()).collect()
     }
 
     pub(super) fn look(&self, limit: &Limit, price: u64, now: Timestamp) -> Look {
-        let mut trial = *self;
-        Look { remaining: self.remaining(limit, now), reset: self.full_at().max(now), fit: trial.draw(limit, price, now) }
+        let mut trial = self.under(limit, now);
+        Look { remaining: trial.remaining(limit, now), reset: trial.full_at().max(now), fit: trial.draw(limit, price, now) }
     }
 
     pub(super) fn charge(&mut self, limit: &Limit, price: u64, now: Timestamp) {
+        *self = self.under(limit, now);
         self.draw(limit, price, now);
     }
 
@@ -53,9 +60,19 @@ impl Rolling {
         millis_up(self.arrival)
     }
 
-    fn remaining(&self, limit: &Limit, now: Timestamp) -> u64 {
+    /// The same history under a limit that may have changed since: as many requests count as before, but never more than a burst.
+    fn under(self, limit: &Limit, now: Timestamp) -> Self {
         let (interval, now) = (interval(limit), nanos(now));
-        let spent = self.arrival.saturating_sub(now).div_ceil(interval);
+        if self.interval == interval || self.interval == 0 || self.arrival <= now {
+            return Self { interval, ..self };
+        }
+        let ahead = u128::from(self.arrival - now) * u128::from(interval) / u128::from(self.interval);
+        let most = u128::from(interval) * u128::from(limit.burst());
+        Self { arrival: now.saturating_add(u64::try_from(ahead.min(most)).unwrap_or(u64::MAX)), interval }
+    }
+
+    fn remaining(&self, limit: &Limit, now: Timestamp) -> u64 {
+        let spent = self.arrival.saturating_sub(nanos(now)).div_ceil(interval(limit));
         limit.burst().saturating_sub(spent)
     }
 

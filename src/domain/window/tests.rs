@@ -211,3 +211,18 @@ fn a_lease_of_an_earlier_window_counts_for_nothing() {
     assert_eq!((look.fit, look.remaining), (Fit::NeedsLease, 100));
     assert_eq!(window.look(&limit, 1, Timestamp::from_millis(BASE + 1000)).fit, Fit::NeedsLease);
 }
+
+#[test]
+fn a_raised_limit_makes_room_at_once_and_a_lowered_one_locks_nobody_out_for_long() {
+    let at = Timestamp::from_millis(BASE);
+    for shape in [Shape::Rolling, Shape::Sliding] {
+        let (low, high) = (limit(shape, 3, 60_000, None), limit(shape, 1000, 60_000, None));
+        let mut window = Window::new(shape);
+        (0..3).for_each(|_| window.charge(&low, 1, at));
+        assert_eq!(window.look(&low, 1, at).remaining, 0);
+        assert_eq!(window.look(&high, 1, at).remaining, 997, "{shape:?}");
+        (0..900).for_each(|_| window.charge(&high, 1, at));
+        assert_eq!(window.look(&low, 1, at).remaining, 0);
+        assert!(window.look(&low, 1, at).reset <= Timestamp::from_millis(BASE + 60_001), "{shape:?}");
+    }
+}
