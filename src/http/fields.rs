@@ -120,15 +120,21 @@ impl Fields {
         changes
     }
 
-    /// What is left is unknown, and a fault.
-    pub fn finish(mut self) -> Result<()> {
+    /// Every fault; what is left is unknown, and one too.
+    pub fn into_faults(mut self) -> Vec<FieldFault> {
         let unknown: Vec<String> = self.map.keys().cloned().collect();
         for name in unknown {
             let nearest = self.known.iter().max_by(|a, b| strsim::jaro_winkler(a, &name).total_cmp(&strsim::jaro_winkler(b, &name)));
             let hint = nearest.map(|nearest| format!("; did you mean '{nearest}'?")).unwrap_or_default();
             self.fault(&name, format!("there is no such field{hint}"));
         }
-        if self.faults.is_empty() { Ok(()) } else { Err(Error::Invalid(self.faults)) }
+        self.faults
+    }
+
+    /// Fails where there are faults.
+    pub fn finish(self) -> Result<()> {
+        let faults = self.into_faults();
+        if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
     }
 }
 

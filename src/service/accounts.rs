@@ -28,11 +28,14 @@ pub struct AccountInput {
     pub limits: OverrideChanges,
     /// Switched off.
     pub disabled: Option<bool>,
+    /// What could not even be read; told together with what is wrong with the rest.
+    pub faults: Vec<FieldFault>,
 }
 
 impl AccountInput {
     fn check(&self, policy: &Policy, now: Timestamp) -> Vec<FieldFault> {
-        let mut faults = limits::check(policy, &self.limits);
+        let mut faults = self.faults.clone();
+        faults.extend(limits::check(policy, &self.limits));
         let mut fault = |field: &str, message: String| faults.push(FieldFault { field: field.into(), message });
         if let Some(Err(message)) = self.name.as_deref().map(check_name) {
             fault("name", message);
@@ -80,7 +83,7 @@ impl Services {
     /// Makes an account.
     pub async fn create_account(&self, input: AccountInput, now: Timestamp) -> Result<StoredAccount> {
         let mut faults = input.check(&self.policy, now);
-        if input.name.is_none() {
+        if input.name.is_none() && faults.iter().all(|fault| fault.field != "name") {
             faults.push(FieldFault { field: "name".into(), message: "must be given".into() });
         }
         if !faults.is_empty() {

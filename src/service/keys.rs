@@ -46,6 +46,8 @@ pub struct KeyInput {
     pub disabled: Option<bool>,
     /// What the operator keeps with it.
     pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
+    /// What could not even be read; told together with what is wrong with the rest.
+    pub faults: Vec<FieldFault>,
 }
 
 /// A key that was just made. The raw key is there this once; it is not there where the same request was asked before.
@@ -59,7 +61,8 @@ pub struct NewKey {
 
 impl KeyInput {
     fn check(&self, policy: &Policy, now: Timestamp) -> Vec<FieldFault> {
-        let mut faults = limits::check(policy, &self.limits);
+        let mut faults = self.faults.clone();
+        faults.extend(limits::check(policy, &self.limits));
         let mut fault = |field: &str, message: String| faults.push(FieldFault { field: field.into(), message });
         if let Some(Err(message)) = self.name.as_deref().map(check_name) {
             fault("name", message);
@@ -101,7 +104,7 @@ impl Services {
     /// Makes a key for an account, whatever its plan.
     pub async fn create_key(self: &Arc<Self>, account: &str, input: KeyInput, once: Option<Once>, now: Timestamp) -> Result<NewKey> {
         let mut faults = input.check(&self.policy, now);
-        if input.name.is_none() {
+        if input.name.is_none() && faults.iter().all(|fault| fault.field != "name") {
             faults.push(FieldFault { field: "name".into(), message: "must be given".into() });
         }
         let environments = &self.policy.keys.environments;
@@ -110,7 +113,7 @@ impl Services {
             None => environments.default(),
         };
         let Some(environment) = environment.filter(|_| faults.is_empty()) else {
-            if environment.is_none() {
+            if environment.is_none() && faults.iter().all(|fault| fault.field != "environment") {
                 let known: Vec<&str> = environments.all().iter().map(|environment| environment.name.as_str()).collect();
                 faults.push(FieldFault { field: "environment".into(), message: format!("must be one of {}", known.join(", ")) });
             }

@@ -25,6 +25,9 @@ pub use open::OpenError;
 /// How long a caller waits for an answer of the database before it is told `unavailable`.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// How long the database counts as usable, or not, once it was tried.
+const TRIED_FOR: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// How many reader threads there are.
 const READERS: usize = 2;
 
@@ -35,6 +38,8 @@ pub struct Store {
     readers: reader::Readers,
     /// For readings that may take long, so that no check ever waits behind one.
     lister: reader::Readers,
+    /// When the database was last tried, and whether it could be used.
+    tried: tokio::sync::Mutex<Option<(std::time::Instant, bool)>>,
     /// Whether this start made the database.
     pub is_new: bool,
 }
@@ -46,7 +51,13 @@ impl Store {
         let readers =
             |count| (0..count).map(|_| open::open_reader(path)).collect::<std::result::Result<_, _>>().map(reader::Readers::start);
         let (readers, lister) = (readers(READERS)?, readers(1)?);
-        Ok(Self { writer: writer::Writer::start(opened.connection), readers, lister, is_new: opened.is_new })
+        Ok(Self {
+            writer: writer::Writer::start(opened.connection),
+            readers,
+            lister,
+            tried: tokio::sync::Mutex::default(),
+            is_new: opened.is_new,
+        })
     }
 
     /// Runs a change. It is answered once it is committed; `after` runs between the two, on the writer's own thread, so
@@ -108,10 +119,32 @@ impl Store {
         waited(answered).await
     }
 
-    /// Whether the database can be read and written to now.
+    /// Whether the database can be read and written to now. Tried for real, but no more than once a second, whoever asks.
     pub async fn ready(&self) -> Result<()> {
-        self.read(|connection| Ok(connection.query_row("SELECT 1", [], |_| Ok(()))?)).await?;
-        self.write(|_| Ok(()), |()| ()).await
+        let mut tried = self.tried.lock().await;
+        if let Some((at, is_ready)) = *tried
+            && at.elapsed() < TRIED_FOR
+        {
+            return if is_ready { Ok(()) } else { Err(Error::Unavailable("it could not be used a moment ago".into())) };
+        }
+        let read = self.read(|connection| Ok(connection.query_row("SELECT 1", [], |_| Ok(()))?)).await;
+        let written = self.write(open::touch, |()| ()).await;
+        *tried = Some((std::time::Instant::now(), read.is_ok() && written.is_ok()));
+        read.and(written)
+    }
+
+    /// Waits, on a thread that may, until everything that was posted before is finished.
+    pub fn wait(&self) {
+        let (done, waiting) = std::sync::mpsc::channel();
+        self.post(
+            |_| Ok(()),
+            move |_| {
+                // Whoever waited has gone: nothing to tell.
+                let _ = done.send(());
+            },
+        );
+        // Where the writer is gone there is nothing to wait for.
+        let _ = waiting.recv();
     }
 
     /// Finishes what was posted and closes the database.

@@ -81,6 +81,11 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     open().map_err(|error| OpenError { path: path.into(), reason: fault::sentence(&error) })
 }
 
+/// A write that changes nothing, and needs all that a write needs.
+pub(super) fn touch(connection: &Connection) -> crate::domain::error::Result<()> {
+    Ok(connection.pragma_update(None, "user_version", VERSION)?)
+}
+
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(64);
     // An acknowledged write survives power loss.

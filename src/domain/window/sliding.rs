@@ -15,7 +15,7 @@ pub const SLOTS: u64 = 1024;
 /// What passed in one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
-    /// The end of the slot: nothing in it happened later.
+    /// The slot's last millisecond.
     end: Timestamp,
     /// From when on the slot lies outside the window.
     leaves: Timestamp,
@@ -49,7 +49,8 @@ impl Sliding {
         }
         self.tidy(now);
         let slot = if limit.requests <= SLOTS { 1 } else { limit.per.span().millis().div_ceil(SLOTS) } as i64;
-        let end = Timestamp::from_millis((now.millis().div_euclid(slot) + 1) * slot);
+        // The last millisecond of the slot: nothing in it happened later.
+        let end = Timestamp::from_millis((now.millis().div_euclid(slot) + 1) * slot - 1);
         let leaves = end.plus(limit.per.span());
         self.total += price;
         match self.entries.back_mut() {

@@ -42,7 +42,7 @@ pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
 fn read(body: serde_json::Value) -> Result<AccountInput> {
     let mut fields = Fields::new(body)?;
     let kind = |text: &str| Kind::from_name(text).ok_or("must be personal or organization");
-    let input = AccountInput {
+    let mut input = AccountInput {
         name: fields.text("name"),
         kind: fields.parsed("kind", kind).flatten(),
         plan: fields.text("plan"),
@@ -50,7 +50,8 @@ fn read(body: serde_json::Value) -> Result<AccountInput> {
         balance: fields.tokens("balance"),
         limits: fields.limits(),
         disabled: fields.flag("disabled"),
+        faults: Vec::new(),
     };
-    fields.finish()?;
+    input.faults = fields.into_faults();
     Ok(input)
 }

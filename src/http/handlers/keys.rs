@@ -33,8 +33,7 @@ pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
     if account.is_none() {
         fields.fault("account", "must be given");
     }
-    let input = read(&mut fields, call.now);
-    fields.finish()?;
+    let input = read(fields, call.now);
     let made = call.services.create_key(&account.unwrap_or_default(), input, once, call.now).await?;
     Ok(response::json(StatusCode::CREATED, &new_key(&made)))
 }
@@ -46,9 +45,7 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
 
 /// Changes one.
 pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
-    let mut fields = Fields::new(call.json().await?)?;
-    let input = read(&mut fields, call.now);
-    fields.finish()?;
+    let input = read(Fields::new(call.json().await?)?, call.now);
     let record = call.services.set_key(&call.id, input, call.now).await?;
     Ok(response::json(StatusCode::OK, &views::key(&record)))
 }
@@ -79,7 +76,7 @@ fn new_key(made: &NewKey) -> Value {
 }
 
 /// The fields are named as in the record; `scope`, `ip` and `expires` are what the command line calls them.
-fn read(fields: &mut Fields, now: Timestamp) -> KeyInput {
+fn read(mut fields: Fields, now: Timestamp) -> KeyInput {
     let expires = |text: &str| {
         Span::parse(text)
             .map(|span| now.plus(span))
@@ -93,7 +90,7 @@ fn read(fields: &mut Fields, now: Timestamp) -> KeyInput {
         let ranges = texts.iter().map(|text| parse_range(text).map_err(|fault| fields.fault("ips", fault)));
         ranges.collect::<Vec<_>>().into_iter().flatten().collect()
     });
-    KeyInput {
+    let mut input = KeyInput {
         name: fields.text("name"),
         environment: fields.text("environment"),
         plan: fields.nullable("plan", "a text", |value| value.as_str().map(str::to_owned)),
@@ -103,5 +100,8 @@ fn read(fields: &mut Fields, now: Timestamp) -> KeyInput {
         expires_at: expires_at.or(expires),
         disabled: fields.flag("disabled"),
         metadata: fields.object("metadata"),
-    }
+        faults: Vec::new(),
+    };
+    input.faults = fields.into_faults();
+    input
 }

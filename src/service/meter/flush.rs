@@ -85,9 +85,11 @@ impl Meter {
         }
     }
 
-    /// The last flush: everything is posted, and every open lease given back.
+    /// The last flush: everything is posted, and every open lease given back. Nobody asks for leases any more; those that
+    /// are on their way are waited for, so that they are given back too.
     pub fn close(self: &Arc<Self>, now: Timestamp) {
         self.flush(now);
+        self.store.wait();
         for shard in &self.shards {
             let subjects: Vec<_> = lock(shard).values().cloned().collect();
             subjects.iter().for_each(|subject| self.settle(subject));
