@@ -145,7 +145,7 @@ pub enum KeyCommand {
         /// Only this account's
         #[arg(long, value_name = "ID")]
         account: Option<String>,
-        /// Only those whose id, prefix, name or account it is or is part of; a whole key finds its record
+        /// Only those whose id or account it is, or whose prefix, name or account's name holds it; a whole key finds its record
         #[arg(long)]
         search: Option<String>,
     },

@@ -124,7 +124,8 @@ pub fn or_null(text: &str) -> Value {
     if text.is_empty() { Value::Null } else { text.into() }
 }
 
-/// An id as a part of a path: what could not be one is sent as what names nothing.
-pub fn segment(id: &str) -> String {
-    percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC).to_string().replace("%5F", "_")
+/// An id as a part of a path; what could not be one is sent as what names nothing.
+pub fn segment(id: &str) -> &str {
+    let sound = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if sound { id } else { "none" }
 }

@@ -116,9 +116,12 @@ fn environment(table: Table<'_>) -> Option<Environment> {
     let (reserved, imported) = (table.flag("reserved").unwrap_or(false), table.flag("imported").unwrap_or(false));
     let environment =
         Environment { name: name?, prefix: prefix?, length: length? as usize, alphabet: alphabet?, checksum, reserved, imported };
-    if !reserved && environment.random_bits() < LEAST_RANDOM_BITS {
+    if !reserved && environment.random_letters() > 0 && environment.random_bits() < LEAST_RANDOM_BITS {
         let bits = environment.random_bits() as u64;
         table.fault("length", format!("leaves {bits} random bits, and a key needs 128: make it longer"));
+    }
+    if environment.random_letters() == 0 {
+        table.fault("length", "leaves no room after the prefix and the checksum: make it longer");
     }
     table.finish();
     Some(environment)

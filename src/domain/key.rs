@@ -133,14 +133,11 @@ impl Alphabet {
         (32.0 / self.bits()).ceil() as usize
     }
 
-    fn digits(&self, mut number: u32) -> Vec<u8> {
+    /// The digits of a number, the least significant first.
+    fn digits(&self, number: u32) -> impl Iterator<Item = u8> {
         let base = self.0.len() as u32;
-        let mut digits = vec![self.0[0]; self.checksum_digits()];
-        for digit in digits.iter_mut().rev() {
-            *digit = self.0[(number % base) as usize];
-            number /= base;
-        }
-        digits
+        let rest = std::iter::successors(Some(number), move |rest| Some(rest / base));
+        rest.map(move |rest| self.0[(rest % base) as usize]).take(self.checksum_digits())
     }
 }
 
@@ -181,8 +178,8 @@ impl Environment {
         let mut key = self.prefix.clone();
         key.extend((0..self.random_letters()).map(|_| self.alphabet.0[rng.random_range(0..self.alphabet.0.len())] as char));
         if self.checksum {
-            let digits = self.alphabet.digits(crc32fast::hash(key.as_bytes()));
-            key.extend(digits.into_iter().map(char::from));
+            let digits: Vec<u8> = self.alphabet.digits(crc32fast::hash(key.as_bytes())).collect();
+            key.extend(digits.into_iter().rev().map(char::from));
         }
         PlainKey(key)
     }
@@ -199,7 +196,7 @@ impl Environment {
 
     fn checksum_holds(&self, key: &str) -> bool {
         let (body, digits) = key.split_at(self.length - self.alphabet.checksum_digits());
-        self.alphabet.digits(crc32fast::hash(body.as_bytes())) == digits.as_bytes()
+        self.alphabet.digits(crc32fast::hash(body.as_bytes())).eq(digits.bytes().rev())
     }
 }
 
@@ -250,7 +247,7 @@ impl Environments {
         self.by_prefix.iter().map(|i| &self.all[*i])
     }
 
-    /// Judges a credential by its looks: no hash, no lookup, no allocation but the checksum's few digits.
+    /// Judges a credential by its looks: no hash, no lookup, no allocation.
     pub fn looks(&self, key: &str) -> Looks {
         let Some(longest) = self.by_prefix().find(|environment| key.starts_with(&*environment.prefix)) else {
             return Looks::Alien;
@@ -267,14 +264,14 @@ impl Environments {
         if self.by_prefix().any(plausible) { Looks::Plausible } else { Looks::Alien }
     }
 
-    /// Whether a text could be mistaken for nothing but a key of this server: used on query strings.
-    pub fn resembles_key(&self, text: &str) -> bool {
-        let text = text.trim();
-        let bare = text.split_once([' ', '+']).map_or(text, |(_, rest)| rest.trim());
-        self.all.iter().any(|environment| {
-            [text, bare].iter().any(|text| {
-                environment.fits(text) && (!environment.prefix.is_empty() || !environment.checksum || environment.checksum_holds(text))
-            })
+    /// Whether a key of this server stands anywhere in a text: used on query strings, and on paths before they are logged.
+    pub fn holds_key(&self, text: &str) -> bool {
+        self.all.iter().any(|environment| match environment.prefix.as_str() {
+            // Without a prefix only a whole text can be told from any other word, and only by its checksum.
+            "" => environment.fits(text) && (!environment.checksum || environment.checksum_holds(text)),
+            prefix => {
+                text.match_indices(prefix).any(|(at, _)| text.get(at..at + environment.length).is_some_and(|part| environment.fits(part)))
+            }
         })
     }
 }
@@ -298,16 +295,16 @@ mod tests {
 
     #[test]
     fn the_checksum_is_crc32_in_the_keys_own_alphabet() {
+        let written = |alphabet: &str, number| {
+            let mut digits: Vec<u8> = Alphabet::parse(alphabet).unwrap().digits(number).collect();
+            digits.reverse();
+            String::from_utf8(digits).unwrap()
+        };
         // CRC-32 (IEEE) of "123456789" is 0xCBF43926, the standard's check value.
-        assert_eq!(Alphabet::parse("hex").unwrap().digits(0xCBF4_3926), b"cbf43926");
-        // 0xCBF43926 = 3421780262 = 3·62^5 + 45·62^4 + 35·62^3 + 22·62^2 + 59·62 + 0... written out by hand below.
-        let base62 = Alphabet::parse("base62").unwrap();
-        let value = base62.digits(3_421_780_262).iter().fold(0u64, |sum, digit| {
-            let at = base62.0.iter().position(|letter| letter == digit).unwrap() as u64;
-            sum * 62 + at
-        });
-        assert_eq!(value, 3_421_780_262);
-        assert_eq!(base62.digits(61), b"00000z");
+        assert_eq!(crc32fast::hash(b"123456789"), 0xCBF4_3926);
+        assert_eq!(written("hex", 0xCBF4_3926), "cbf43926");
+        assert_eq!(written("base62", 61), "00000z");
+        assert_eq!(written("base62", 62 * 62 + 10), "00010A");
     }
 
     #[test]
@@ -350,7 +347,8 @@ mod tests {
             let all = Environments::new(vec![environment.clone()]);
             prop_assert_eq!(key.expose().len(), 48);
             prop_assert_eq!(all.looks(key.expose()), Looks::Plausible);
-            prop_assert!(all.resembles_key(key.expose()));
+            let amid = format!("a=[{}],", key.expose());
+            prop_assert!(all.holds_key(&amid));
             prop_assert_eq!(environment.shown(&key).len(), 7);
             let mut slipped = key.expose().to_owned();
             slipped.replace_range(at..=at, &to);
@@ -364,7 +362,8 @@ mod tests {
             let all = Environments::new(vec![environment("nb_", 48, "base62", true)]);
             all.looks(&text);
             all.looks(&format!("nb_{rest}"));
-            all.resembles_key(&text);
+            all.holds_key(&text);
+            all.holds_key(&format!("{text}nb_{rest}{text}"));
         }
     }
 }

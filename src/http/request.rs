@@ -56,6 +56,8 @@ pub struct Call {
 pub enum Unreadable {
     /// 400.
     Bad(String),
+    /// 408.
+    TooSlow,
     /// 413.
     TooLarge,
     /// 415.
@@ -97,8 +99,10 @@ impl Call {
             return Err(Unreadable::WrongType);
         }
         let body = std::mem::take(&mut self.body);
-        let most = self.services.policy.server.max_body_bytes;
-        let bytes = match Limited::new(body, most).collect().await {
+        let settings = &self.services.policy.server;
+        let collecting = Limited::new(body, settings.max_body_bytes).collect();
+        let collected = tokio::time::timeout(settings.header_timeout.as_duration(), collecting).await.map_err(|_| Unreadable::TooSlow)?;
+        let bytes = match collected {
             Ok(collected) => collected.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => return Err(Unreadable::TooLarge),
             Err(error) => return Err(Unreadable::Bad(format!("The body cannot be read: {error}."))),

@@ -134,6 +134,8 @@ where
     stream.set_write_timeout(Some(settings.request_timeout.as_duration()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // Who has said all it has to say still wants the answer.
+        .half_close(true)
         .header_read_timeout(settings.header_timeout.as_duration())
         .max_headers(settings.max_headers)
         .max_buf_size(settings.max_header_bytes)
@@ -178,8 +180,7 @@ pub async fn handle(services: &Arc<Services>, request: Request<Body>, peer: Peer
 /// A path as a log may keep it: a segment that looks like a key or token is left out.
 fn without_secrets(services: &Services, path: &str) -> String {
     let Ok(path) = normalise(path) else { return "(a path that reads in two ways)".into() };
-    let secret =
-        |segment: &str| [&services.policy.keys.environments, &services.policy.tokens].iter().any(|known| known.resembles_key(segment));
+    let secret = |segment: &str| [&services.policy.keys.environments, &services.policy.tokens].iter().any(|known| known.holds_key(segment));
     path.split('/').map(|segment| if secret(segment) { "…" } else { segment }).collect::<Vec<_>>().join("/")
 }
 
@@ -211,6 +212,9 @@ async fn route(mut call: Call, path: &str) -> Response {
         Ok(response) => response,
         Err(Unreadable::Error(error)) => response::failed(&error, &request_id),
         Err(Unreadable::Bad(detail)) => response::problem(StatusCode::BAD_REQUEST, &detail, Vec::new(), &request_id),
+        Err(Unreadable::TooSlow) => {
+            response::problem(StatusCode::REQUEST_TIMEOUT, "The body did not come in time.", Vec::new(), &request_id)
+        }
         Err(Unreadable::TooLarge) => {
             response::problem(StatusCode::PAYLOAD_TOO_LARGE, &format!("The body is over {most} bytes."), Vec::new(), &request_id)
         }

@@ -1,7 +1,7 @@
 //! Balances: committed before they are answered.
 
 use super::Services;
-use crate::domain::balance::Balance;
+use crate::domain::balance::{Balance, MOST};
 use crate::domain::error::{Error, Result};
 use crate::domain::id;
 use crate::domain::time::Timestamp;
@@ -27,8 +27,12 @@ impl Services {
             {
                 return Ok(account);
             }
-            let moved = if tokens < 0 { account.balance.charged(-tokens) } else { account.balance.credited(tokens) };
-            account.balance = moved.ok_or(Error::NoBalance)?;
+            account.balance = if tokens < 0 {
+                account.balance.charged(-tokens).ok_or(Error::NoBalance)?
+            } else {
+                let too_much = || Error::field("tokens", format!("would make the balance more than {MOST}"));
+                account.balance.credited(tokens).ok_or_else(too_much)?
+            };
             account.version += 1;
             accounts::update(connection, &account)?;
             if let Some(once) = &once {

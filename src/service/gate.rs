@@ -17,7 +17,7 @@ use super::{Services, slot_of};
 use crate::domain::address::{self, within};
 use crate::domain::balance::Balance;
 use crate::domain::caller::Caller;
-use crate::domain::carrier::{self, Found};
+use crate::domain::carrier::{self, Carrier, Found};
 use crate::domain::decision::{Decision, Standing};
 use crate::domain::error::{Error, Result};
 use crate::domain::key::{KeyHash, Looks};
@@ -135,13 +135,16 @@ impl Services {
         Ok(Counted { subjects: [of_key, of_account, of_address], account: known.map(|known| known.account.clone()) })
     }
 
-    /// A key of this server in a query string, in any parameter that is no carrier.
+    /// A key of this server anywhere in a query string, in any parameter that is no carrier, also where it is encoded twice.
     fn holds_misplaced_key(&self, query: Option<&str>) -> bool {
         let Some(query) = query.filter(|query| !query.is_empty()) else { return false };
-        let is_carrier =
-            |name: &str| self.policy.keys.carriers.iter().any(|carrier| matches!(carrier, carrier::Carrier::Query(own) if own == name));
-        let resembles = |text: &str| self.policy.keys.environments.resembles_key(text);
-        form_urlencoded::parse(query.as_bytes()).any(|(name, value)| resembles(&name) || (resembles(&value) && !is_carrier(&name)))
+        let is_carrier = |name: &str| self.policy.keys.carriers.iter().any(|carrier| matches!(carrier, Carrier::Query(own) if own == name));
+        let environments = &self.policy.keys.environments;
+        let holds = |text: &str| {
+            let again = || percent_encoding::percent_decode_str(text).decode_utf8_lossy();
+            environments.holds_key(text) || (text.contains('%') && environments.holds_key(&again()))
+        };
+        form_urlencoded::parse(query.as_bytes()).any(|(name, value)| holds(&name) || (holds(&value) && !is_carrier(&name)))
     }
 
     /// Who a request comes from, or why that cannot be said.

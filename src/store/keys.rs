@@ -75,7 +75,6 @@ pub fn list(connection: &Connection, filter: &Filter) -> Result<Vec<StoredKey>> 
     let sql = format!(
         "SELECT {COLUMNS} FROM keys k WHERE {of_account} k.id > :after AND (:search IS NULL OR k.id = :search OR k.account = :search
              OR substr(k.prefix, 1, length(:search)) = :search OR instr(lower(k.name), lower(:search)) > 0
-             OR (length(:search) > length(k.prefix) AND k.prefix <> '' AND substr(:search, 1, length(k.prefix)) = k.prefix)
              OR EXISTS (SELECT 1 FROM accounts a WHERE a.id = k.account AND instr(lower(a.name), lower(:search)) > 0))
          ORDER BY k.id LIMIT :limit"
     );

@@ -48,16 +48,15 @@ impl Store {
     /// Opens the database, or makes it.
     pub fn open(path: &Path) -> std::result::Result<Self, OpenError> {
         let opened = open::open(path)?;
-        let readers =
-            |count| (0..count).map(|_| open::open_reader(path)).collect::<std::result::Result<_, _>>().map(reader::Readers::start);
+        let readers = |count| {
+            (0..count)
+                .map(|_| open::open_reader(path))
+                .collect::<std::result::Result<_, _>>()
+                .and_then(|connections| reader::Readers::start(connections).map_err(|error| open::no_thread(path, &error)))
+        };
         let (readers, lister) = (readers(READERS)?, readers(1)?);
-        Ok(Self {
-            writer: writer::Writer::start(opened.connection),
-            readers,
-            lister,
-            tried: tokio::sync::Mutex::default(),
-            is_new: opened.is_new,
-        })
+        let writer = writer::Writer::start(opened.connection).map_err(|error| open::no_thread(path, &error))?;
+        Ok(Self { writer, readers, lister, tried: tokio::sync::Mutex::default(), is_new: opened.is_new })
     }
 
     /// Runs a change. It is answered once it is committed; `after` runs between the two, on the writer's own thread, so
@@ -147,8 +146,11 @@ impl Store {
         let _ = waiting.recv();
     }
 
-    /// Finishes what was posted and closes the database.
+    /// Finishes what was posted and closes the database. The writer goes last: with the last connection SQLite folds its log
+    /// into the one file.
     pub fn close(&self) {
+        self.readers.close();
+        self.lister.close();
         self.writer.close();
     }
 }

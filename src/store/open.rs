@@ -39,6 +39,11 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
+/// A thread could not be started.
+pub(super) fn no_thread(path: &Path, error: &std::io::Error) -> OpenError {
+    OpenError { path: path.into(), reason: format!("a thread for it cannot be started: {error}") }
+}
+
 pub(super) struct Opened {
     pub connection: Connection,
     pub is_new: bool,

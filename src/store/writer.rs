@@ -57,13 +57,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub fn start(connection: Connection) -> Self {
+    pub fn start(connection: Connection) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || run(connection, jobs));
-        if let Err(error) = &thread {
-            tracing::error!("the writer thread cannot be started: {error}");
-        }
-        Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(thread.ok()) }
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || run(connection, jobs))?;
+        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
     }
 
     pub fn post<T, J, F>(&self, job: J, finish: F)

@@ -79,6 +79,13 @@ fn write_headers(headers: &[StyleHeader], facts: &Facts<'_>, into: &mut HeaderMa
 fn over_all_limits(header: &StyleHeader, facts: &Facts<'_>) -> Option<String> {
     let refusing = |standing: &&_| facts.decision.limit(standing).is_some_and(|limit| !limit.observe);
     let standings = facts.decision.standings.iter().filter(refusing);
-    let values: Vec<_> = standings.filter_map(|standing| header.value.fill(&Facts { each: Some(standing), ..*facts })).collect();
-    (!values.is_empty()).then(|| values.join(", "))
+    let mut list = String::new();
+    for standing in standings {
+        let before = list.len();
+        list.push_str(if before == 0 { "" } else { ", " });
+        if !header.value.write(&Facts { each: Some(standing), ..*facts }, &mut list) {
+            list.truncate(before);
+        }
+    }
+    (!list.is_empty()).then_some(list)
 }

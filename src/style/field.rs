@@ -1,6 +1,6 @@
 //! What a placeholder stands for.
 
-use std::borrow::Cow;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -198,7 +198,7 @@ pub struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// The value of a field as JSON; `None` where it has none.
     pub fn value(&self, field: &Field) -> Option<Value> {
-        let (decision, key, account) = (self.decision, self.key(), self.account());
+        let (decision, key) = (self.decision, self.key());
         match field {
             Field::KeyScopes => key.map(|key| key.scopes.clone().into()),
             Field::Status => Some(self.status.into()),
@@ -208,34 +208,47 @@ impl<'a> Facts<'a> {
             Field::RetryAfter => decision.retry_after().map(Value::from),
             Field::RetryAt(format) => decision.retry_at().map(|at| format.value(at, decision.at)),
             Field::KeyExpiresAt(format) => key.and_then(|key| key.expires_at).map(|at| format.value(at, decision.at)),
-            Field::AccountName => account.map(|account| account.name.clone().into()),
             Field::Limit(which, field) => self.limit(which).map(|(limit, standing)| of_limit(*field, limit, standing, decision.at)),
-            _ => self.text(field).map(|text| Value::from(text.into_owned())),
+            _ => self.text(field).map(Value::from),
         }
     }
 
-    /// The value of a field as text; `None` where it has none.
-    pub fn text(&self, field: &Field) -> Option<Cow<'a, str>> {
+    /// Writes the value of a field as text; answers whether it has one.
+    pub fn write(&self, field: &Field, into: &mut String) -> bool {
+        if let Some(text) = self.text(field) {
+            into.push_str(text);
+            return true;
+        }
+        match self.value(field) {
+            None => false,
+            Some(Value::String(text)) => {
+                into.push_str(&text);
+                true
+            }
+            // Writing to a String cannot fail.
+            Some(other) => write!(into, "{other}").is_ok(),
+        }
+    }
+
+    /// The value of a field that is a text already.
+    fn text(&self, field: &Field) -> Option<&'a str> {
         let caller = self.decision.caller.as_deref();
-        let (key, account) = (self.key(), self.account());
         match field {
-            Field::RequestId => Some(self.request_id.into()),
-            Field::Verdict => Some(self.decision.verdict.name().into()),
-            Field::Code => Some(self.code.into()),
-            Field::Message => Some(self.message.into()),
-            Field::Challenge => Some(self.challenge.into()),
-            Field::Plan => caller.map(|caller| caller.plan.name.as_str().into()),
-            Field::PlanTitle => caller.map(|caller| caller.plan.title.as_str().into()),
-            Field::KeyId => key.map(|key| key.id.as_str().into()),
-            Field::KeyName => key.map(|key| key.name.as_str().into()),
-            Field::KeyPrefix => key.map(|key| key.prefix.as_str().into()),
-            Field::KeyScopes => caller.and_then(|caller| caller.key.as_ref().map(|_| caller.scopes.as_str().into())),
-            Field::AccountId => account.map(|account| account.id.as_str().into()),
-            Field::AccountName => account.map(|account| account.name.as_str().into()),
-            _ => self.value(field).map(|value| match value {
-                Value::String(text) => text.into(),
-                other => other.to_string().into(),
-            }),
+            Field::RequestId => Some(self.request_id),
+            Field::Verdict => Some(self.decision.verdict.name()),
+            Field::Code => Some(self.code),
+            Field::Message => Some(self.message),
+            Field::Challenge => Some(self.challenge),
+            Field::Plan => caller.map(|caller| caller.plan.name.as_str()),
+            Field::PlanTitle => caller.map(|caller| caller.plan.title.as_str()),
+            Field::KeyId => self.key().map(|key| key.id.as_str()),
+            Field::KeyName => self.key().map(|key| key.name.as_str()),
+            Field::KeyPrefix => self.key().map(|key| key.prefix.as_str()),
+            Field::KeyScopes => caller.and_then(|caller| caller.key.as_ref().map(|_| caller.scopes.as_str())),
+            Field::AccountId => self.account().map(|account| account.id.as_str()),
+            Field::AccountName => self.account().map(|account| account.name.as_str()),
+            Field::Limit(which, LimitField::Name) => self.limit(which).map(|(limit, _)| &*limit.name),
+            _ => None,
         }
     }
 

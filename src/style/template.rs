@@ -3,6 +3,9 @@
 use super::field::{Facts, Field};
 use super::vocabulary::Vocabulary;
 
+/// How long most filled templates are at the most.
+const USUAL_LENGTH: usize = 64;
+
 /// A piece of a template.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Part {
@@ -60,22 +63,26 @@ impl Template {
 
     /// Fills it; `None` where a placeholder has no value.
     pub fn fill(&self, facts: &Facts<'_>) -> Option<String> {
-        let mut text = String::new();
-        for part in &self.0 {
-            match part {
-                Part::Text(plain) => text.push_str(plain),
-                Part::Field(field) => text.push_str(&facts.text(field)?),
-            }
-        }
-        Some(text)
+        let mut text = String::with_capacity(USUAL_LENGTH);
+        self.write(facts, &mut text).then_some(text)
     }
 
     /// Fills it; nothing stands where a placeholder has no value.
     pub fn fill_what_there_is(&self, facts: &Facts<'_>) -> String {
-        let texts = self.0.iter().map(|part| match part {
-            Part::Text(plain) => plain.as_str().into(),
-            Part::Field(field) => facts.text(field).unwrap_or_default(),
-        });
-        texts.collect()
+        let mut text = String::with_capacity(USUAL_LENGTH);
+        self.write(facts, &mut text);
+        text
+    }
+
+    /// Writes what there is; answers whether that was everything.
+    pub fn write(&self, facts: &Facts<'_>, into: &mut String) -> bool {
+        let mut is_whole = true;
+        for part in &self.0 {
+            match part {
+                Part::Text(plain) => into.push_str(plain),
+                Part::Field(field) => is_whole &= facts.write(field, into),
+            }
+        }
+        is_whole
     }
 }

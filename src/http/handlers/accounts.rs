@@ -42,9 +42,11 @@ pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
 fn read(body: serde_json::Value) -> Result<AccountInput> {
     let mut fields = Fields::new(body)?;
     let kind = |text: &str| Kind::from_name(text).ok_or("must be personal or organization");
+    // As the command line's flag has it.
+    let organization = fields.flag("organization").map(|yes| if yes { Kind::Organization } else { Kind::Personal });
     let mut input = AccountInput {
         name: fields.text("name"),
-        kind: fields.parsed("kind", kind).flatten(),
+        kind: fields.parsed("kind", kind).flatten().or(organization),
         plan: fields.text("plan"),
         plan_until: fields.parsed("plan_until", Timestamp::parse),
         balance: fields.tokens("balance"),

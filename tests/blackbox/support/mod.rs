@@ -2,10 +2,13 @@
 
 pub mod http;
 pub mod server;
+pub mod stage;
 
 pub use http::{Reply, Request};
 pub use server::{Folder, Server};
+pub use stage::Stage;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Asks again until it holds; a test that waits for something waits no longer than it takes, and fails when it never comes.
@@ -17,5 +20,14 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         }
         assert!(Instant::now() < deadline, "it never came: {what}");
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Raises a flag when it goes, also by a panic: threads that run until the flag is up never outlive their test.
+pub struct Raise<'a>(pub &'a AtomicBool);
+
+impl Drop for Raise<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
