@@ -43,6 +43,10 @@ pub(super) fn read(table: Table<'_>, limits: Option<&[Arc<str>]>) -> Option<KeyS
     if carriers.as_ref().is_some_and(Vec::is_empty) {
         table.fault("carriers", "names no carrier, so no request could carry a key");
     }
+    let earlier = |index: usize, carrier: &Carrier| carriers.iter().flatten().take(index).any(|other| other == carrier);
+    for (index, carrier) in carriers.iter().flatten().enumerate().filter(|(index, carrier)| earlier(*index, carrier)) {
+        table.fault_below(&format!("carriers[{index}]"), format!("'{carrier}' is there twice"));
+    }
     let default_scopes =
         table.all_parsed(
             "default_scopes",
@@ -129,7 +133,12 @@ fn environment(table: Table<'_>) -> Option<Environment> {
 
 fn ranges(table: &Table<'_>, limits: Option<&[Arc<str>]>) -> Option<Vec<Range>> {
     let read: Vec<Option<Range>> = table.tables("limits")?.into_iter().map(|table| range(table, limits)).collect();
-    read.into_iter().collect()
+    let ranges: Vec<Range> = read.into_iter().collect::<Option<_>>()?;
+    let earlier = |index: usize, range: &Range| ranges[..index].iter().any(|other| other.name == range.name);
+    for (index, range) in ranges.iter().enumerate().filter(|(index, range)| earlier(*index, range)) {
+        table.fault_below(&format!("limits[{index}].name"), format!("there are two ranges for the limit '{}'", range.name));
+    }
+    Some(ranges)
 }
 
 fn range(table: Table<'_>, limits: Option<&[Arc<str>]>) -> Option<Range> {

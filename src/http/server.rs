@@ -49,7 +49,7 @@ pub enum Listener {
 const AFTER_A_FAULT: Duration = Duration::from_millis(50);
 
 /// How long to wait for commands that have just connected when the server stops.
-const LAST_COMMANDS: Duration = Duration::from_millis(100);
+const LAST_COMMANDS: Duration = Duration::from_millis(50);
 
 /// Accepts until the shutdown, then lets what is under way finish.
 pub async fn serve(services: Arc<Services>, listener: Listener, mut shutdown: watch::Receiver<bool>) {

@@ -308,6 +308,12 @@ fn the_keys_section_is_checked() {
         ("[keys]\ncarriers = []", "keys.carriers", &["no carrier"]),
         ("[keys]\ncarriers = [\"bearer\", \"cookie:key\"]", "keys.carriers[1]", &["'cookie:key'", "header:NAME"]),
         ("[keys]\ncarriers = [\"header:Authorization\"]", "keys.carriers[0]", &["bearer"]),
+        ("[keys]\ncarriers = [\"bearer\", \"query:key\", \"bearer\"]", "keys.carriers[2]", &["twice"]),
+        (
+            "[keys]\nlimits = [{ name = \"minute\", maximum = 9 }, { name = \"minute\", maximum = 8 }]",
+            "keys.limits[1].name",
+            &["two ranges", "'minute'"],
+        ),
         ("[keys]\ndefault_scopes = [\"a b\"]", "keys.default_scopes[0]", &["'a b'"]),
         (&short, "keys.environments[0].length", &["128", "random"]),
         (&long, "keys.environments[0].length", &["5000"]),
