@@ -93,7 +93,11 @@ impl fmt::Debug for KeyHash {
 
 /// The letters that a key is written in, in the order of their value as digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alphabet(Vec<u8>);
+pub struct Alphabet {
+    letters: Vec<u8>,
+    /// A bit for each ASCII character that is one of them.
+    set: u128,
+}
 
 impl Alphabet {
     /// `base62`, `base58`, `base32`, `hex`, or the letters themselves.
@@ -115,17 +119,17 @@ impl Alphabet {
         let repeated = bytes.iter().enumerate().find(|(i, b)| bytes[..*i].contains(b));
         match repeated {
             Some((_, letter)) => Err(format!("the letter '{}' stands in the alphabet twice", *letter as char)),
-            None => Ok(Self(bytes.to_vec())),
+            None => Ok(Self { letters: bytes.to_vec(), set: bytes.iter().fold(0, |set, letter| set | 1 << letter) }),
         }
     }
 
     fn contains(&self, byte: u8) -> bool {
-        self.0.contains(&byte)
+        byte.is_ascii() && self.set >> byte & 1 == 1
     }
 
     /// How many bits one letter carries.
     pub fn bits(&self) -> f64 {
-        (self.0.len() as f64).log2()
+        (self.letters.len() as f64).log2()
     }
 
     /// How many digits 32 bits take: six in base62, eight in hex.
@@ -135,9 +139,9 @@ impl Alphabet {
 
     /// The digits of a number, the least significant first.
     fn digits(&self, number: u32) -> impl Iterator<Item = u8> {
-        let base = self.0.len() as u32;
+        let base = self.letters.len() as u32;
         let rest = std::iter::successors(Some(number), move |rest| Some(rest / base));
-        rest.map(move |rest| self.0[(rest % base) as usize]).take(self.checksum_digits())
+        rest.map(move |rest| self.letters[(rest % base) as usize]).take(self.checksum_digits())
     }
 }
 
@@ -176,7 +180,7 @@ impl Environment {
     pub fn generate(&self) -> PlainKey {
         let mut rng = rand::rng();
         let mut key = self.prefix.clone();
-        key.extend((0..self.random_letters()).map(|_| self.alphabet.0[rng.random_range(0..self.alphabet.0.len())] as char));
+        key.extend((0..self.random_letters()).map(|_| self.alphabet.letters[rng.random_range(0..self.alphabet.letters.len())] as char));
         if self.checksum {
             let digits: Vec<u8> = self.alphabet.digits(crc32fast::hash(key.as_bytes())).collect();
             key.extend(digits.into_iter().rev().map(char::from));
