@@ -1,7 +1,7 @@
 //! Wires it all: the database under its lock, the services, the sockets, the clockwork, and the way down.
 
 use std::fmt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,6 +106,8 @@ impl App {
     /// Saves everything, gives open leases back and closes the database.
     pub async fn close(self) {
         self.clockwork.abort();
+        // What it was just doing is done, or was never begun.
+        let _ = self.clockwork.await;
         let services = self.services;
         let closing = tokio::task::spawn_blocking(move || {
             services.meter.close(Timestamp::now());
@@ -126,22 +128,23 @@ async fn run_clockwork(services: Arc<Services>) {
         tokio::select! {
             _ = flush.tick() => services.meter.flush(Timestamp::now()),
             _ = put_away.tick() => services.meter.put_away_idle(Timestamp::now()),
-            _ = tidy.tick() => post_tidying(&services),
+            _ = tidy.tick() => run_tidying(&services).await,
         }
     }
 }
 
-fn post_tidying(services: &Services) {
+/// Forgets what is full again, round by round, so that no change waits long behind it.
+async fn run_tidying(services: &Services) {
     let now = Timestamp::now();
     let before = Timestamp::from_millis(now.millis() - TIDY_AFTER.millis() as i64);
-    services.store.post(
-        move |connection| windows::tidy(connection, before).and_then(|()| idempotency::tidy(connection, now)),
-        |result| {
-            if let Err(error) = result {
-                tracing::warn!("the database could not be tidied: {error}");
-            }
-        },
-    );
+    let tidied = services.store.write(move |connection| idempotency::tidy(connection, now), |()| ()).await;
+    let mut more = tidied.map(|()| true);
+    while let Ok(true) = more {
+        more = services.store.write(move |connection| windows::tidy(connection, before), |_| ()).await;
+    }
+    if let Err(error) = more {
+        tracing::warn!("the database could not be tidied: {error}");
+    }
 }
 
 /// The sockets of a server.
@@ -160,7 +163,7 @@ struct Files(Vec<PathBuf>);
 impl Drop for Files {
     fn drop(&mut self) {
         for file in &self.0 {
-            // The control socket goes first of all, so that no command connects to a server that stops.
+            // The control socket is gone already where the server was stopped.
             if file.exists()
                 && let Err(error) = std::fs::remove_file(file)
             {
@@ -187,6 +190,7 @@ impl Sockets {
                 (Listener::Tcp(listener), format!("http://{bound}"))
             }
             Listen::Unix(path) => {
+                check_free(path).await?;
                 let listener = Listener::Unix(bind_unix(path, 0o660)?);
                 files.0.push(path.clone());
                 (listener, format!("unix:{}", path.display()))
@@ -203,6 +207,19 @@ impl Sockets {
             tracing::error!("the control socket ended in a panic");
         }
         drop(self.files);
+    }
+}
+
+/// A public socket replaces one that nobody listens on any more, and nothing else.
+async fn check_free(path: &Path) -> Result<(), StartError> {
+    let taken = |what: &str| StartError(format!("cannot listen on {}: {what}; name another path in [server] listen", path.display()));
+    match std::fs::symlink_metadata(path) {
+        Err(_) => Ok(()),
+        Ok(metadata) if !metadata.file_type().is_socket() => Err(taken("there is a file that is no socket")),
+        Ok(_) => {
+            let (connectable, _directory) = short(path).map_err(|error| taken(&error.to_string()))?;
+            if UnixStream::connect(connectable).await.is_ok() { Err(taken("another program listens there")) } else { Ok(()) }
+        }
     }
 }
 

@@ -44,12 +44,28 @@ impl From<StartError> for Failure {
 
 /// Runs the program; answers its exit code.
 pub fn run() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return wrong_use(&error),
+    };
     let output = Output::new(args.json);
     match dispatch(args, &output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => ExitCode::from(output.failure(&failure)),
     }
+}
+
+/// Help and version are what was asked for; anything else is wrong use, as JSON too where that was asked for.
+fn wrong_use(error: &clap::Error) -> ExitCode {
+    let is_wrong = error.use_stderr();
+    if is_wrong && std::env::args().any(|argument| argument == "--json") {
+        let text = error.render().to_string();
+        let detail = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        Output::new(true).print(&serde_json::json!({ "error": { "detail": detail } }).to_string());
+    }
+    // Whoever closed the pipe has read enough.
+    let _ = error.print();
+    if is_wrong { ExitCode::from(2) } else { ExitCode::SUCCESS }
 }
 
 fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {

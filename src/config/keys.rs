@@ -104,6 +104,15 @@ fn environments(table: &Table<'_>) -> Option<Environments> {
             table.fault_below(&format!("environments[{index}].prefix"), "a reserved environment cannot share its prefix with another");
         }
     }
+    for (index, reserved) in all.iter().enumerate().filter(|(_, environment)| environment.reserved) {
+        let swallows = |live: &&Environment| {
+            !live.reserved
+                && reserved.prefix.strip_prefix(live.prefix.as_str()).is_some_and(|rest| !rest.is_empty() && live.alphabet.spells(rest))
+        };
+        if let Some(live) = all.iter().find(swallows) {
+            table.fault_below(&format!("environments[{index}].prefix"), format!("some keys of '{}' begin with it by chance, and would never authenticate: write a letter into it that those keys do not have", live.name));
+        }
+    }
     if all.iter().all(|environment| environment.reserved) {
         table.fault("environments", "needs one environment that is not reserved");
     }
@@ -127,7 +136,6 @@ fn environment(table: Table<'_>) -> Option<Environment> {
     if environment.random_letters() == 0 {
         table.fault("length", "leaves no room after the prefix and the checksum: make it longer");
     }
-    table.finish();
     Some(environment)
 }
 
@@ -146,6 +154,7 @@ fn range(table: Table<'_>, limits: Option<&[Arc<str>]>) -> Option<Range> {
     let minimum = table.number("minimum", 1..=MOST).unwrap_or(1);
     let maximum = required(&table, "maximum", table.number("maximum", 1..=MOST));
     let default = table.number("default", 1..=MOST);
+    table.finish();
     let range = Range { name: name?, minimum, maximum: maximum?, default };
     if limits.is_some_and(|limits| !limits.iter().any(|known| **known == *range.name)) {
         table.fault("name", format!("no plan has a limit '{}'", range.name));
@@ -153,7 +162,6 @@ fn range(table: Table<'_>, limits: Option<&[Arc<str>]>) -> Option<Range> {
     if range.minimum > range.maximum || range.default.is_some_and(|default| !(range.minimum..=range.maximum).contains(&default)) {
         table.fault("", "the minimum, the default and the maximum must be in this order");
     }
-    table.finish();
     Some(range)
 }
 

@@ -30,6 +30,7 @@ pub(super) fn read(top: &Table<'_>) -> Option<Read> {
             top.fault_below(&format!("plans[{index}].name"), format!("there are two plans '{}'", plan.name));
         }
     }
+    check_alike(top, &all);
     let mut defaults = all.iter().enumerate().filter(|(_, (_, default))| *default).map(|(index, _)| index);
     let (default, second) = (defaults.next(), defaults.next());
     if let Some(second) = second {
@@ -42,6 +43,24 @@ pub(super) fn read(top: &Table<'_>) -> Option<Read> {
     }
     let plans = Plans::new(all.into_iter().map(|(plan, _)| plan).collect(), default.unwrap_or(0))?;
     Some(Read { plans, is_whole })
+}
+
+/// One name is one count: plans may differ in how much it lets through, and in nothing else.
+fn check_alike(top: &Table<'_>, all: &[(Plan, bool)]) {
+    let alike = |one: &Limit, other: &Limit| (one.per, one.shape, one.count, one.unit) == (other.per, other.shape, other.count, other.unit);
+    for (index, (plan, _)) in all.iter().enumerate() {
+        for (at, limit) in plan.limits.iter().enumerate() {
+            let earlier =
+                all[..index].iter().find(|(other, _)| other.limits.iter().any(|known| known.name == limit.name && !alike(known, limit)));
+            if let Some((other, _)) = earlier {
+                let message = format!(
+                    "the plan '{}' counts '{}' in another way: per, shape, count and unit must be the same; give one another name",
+                    other.name, limit.name
+                );
+                top.fault_below(&format!("plans[{index}].limits[{at}]"), message);
+            }
+        }
+    }
 }
 
 /// Every limit's name, once.
@@ -60,7 +79,9 @@ fn plan(table: Table<'_>, is_whole: &mut bool) -> Option<(Plan, bool)> {
     let needs_balance = table.flag("needs_balance").unwrap_or(false);
     let monthly_tokens = table.number("monthly_tokens", 0..=balance::MOST as u64).unwrap_or(0) as i64;
     let (review, default) = (table.flag("review").unwrap_or(false), table.flag("default").unwrap_or(false));
-    let read: Vec<Option<Limit>> = table.tables("limits").unwrap_or_default().into_iter().map(limit).collect();
+    let tables = table.tables("limits");
+    *is_whole &= tables.is_some() || !table.holds("limits");
+    let read: Vec<Option<Limit>> = tables.unwrap_or_default().into_iter().map(limit).collect();
     *is_whole &= read.iter().all(Option::is_some);
     let limits: Vec<Limit> = read.into_iter().flatten().collect();
     for (index, limit) in limits.iter().enumerate().filter(|(index, limit)| limits[..*index].iter().any(|other| other.name == limit.name)) {
@@ -82,6 +103,7 @@ fn limit(table: Table<'_>) -> Option<Limit> {
     let unit = table.word("unit", "requests or tokens", Unit::from_name).unwrap_or(Unit::Requests);
     let burst = table.number("burst", 1..=MOST);
     let observe = table.flag("observe").unwrap_or(false);
+    table.finish();
     // A count that is wrong was told; everything else is still checked.
     let (per, name, requests) = (per?, name?, requests.unwrap_or(MOST));
     let limit = Limit {
@@ -100,9 +122,11 @@ fn limit(table: Table<'_>) -> Option<Limit> {
     if limit.shape != Shape::Rolling && limit.burst.is_some() {
         table.fault("burst", "only a rolling window has a burst");
     }
+    if limit.shape == Shape::Rolling && !limit.is_reckonable() {
+        table.fault("burst", "is more than can be reckoned with over so long a window");
+    }
     if limit.shape != Shape::Fixed && limit.per == Per::Month {
         table.fault("shape", "months differ in length: a limit per month is fixed");
     }
-    table.finish();
     Some(limit)
 }

@@ -39,7 +39,13 @@ impl Policy {
     pub fn load(file: Option<&Path>) -> Result<Self, Vec<Fault>> {
         let merged = Merged::read(file)?;
         let faults = Faults::default();
-        super::source::near_misses(&merged.defaults).into_iter().for_each(|fault| faults.push(fault.key, fault.source, fault.message));
+        // Where the environment does not lie over such a section, reading it tells the same.
+        let hidden =
+            merged.misshapen.iter().filter(|fault| merged.values.get(&fault.key).is_some_and(|value| value.as_dict().is_some())).cloned();
+        super::source::near_misses(&merged.defaults)
+            .into_iter()
+            .chain(hidden)
+            .for_each(|fault| faults.push(fault.key, fault.source, fault.message));
         let policy = read(&merged, &faults);
         match policy {
             Some(policy) if faults.is_empty() => Ok(policy),

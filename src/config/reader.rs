@@ -51,9 +51,14 @@ impl<'a> Table<'a> {
         self.faults.push(key, source, message);
     }
 
+    /// Whether a field is there, readable or not.
+    pub fn holds(&self, name: &str) -> bool {
+        self.dict.is_some_and(|dict| dict.contains_key(name))
+    }
+
     /// A field without a default is not there; one that is there and wrong was told already.
     pub fn missing(&self, name: &str) {
-        if self.dict.is_some_and(|dict| !dict.contains_key(name)) {
+        if self.dict.is_some() && !self.holds(name) {
             self.fault(name, "must be given");
         }
     }
@@ -82,9 +87,9 @@ impl<'a> Table<'a> {
         read
     }
 
-    /// A text. A number or flag from the environment is one too.
+    /// A text; of a variable, letter by letter.
     pub fn text(&self, name: &'static str) -> Option<String> {
-        self.take(name, "a text", |value| self.from.raw(&self.key(name), value).or_else(|| text_of(value)))
+        self.take(name, "a text", |value| self.from.raw(&self.key(name), value).or_else(|| value.as_str().map(str::to_owned)))
     }
 
     /// Yes or no.
@@ -131,7 +136,7 @@ impl<'a> Table<'a> {
     /// A list of texts.
     pub fn texts(&self, name: &'static str) -> Option<Vec<String>> {
         self.take(name, "a list of texts", |value| match value {
-            Value::Array(_, items) => items.iter().map(text_of).collect(),
+            Value::Array(_, items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
             _ => None,
         })
     }
@@ -166,7 +171,7 @@ impl<'a> Table<'a> {
     }
 
     /// What is there and nobody asked for is a fault.
-    pub fn finish(self) {
+    pub fn finish(&self) {
         let known = self.known.borrow();
         for (name, value) in self.dict.into_iter().flatten().filter(|(name, _)| !known.contains(&name.as_str())) {
             let nearest = known.iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));

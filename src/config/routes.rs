@@ -40,24 +40,32 @@ fn route(table: Table<'_>, plans: Option<&Read>) -> Option<Route> {
     });
     let cost = table.number("cost", 0..=MOST).unwrap_or(1);
     let tokens = table.number("tokens", 0..=balance::MOST as u64).unwrap_or(0);
+    let (plans_named, limits_named) = (table.texts("plans").unwrap_or_default(), table.texts("limits"));
+    let priced = table.holds("cost") || table.holds("limits");
+    table.finish();
     let route = Route {
         path: path?,
         methods: methods.unwrap_or_default(),
         open,
-        plans: table.texts("plans").unwrap_or_default(),
+        plans: plans_named,
         scopes: scopes.unwrap_or_default(),
         cost,
         tokens,
-        limits: table.texts("limits"),
+        limits: limits_named,
     };
     if route.open && (!route.plans.is_empty() || !route.scopes.is_empty() || tokens > 0) {
         table.fault("open", "an open path needs no plan and no scope, and costs no tokens");
+    }
+    if route.open && priced {
+        table.fault("open", "an open path is charged nothing: cost and limits have no meaning there");
+    }
+    if route.limits.as_ref().is_some_and(Vec::is_empty) {
+        table.fault("limits", "names no limit: leave it out to draw on all, or write cost = 0 to draw on none");
     }
     if let Some(Read { plans, .. }) = plans.filter(|plans| plans.is_whole) {
         check_names(&table, &route, plans);
         check_price(&table, &route, plans);
     }
-    table.finish();
     Some(route)
 }
 
@@ -75,7 +83,7 @@ fn check_names(table: &Table<'_>, route: &Route, plans: &Plans) {
 fn check_price(table: &Table<'_>, route: &Route, plans: &Plans) {
     let drawn = |name: &str| route.limits.as_ref().is_none_or(|limits| limits.iter().any(|limit| limit == name));
     let reachable = |name: &str| route.plans.is_empty() || route.plans.iter().any(|plan| plan == name);
-    for plan in plans.all().iter().filter(|plan| reachable(&plan.name)) {
+    for plan in plans.all().iter().filter(|plan| plan.api && !route.open && reachable(&plan.name)) {
         for limit in plan.limits.iter().filter(|limit| drawn(&limit.name) && !limit.observe) {
             if limit.price(route.cost, route.tokens) > limit.burst() {
                 let field = if route.cost > limit.burst() { "cost" } else { "tokens" };

@@ -21,6 +21,8 @@ pub struct Merged {
     pub values: Dict,
     /// The built-in settings alone.
     pub defaults: Dict,
+    /// Sections of the file that are no tables.
+    pub misshapen: Vec<Fault>,
 }
 
 impl Merged {
@@ -29,16 +31,17 @@ impl Merged {
         let builtin = Figment::from(Toml::string(super::DEFAULT));
         let defaults = flat(&builtin).map_err(|fault| unreadable("the defaults", &fault))?;
         let mut figment = builtin;
+        let mut misshapen = Vec::new();
         if let Some(path) = file {
             let text = std::fs::read_to_string(path).map_err(|fault| unreadable(&path.display().to_string(), &fault))?;
             // Told apart from a fault of the environment, and with the line it is in.
             let own = flat(&Figment::from(Toml::string(&text))).map_err(|fault| unreadable(&path.display().to_string(), &fault))?;
-            check_sections(&own, &defaults, &path.display().to_string())?;
+            misshapen = check_sections(&own, &defaults, &path.display().to_string());
             figment = figment.merge(Toml::file_exact(path));
         }
         let figment = figment.merge(Env::prefixed(VARIABLES).filter(|name| name.as_str().contains(BETWEEN)).split(BETWEEN));
         let values = flat(&figment).map_err(|fault| unreadable("the environment", &fault))?;
-        Ok(Self { figment, values, defaults })
+        Ok(Self { figment, values, defaults, misshapen })
     }
 
     /// Where a value came from: a file, a variable, or the defaults.
@@ -59,13 +62,11 @@ impl Merged {
 }
 
 /// A section that is no table is told here: the environment laid over it would hide that.
-fn check_sections(own: &Dict, defaults: &Dict, source: &str) -> Result<(), Vec<Fault>> {
+fn check_sections(own: &Dict, defaults: &Dict, source: &str) -> Vec<Fault> {
     let wrong = own
         .iter()
         .filter(|(name, value)| defaults.get(*name).is_some_and(|default| default.as_dict().is_some() && value.as_dict().is_none()));
-    let faults: Vec<Fault> =
-        wrong.map(|(name, _)| Fault { key: name.clone(), source: source.into(), message: "must be a table".into() }).collect();
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
+    wrong.map(|(name, _)| Fault { key: name.clone(), source: source.into(), message: "must be a table".into() }).collect()
 }
 
 /// The variable that set a key; of a section, the first that set anything in it.

@@ -18,23 +18,22 @@ pub(super) fn read(top: &Table<'_>, merged: &Merged, faults: &Faults, plans: Opt
         content_type: table.text("content_type").unwrap_or_default(),
         body: table.text("body").unwrap_or_default(),
         headers: headers(&table).unwrap_or_default(),
-        answers: answers(&table)?,
+        answers: answers(&table).unwrap_or_default(),
     };
+    table.finish();
     let vocabulary = Vocabulary {
         limits: plans.map(|read| limits(&read.plans)).unwrap_or_default(),
         is_whole: plans.is_some_and(|read| read.is_whole),
         challenge,
     };
     let compiled = Style::compile(&source, &builtin, &vocabulary);
-    let style = match compiled {
+    match compiled {
         Ok(style) => Some(style),
         Err(found) => {
             found.into_iter().for_each(|fault| table.fault_below(&fault.key, fault.message));
             None
         }
-    };
-    table.finish();
-    style
+    }
 }
 
 fn limits(plans: &Plans) -> Vec<(Arc<str>, bool)> {
@@ -65,6 +64,9 @@ fn answer(table: Table<'_>) -> Option<AnswerSource> {
         headers: headers(&table),
         body: table.text("body"),
     };
+    if answer.limits.as_ref().is_some_and(Vec::is_empty) {
+        table.fault("limits", "names no limit: leave it out to hold for all");
+    }
     table.finish();
     Some(answer)
 }

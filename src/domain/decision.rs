@@ -14,6 +14,8 @@ use super::verdict::Verdict;
 pub struct Standing {
     /// Index into [`Caller::limits`].
     pub limit: usize,
+    /// Whether the request draws on it.
+    pub is_drawn_on: bool,
     /// How much is left.
     pub remaining: u64,
     /// When nothing is counted any more.
@@ -31,7 +33,7 @@ pub struct Decision {
     pub verdict: Verdict,
     /// Who was recognised, if anybody.
     pub caller: Option<Arc<Caller>>,
-    /// How the limits stand that this request drew on.
+    /// How the caller's limits stand.
     pub standings: SmallVec<[Standing; 4]>,
     /// Index into `standings`: the limit that decided; on a pass the tightest.
     pub deciding: Option<usize>,

@@ -123,6 +123,11 @@ impl Alphabet {
         }
     }
 
+    /// Whether a text could be written in these letters.
+    pub fn spells(&self, text: &str) -> bool {
+        text.bytes().all(|byte| self.contains(byte))
+    }
+
     fn contains(&self, byte: u8) -> bool {
         byte.is_ascii() && self.set >> byte & 1 == 1
     }
@@ -195,7 +200,7 @@ impl Environment {
 
     /// Prefix, length and letters are right.
     fn fits(&self, key: &str) -> bool {
-        key.len() == self.length && key.strip_prefix(&*self.prefix).is_some_and(|rest| rest.bytes().all(|b| self.alphabet.contains(b)))
+        key.len() == self.length && key.strip_prefix(&*self.prefix).is_some_and(|rest| self.alphabet.spells(rest))
     }
 
     fn checksum_holds(&self, key: &str) -> bool {

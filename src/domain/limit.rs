@@ -96,12 +96,18 @@ pub enum Shape {
 }
 
 impl Shape {
+    /// Its one name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rolling => "rolling",
+            Self::Sliding => "sliding",
+            Self::Fixed => "fixed",
+        }
+    }
+
     /// By its name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [("rolling", Self::Rolling), ("sliding", Self::Sliding), ("fixed", Self::Fixed)]
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, shape)| *shape)
+        [Self::Rolling, Self::Sliding, Self::Fixed].into_iter().find(|known| known.name() == name)
     }
 
     /// Rolling below an hour, fixed from there up.
@@ -122,12 +128,18 @@ pub enum Count {
 }
 
 impl Count {
+    /// Its one name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Account => "account",
+            Self::Address => "address",
+        }
+    }
+
     /// By its name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [("key", Self::Key), ("account", Self::Account), ("address", Self::Address)]
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, count)| *count)
+        [Self::Key, Self::Account, Self::Address].into_iter().find(|known| known.name() == name)
     }
 }
 
@@ -141,9 +153,17 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// Its one name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Tokens => "tokens",
+        }
+    }
+
     /// By its name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [("requests", Self::Requests), ("tokens", Self::Tokens)].iter().find(|(known, _)| *known == name).map(|(_, unit)| *unit)
+        [Self::Requests, Self::Tokens].into_iter().find(|known| known.name() == name)
     }
 }
 
@@ -193,6 +213,12 @@ impl Limit {
     /// A fixed window of a day or longer: running out of it is `quota_exceeded`.
     pub fn is_quota(&self) -> bool {
         self.shape == Shape::Fixed && self.per.span() >= DAY
+    }
+
+    /// Whether a rolling window of that burst can be reckoned with in 64 bits of nanoseconds.
+    pub fn is_reckonable(&self) -> bool {
+        let interval = u128::from(self.per.span().millis()) * 1_000_000 / u128::from(self.requests.max(1)) + 1;
+        interval * u128::from(self.burst()) < u128::from(u64::MAX / 4)
     }
 
     /// How much of a fixed window is written off ahead: half a percent, at least 1.

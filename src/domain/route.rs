@@ -57,6 +57,10 @@ impl Routes {
             let fault = route.methods.iter().find_map(|method| by_method.get_mut(method.as_str())?.insert(&route).err());
             faults.extend(fault.map(|fault| (index, fault)));
         }
+        // What holds for GET holds for HEAD, except where a route names HEAD itself.
+        if let (Some(get), Some(head)) = (by_method.get("GET").cloned(), by_method.get_mut("HEAD")) {
+            head.lay_under(get);
+        }
         for (index, route) in everywhere {
             let fault = by_method.values_mut().chain([&mut any]).find_map(|tree| tree.insert(&route).err());
             faults.extend(fault.map(|fault| (index, fault)));
@@ -98,6 +102,18 @@ impl Tree {
         let named = || self.named.get(*first).and_then(|tree| tree.find(rest));
         let any = || self.any.as_ref().and_then(|tree| tree.find(rest));
         named().or_else(any).or(self.below.as_ref())
+    }
+
+    /// Takes over every route of another tree whose place is free.
+    fn lay_under(&mut self, other: Tree) {
+        self.here = self.here.take().or(other.here);
+        self.below = self.below.take().or(other.below);
+        for (name, tree) in other.named {
+            self.named.entry(name).or_default().lay_under(tree);
+        }
+        if let Some(tree) = other.any {
+            self.any.get_or_insert_default().lay_under(*tree);
+        }
     }
 
     /// Adds a route. Where one of all methods has the same path as one that names its methods, it stands back.
@@ -199,6 +215,21 @@ mod tests {
         let routes = Routes::new(vec![route("/**", &[], 9)]).unwrap();
         assert_eq!(routes.of("GET", "/").cost, 9);
         assert_eq!(routes.of("GET", "/a/b").cost, 9);
+    }
+
+    #[test]
+    fn what_holds_for_get_holds_for_head_also_beside_a_route_of_head() {
+        let routes = Routes::new(vec![
+            route("/a", &["GET"], 2),
+            route("/b", &["GET"], 3),
+            route("/b", &["HEAD"], 4),
+            route("/c/*", &["GET"], 5),
+            route("/c/**", &[], 6),
+        ])
+        .unwrap();
+        for (path, cost) in [("/a", 2), ("/b", 4), ("/c/x", 5), ("/c/x/y", 6), ("/d", 1)] {
+            assert_eq!(routes.of("HEAD", path).cost, cost, "{path}");
+        }
     }
 
     #[test]

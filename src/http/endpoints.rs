@@ -96,21 +96,11 @@ pub fn find(method: &Method, path: &str) -> Matched {
     if let Some((endpoint, id)) = of_path().find(|(endpoint, _)| wanted(endpoint)) {
         return Matched::Endpoint(endpoint, id.to_owned());
     }
-    let mut methods: Vec<&'static str> = of_path().filter_map(|(endpoint, _)| endpoint.method.as_ref().map(static_name)).collect();
+    let mut methods: Vec<&'static str> = of_path().filter_map(|(endpoint, _)| endpoint.method.as_ref().map(Method::as_str)).collect();
     if methods.contains(&"GET") {
         methods.push("HEAD");
     }
     if methods.is_empty() { Matched::Nothing } else { Matched::WrongMethod(methods) }
-}
-
-fn static_name(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        _ => "PUT",
-    }
 }
 
 /// Whether a path is of a pattern, and what its `{id}` is; empty where it has none.

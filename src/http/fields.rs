@@ -71,7 +71,7 @@ impl Fields {
     /// Tokens, which may be negative.
     pub fn tokens(&mut self, name: &'static str) -> Option<i64> {
         let wanted = format!("a whole number from -{0} to {0}", balance::MOST);
-        self.get(name, &wanted, |value| value.as_i64().filter(|number| number.abs() <= balance::MOST))
+        self.get(name, &wanted, |value| value.as_i64().filter(|number| (-balance::MOST..=balance::MOST).contains(number)))
     }
 
     /// A list of texts.

@@ -107,7 +107,7 @@ async fn accept(listener: &Listener, services: &Arc<Services>, graceful: &Gracef
     Ok(match listener {
         Listener::Tcp(socket) => {
             let (stream, address) = socket.accept().await?;
-            // Small answers at once, and no dead client's connection kept for ever.
+            // Small answers go out at once.
             stream.set_nodelay(true)?;
             Some(converse(stream, Peer::Tcp(address), services, graceful))
         }

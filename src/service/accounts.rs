@@ -46,7 +46,7 @@ impl AccountInput {
         if let Some(Err(message)) = self.plan_until.flatten().map(|until| check_future(until, now)) {
             fault("plan_until", message);
         }
-        if self.balance.is_some_and(|tokens| tokens.abs() > balance::MOST) {
+        if self.balance.is_some_and(|tokens| !(-balance::MOST..=balance::MOST).contains(&tokens)) {
             fault("balance", format!("must be from -{0} to {0}", balance::MOST));
         }
         faults
@@ -58,11 +58,11 @@ impl AccountInput {
         account.balance = account.balance.at(now, record.created_at, monthly(record));
         record.name = self.name.unwrap_or_else(|| std::mem::take(&mut record.name));
         record.kind = self.kind.unwrap_or(record.kind);
-        let plan = self.plan.filter(|plan| *plan != record.plan);
-        let is_new_plan = plan.is_some();
-        record.plan = plan.unwrap_or_else(|| std::mem::take(&mut record.plan));
+        let before = record.plan_at(&policy.plans, now).name.clone();
+        record.plan = self.plan.unwrap_or_else(|| std::mem::take(&mut record.plan));
         record.plan_until = self.plan_until.unwrap_or(record.plan_until);
-        if is_new_plan {
+        // One that had ended and is renewed is another plan than the one it fell back to.
+        if record.plan_at(&policy.plans, now).name != before {
             account.balance = account.balance.under_plan(monthly(record));
         }
         limits::apply(&mut record.limits, self.limits);

@@ -110,11 +110,15 @@ impl Services {
             }
             decision.verdict = verdict;
         }
+        // Nobody has no account to take tokens from.
+        if known.is_none() && price.tokens > 0 {
+            return nobody(Verdict::Missing);
+        }
         match self.counted(&caller, known.as_deref(), client, now).await {
             Ok(counted) => self.charge(&mut decision, &counted, &price, ask).await,
             Err(error) => {
                 tracing::error!(request_id = ask.request_id, "what limits remember could not be read: {error}");
-                decision.verdict = Verdict::Unavailable;
+                decision.verdict = decision.verdict.min(Verdict::Unavailable);
             }
         }
         (decision, known.map(|known| known.key.clone()))
@@ -252,20 +256,25 @@ impl Services {
             return Attempt::Wait { answered, subject, failures };
         }
         let leases = charge_all(decision, caller, &mut states, price);
+        self.list_changed(states, counted);
+        self.ask_for(leases, caller, counted);
+        decision.deciding = tightest(decision, caller);
+        Attempt::Decided
+    }
+
+    /// Puts what was changed on the list of what is to be saved, and lets go of it.
+    fn list_changed(&self, mut states: States<'_>, counted: &Counted) {
         let newly_listed = |count: &usize| states[*count].as_mut().is_some_and(|state| !std::mem::replace(&mut state.is_listed, true));
         let unlisted: SmallVec<[usize; COUNTS]> = (0..COUNTS).filter(newly_listed).collect();
         drop(states);
         unlisted.into_iter().for_each(|count| self.meter.list(counted.of(count)));
-        self.ask_for(leases, caller, counted);
-        decision.deciding = tightest(decision, caller);
-        Attempt::Decided
     }
 
     /// Posts what windows want written off. Never under their lock: an answer takes it.
     fn ask_for(&self, leases: Leases, caller: &Caller, counted: &Counted) {
         for (limit, lease) in leases {
             let limit = &caller.limits[limit];
-            self.meter.ask(counted.of(limit.count as usize), limit, lease);
+            self.meter.ask(counted.of(limit.count as usize), limit.name.clone(), lease);
         }
     }
 
@@ -294,6 +303,9 @@ impl Services {
                 slot.is_saved = false;
             }
         }
+        look_at_all(decision, caller, &mut states, &Price { cost: 0, tokens: 0, ..*price });
+        decision.deciding = tightest(decision, caller);
+        self.list_changed(states, counted);
     }
 }
 
@@ -351,10 +363,14 @@ impl<'a> Price<'a> {
         Self { route, cost, tokens }
     }
 
+    /// Whether the route leaves the limit in: one that names its limits leaves out all others.
+    fn draws_on(&self, limit: &Limit) -> bool {
+        self.route.and_then(|route| route.limits.as_ref()).is_none_or(|limits| limits.iter().any(|name| **name == *limit.name))
+    }
+
     /// What it draws from a limit: nothing from one that the route does not name.
     fn of(&self, limit: &Limit) -> u64 {
-        let named = self.route.and_then(|route| route.limits.as_ref()).is_none_or(|limits| limits.iter().any(|name| **name == *limit.name));
-        if named { limit.price(self.cost, self.tokens) } else { 0 }
+        if self.draws_on(limit) { limit.price(self.cost, self.tokens) } else { 0 }
     }
 
     fn tokens_signed(&self) -> i64 {
@@ -423,7 +439,14 @@ fn look_at_all(decision: &mut Decision, caller: &Caller, states: &mut States<'_>
             slot.quiet_until = reset;
             tracing::info!(limit = &*limit.name, key = caller.key.as_ref().map(|key| &*key.id), "a limit that only observes ran out");
         }
-        decision.standings.push(Standing { limit: index, remaining, reset, exceeded: opens.is_some(), opens: opens.unwrap_or(now) });
+        decision.standings.push(Standing {
+            limit: index,
+            is_drawn_on: price.draws_on(limit),
+            remaining,
+            reset,
+            exceeded: opens.is_some(),
+            opens: opens.unwrap_or(now),
+        });
     }
     lacking
 }
@@ -475,8 +498,8 @@ fn refused_by_limit(decision: &mut Decision, caller: &Caller) -> bool {
     true
 }
 
-/// The limit that leaves least.
+/// Of the limits that the request draws on, the one that leaves least.
 fn tightest(decision: &Decision, caller: &Caller) -> Option<usize> {
-    let refusing = |(_, standing): &(usize, &Standing)| !caller.limits[standing.limit].observe;
+    let refusing = |(_, standing): &(usize, &Standing)| standing.is_drawn_on && !caller.limits[standing.limit].observe;
     decision.standings.iter().enumerate().filter(refusing).min_by_key(|(_, standing)| standing.remaining).map(|(at, _)| at)
 }

@@ -200,7 +200,7 @@ impl Services {
             if let Some(next) = &old.record.replaced_by {
                 return Err(Error::Conflict(format!("This key was rotated already: {next} took its place.")));
             }
-            let environment = policy.keys.environments.named(&old.record.environment).filter(|environment| !environment.reserved);
+            let environment = policy.keys.environments.named(&old.record.environment);
             let environment = environment
                 .ok_or_else(|| Error::Conflict(format!("The environment '{}' makes no keys any more.", old.record.environment)))?;
             let plain = environment.generate();

@@ -54,9 +54,9 @@ pub fn plan_json(plan: &Plan) -> Value {
                 "name": &*limit.name,
                 "requests": limit.requests,
                 "per": limit.per.to_string(),
-                "shape": format!("{:?}", limit.shape).to_lowercase(),
-                "count": format!("{:?}", limit.count).to_lowercase(),
-                "unit": format!("{:?}", limit.unit).to_lowercase(),
+                "shape": limit.shape.name(),
+                "count": limit.count.name(),
+                "unit": limit.unit.name(),
                 "burst": limit.burst(),
                 "observe": limit.observe,
             })

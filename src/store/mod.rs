@@ -15,6 +15,8 @@ pub mod windows;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -68,6 +70,12 @@ impl Store {
         A: FnOnce(&T) + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
+        let wanted = Arc::new(AtomicBool::new(true));
+        let still_wanted = wanted.clone();
+        let job = move |connection: &Connection| {
+            // Whoever was told that it was not done must be right.
+            if still_wanted.swap(false, Ordering::AcqRel) { job(connection) } else { Err(too_late()) }
+        };
         self.post(job, move |result| {
             if let Ok(value) = &result {
                 after(value);
@@ -75,7 +83,12 @@ impl Store {
             // Nobody waits any more: the change stands all the same.
             let _ = answer.send(result);
         });
-        waited(answered).await
+        match tokio::time::timeout(PATIENCE, answered).await {
+            // Not begun, and now it will not be.
+            Err(_) if wanted.swap(false, Ordering::AcqRel) => Err(too_late()),
+            Err(_) => Err(Error::Internal("a change was begun and did not end in time: it may still be written".into())),
+            Ok(answered) => answered.unwrap_or_else(|_| Err(gone())),
+        }
     }
 
     /// Runs a change that nobody waits for; `finish` is told how it went, on the writer's own thread.
@@ -157,8 +170,15 @@ impl Store {
 
 async fn waited<T>(answered: oneshot::Receiver<Result<T>>) -> Result<T> {
     match tokio::time::timeout(PATIENCE, answered).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(Error::Unavailable("the database's thread is gone".into())),
-        Err(_) => Err(Error::Unavailable("the database did not answer in time".into())),
+        Ok(answered) => answered.unwrap_or_else(|_| Err(gone())),
+        Err(_) => Err(too_late()),
     }
+}
+
+fn gone() -> Error {
+    Error::Unavailable("the database's thread is gone".into())
+}
+
+fn too_late() -> Error {
+    Error::Unavailable("the database did not answer in time".into())
 }

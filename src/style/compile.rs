@@ -12,9 +12,9 @@ use super::{AnswerSource, HeaderSource, StyleFault, StyleSource};
 use crate::domain::decision::Decision;
 use crate::domain::verdict::Verdict;
 
-/// Headers that belong to the connection or to tollgate itself.
-const NOT_THE_STYLES: [&str; 8] =
-    ["connection", "content-length", "date", "keep-alive", "te", "trailer", "transfer-encoding", "x-request-id"];
+/// Headers that belong to the connection or to tollgate itself; the body's type has a setting of its own.
+const NOT_THE_STYLES: [&str; 9] =
+    ["connection", "content-length", "content-type", "date", "keep-alive", "te", "trailer", "transfer-encoding", "x-request-id"];
 
 /// A compiled style.
 #[derive(Clone, Debug)]

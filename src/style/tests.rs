@@ -47,6 +47,7 @@ fn refused(plan_title: &str) -> Decision {
     };
     let standing = |limit, remaining, exceeded, opens: i64| Standing {
         limit,
+        is_drawn_on: true,
         remaining,
         reset: Timestamp::from_millis(NOW.millis() + 60_000),
         exceeded,

@@ -106,10 +106,13 @@ impl Fixed {
     }
 
     /// Gives the open lease back: what the database should say instead. `None` where nothing is open, or still asked for.
+    /// As with [`Fixed::wants`], nothing else is asked for until it is said what came of it: the counts are absolute, so they
+    /// must reach the database in order.
     pub fn settle(&mut self) -> Option<Lease> {
         if self.asked || self.written <= self.used {
             return None;
         }
+        self.asked = true;
         self.written = self.used;
         Some(Lease { start: self.start, end: self.end, written: self.used })
     }

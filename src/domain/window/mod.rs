@@ -90,7 +90,7 @@ impl Window {
     pub fn give_back(&mut self, limit: &Limit, price: u64, at: Timestamp) {
         match self {
             Self::Rolling(window) => window.give_back(limit, price),
-            Self::Sliding(window) => window.give_back(price),
+            Self::Sliding(window) => window.give_back(limit, price, at),
             Self::Fixed(window) => window.give_back(price, at),
         }
     }

@@ -104,7 +104,8 @@ fn interval(limit: &Limit) -> u64 {
 }
 
 fn quota(limit: &Limit) -> Option<Quota> {
-    let burst = NonZeroU32::new(u32::try_from(limit.burst()).ok()?)?;
+    // An override may ask for more than the numbers hold: then nothing fits.
+    let burst = NonZeroU32::new(u32::try_from(limit.burst()).ok().filter(|_| limit.is_reckonable())?)?;
     Some(Quota::with_period(Duration::from_nanos(interval(limit)))?.allow_burst(burst))
 }
 

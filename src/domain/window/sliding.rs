@@ -48,9 +48,7 @@ impl Sliding {
             return;
         }
         self.tidy(now);
-        let slot = if limit.requests <= SLOTS { 1 } else { limit.per.span().millis().div_ceil(SLOTS) } as i64;
-        // The last millisecond of the slot: nothing in it happened later.
-        let end = Timestamp::from_millis((now.millis().div_euclid(slot) + 1) * slot - 1);
+        let end = end_of_slot(limit, now);
         let leaves = end.plus(limit.per.span());
         self.total += price;
         match self.entries.back_mut() {
@@ -60,17 +58,16 @@ impl Sliding {
         }
     }
 
-    pub(super) fn give_back(&mut self, price: u64) {
-        let mut left = price;
-        while left > 0
-            && let Some(last) = self.entries.back_mut()
-        {
-            let part = last.count.min(left);
-            last.count -= part;
+    /// Takes a charge back from the slot that it was counted in: another's slot would open too early. One that has left
+    /// already gives nothing back.
+    pub(super) fn give_back(&mut self, limit: &Limit, price: u64, at: Timestamp) {
+        let end = end_of_slot(limit, at);
+        if let Some(place) = self.entries.iter().position(|entry| entry.end == end) {
+            let part = self.entries[place].count.min(price);
+            self.entries[place].count -= part;
             self.total -= part;
-            left -= part;
-            if last.count == 0 {
-                self.entries.pop_back();
+            if self.entries[place].count == 0 {
+                self.entries.remove(place);
             }
         }
     }
@@ -120,4 +117,10 @@ impl Sliding {
         let total = entries.iter().try_fold(0u64, |sum, entry| sum.checked_add(entry.count))?;
         Some(Self { entries, total })
     }
+}
+
+/// The last millisecond of the slot that holds an instant: nothing in it happened later.
+fn end_of_slot(limit: &Limit, at: Timestamp) -> Timestamp {
+    let slot = if limit.requests <= SLOTS { 1 } else { limit.per.span().millis().div_ceil(SLOTS) } as i64;
+    Timestamp::from_millis((at.millis().div_euclid(slot) + 1) * slot - 1)
 }

@@ -226,3 +226,44 @@ fn a_raised_limit_makes_room_at_once_and_a_lowered_one_locks_nobody_out_for_long
         assert!(window.look(&low, 1, at).reset <= Timestamp::from_millis(BASE + 60_001), "{shape:?}");
     }
 }
+
+#[test]
+fn what_is_given_back_is_ones_own() {
+    let limit = limit(Shape::Sliding, 2, 1000, None);
+    let (first, second) = (Timestamp::from_millis(BASE), Timestamp::from_millis(BASE + 500));
+    let mut window = Window::new(Shape::Sliding);
+    window.charge(&limit, 1, first);
+    window.charge(&limit, 1, second);
+    window.give_back(&limit, 1, first);
+    assert_eq!(window.full_at(), Timestamp::from_millis(BASE + 1500), "the second request is still counted");
+    window.give_back(&limit, 1, first);
+    assert_eq!(window.look(&limit, 0, second).remaining, 1, "what was given back is not given back twice");
+}
+
+#[test]
+fn a_burst_that_cannot_be_reckoned_with_never_fits() {
+    let endless = limit(Shape::Rolling, 1, 30 * 86_400_000, Some(100_000));
+    let at = Timestamp::from_millis(BASE);
+    assert!(!endless.is_reckonable());
+    assert_eq!(Window::new(Shape::Rolling).look(&endless, 1, at).fit, Fit::Never);
+}
+
+#[test]
+fn nothing_is_asked_for_while_a_lease_is_given_back() {
+    let limit = limit(Shape::Fixed, 1000, 60_000, None);
+    let at = Timestamp::from_millis(BASE);
+    let mut window = Fixed::default();
+    window.look(&limit, 1, at);
+    let lease = window.wants(&limit, 1).expect("an empty window asks");
+    window.granted(lease);
+    window.charge(1);
+    let back = window.settle().expect("four of five are open");
+    assert_eq!(back.written, 1);
+    assert_eq!(
+        (window.look(&limit, 1, at).fit, window.wants(&limit, 1)),
+        (Fit::NeedsLease, None),
+        "the counts reach the database in order"
+    );
+    window.granted(back);
+    assert_eq!(window.wants(&limit, 1).map(|lease| lease.written), Some(6));
+}

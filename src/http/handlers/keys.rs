@@ -1,10 +1,11 @@
 //! Keys, for whoever administrates.
 
 use http::StatusCode;
+use hyper::body::Body as _;
 use serde_json::Value;
 
 use crate::domain::address::parse_range;
-use crate::domain::error::{Error, Result};
+use crate::domain::error::Result;
 use crate::domain::id;
 use crate::domain::time::{Span, Timestamp};
 use crate::http::fields::Fields;
@@ -58,7 +59,7 @@ pub async fn revoke(call: Call) -> Result<Response, Unreadable> {
 
 /// Makes a new key in the place of an old one.
 pub async fn rotate(mut call: Call) -> Result<Response, Unreadable> {
-    let has_body = call.parts.headers.contains_key(http::header::CONTENT_TYPE);
+    let has_body = !call.body.is_end_stream();
     let mut fields = Fields::new(if has_body { call.json().await? } else { Value::Object(serde_json::Map::new()) })?;
     let grace = fields.parsed("grace", Span::parse).flatten().unwrap_or(USUAL_GRACE);
     fields.finish()?;
@@ -81,7 +82,7 @@ fn read(mut fields: Fields, now: Timestamp) -> KeyInput {
         Span::parse(text)
             .map(|span| now.plus(span))
             .or_else(|_| Timestamp::parse(text))
-            .map_err(|_| Error::field("expires", "must be a length such as 30d, or a time").outer())
+            .map_err(|_| "must be a length such as 30d, or a time")
     };
     let expires_at = fields.parsed("expires_at", Timestamp::parse);
     let expires = fields.parsed("expires", expires);

@@ -12,6 +12,9 @@ use crate::domain::window::Window;
 use crate::store::Connection;
 use crate::store::{keys, usage, windows};
 
+/// How often the last flush is tried.
+const LAST_TRIES: usize = 3;
+
 /// How many subjects one transaction saves, so that a lease never waits long behind it.
 const GROUP: usize = 1000;
 
@@ -88,8 +91,13 @@ impl Meter {
     /// The last flush: everything is posted, and every open lease given back. Nobody asks for leases any more; those that
     /// are on their way are waited for, so that they are given back too.
     pub fn close(self: &Arc<Self>, now: Timestamp) {
-        self.flush(now);
-        self.store.wait();
+        for _ in 0..LAST_TRIES {
+            self.flush(now);
+            self.store.wait();
+            if self.listed.iter().all(|shard| lock(shard).is_empty()) {
+                break;
+            }
+        }
         for shard in &self.shards {
             let subjects: Vec<_> = lock(shard).values().cloned().collect();
             subjects.iter().for_each(|subject| self.settle(subject));

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::error::Result;
-use crate::domain::limit::Limit;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::verdict::Verdict;
 use crate::domain::window::Window;
@@ -22,8 +21,8 @@ use subject::{Subject, SubjectId};
 /// How many parts the registry is cut into.
 const SHARDS: usize = 64;
 
-/// How long a subject lies idle before it is put away; less where there are too many. Both are longer than any reading
-/// takes ([`crate::store::PATIENCE`]), so that none brings back what was put away meanwhile.
+/// How long a subject lies idle before it is put away; less where there are too many. Whoever holds one, a cached key or a
+/// reading under way, keeps it.
 const IDLE: Span = Span::from_secs(60);
 const IDLE_WHEN_FULL: Span = Span::from_secs(15);
 
@@ -115,17 +114,15 @@ impl Meter {
     }
 
     /// Asks the database to write off a lease, and tells the subject what came of it.
-    pub fn ask(&self, subject: &Arc<Subject>, limit: &Limit, lease: Lease) {
-        let (row, name) = (subject.id.row(), limit.name.clone());
-        let (subject, granted) = (subject.clone(), limit.name.clone());
+    pub fn ask(&self, subject: &Arc<Subject>, name: Arc<str>, lease: Lease) {
+        let (row, limit, subject) = (subject.id.row(), name.clone(), subject.clone());
         self.store.post(
-            move |connection| windows::write_off(connection, &row, &name, lease),
+            move |connection| windows::write_off(connection, &row, &limit, lease),
             move |result| {
                 let mut state = subject.lock();
-                let failed = result.is_err();
-                state.failures += u64::from(failed);
-                if let Some(Window::Fixed(fixed)) = state.named(&granted).map(|slot| &mut slot.window) {
-                    if failed { fixed.denied() } else { fixed.granted(lease) }
+                state.failures += u64::from(result.is_err());
+                if let Some(Window::Fixed(fixed)) = state.named(&name).map(|slot| &mut slot.window) {
+                    if result.is_ok() { fixed.granted(lease) } else { fixed.denied() }
                 }
                 drop(state);
                 subject.answered.notify_waiters();
@@ -133,14 +130,8 @@ impl Meter {
         );
     }
 
-    /// How many subjects are in memory.
-    pub fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
-    }
-
-    /// Whether none are.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Puts idle subjects away: first their open leases are given back, and once that is written they are forgotten.
@@ -177,18 +168,8 @@ impl Meter {
             })
             .collect();
         drop(state);
-        for (name, lease) in open {
-            let row = subject.id.row();
-            self.store.post(
-                move |connection| windows::write_off(connection, &row, &name, lease),
-                // What could not be given back is lost to the caller, and over-spends nothing.
-                |result| {
-                    if let Err(error) = result {
-                        tracing::warn!("an open lease was not given back: {error}");
-                    }
-                },
-            );
-        }
+        // What could not be given back is lost to the caller, and over-spends nothing.
+        open.into_iter().for_each(|(name, lease)| self.ask(subject, name, lease));
     }
 }
 
