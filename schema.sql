@@ -64,7 +64,7 @@ CREATE TABLE tokens (
 -- memory spends only what stands here. Rolling and sliding windows are saved each half second.
 CREATE TABLE windows (
   subject TEXT NOT NULL,                  -- key_…, acc_… or an address
-  name    TEXT NOT NULL,                  -- the limit's
+  name    TEXT NOT NULL,                  -- the limit's, with its window, shape and unit
   shape   TEXT NOT NULL CHECK (shape IN ('rolling', 'sliding', 'fixed')),
   start   INTEGER NOT NULL,               -- fixed: the window's start
   until   INTEGER NOT NULL,               -- from then on there is nothing worth remembering

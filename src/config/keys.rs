@@ -127,6 +127,7 @@ fn environment(table: Table<'_>) -> Option<Environment> {
         if table.text("alphabet").is_some() { table.parsed("alphabet", Alphabet::parse) } else { Alphabet::parse("base62").ok() };
     let checksum = table.flag("checksum").unwrap_or(true);
     let (reserved, imported) = (table.flag("reserved").unwrap_or(false), table.flag("imported").unwrap_or(false));
+    table.finish();
     let environment =
         Environment { name: name?, prefix: prefix?, length: length? as usize, alphabet: alphabet?, checksum, reserved, imported };
     if !reserved && environment.random_letters() > 0 && environment.random_bits() < LEAST_RANDOM_BITS {

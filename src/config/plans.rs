@@ -30,7 +30,6 @@ pub(super) fn read(top: &Table<'_>) -> Option<Read> {
             top.fault_below(&format!("plans[{index}].name"), format!("there are two plans '{}'", plan.name));
         }
     }
-    check_alike(top, &all);
     let mut defaults = all.iter().enumerate().filter(|(_, (_, default))| *default).map(|(index, _)| index);
     let (default, second) = (defaults.next(), defaults.next());
     if let Some(second) = second {
@@ -43,24 +42,6 @@ pub(super) fn read(top: &Table<'_>) -> Option<Read> {
     }
     let plans = Plans::new(all.into_iter().map(|(plan, _)| plan).collect(), default.unwrap_or(0))?;
     Some(Read { plans, is_whole })
-}
-
-/// One name is one count: plans may differ in how much it lets through, and in nothing else.
-fn check_alike(top: &Table<'_>, all: &[(Plan, bool)]) {
-    let alike = |one: &Limit, other: &Limit| (one.per, one.shape, one.count, one.unit) == (other.per, other.shape, other.count, other.unit);
-    for (index, (plan, _)) in all.iter().enumerate() {
-        for (at, limit) in plan.limits.iter().enumerate() {
-            let earlier =
-                all[..index].iter().find(|(other, _)| other.limits.iter().any(|known| known.name == limit.name && !alike(known, limit)));
-            if let Some((other, _)) = earlier {
-                let message = format!(
-                    "the plan '{}' counts '{}' in another way: per, shape, count and unit must be the same; give one another name",
-                    other.name, limit.name
-                );
-                top.fault_below(&format!("plans[{index}].limits[{at}]"), message);
-            }
-        }
-    }
 }
 
 /// Every limit's name, once.
@@ -106,11 +87,13 @@ fn limit(table: Table<'_>) -> Option<Limit> {
     table.finish();
     // A count that is wrong was told; everything else is still checked.
     let (per, name, requests) = (per?, name?, requests.unwrap_or(MOST));
+    let shape = shape.unwrap_or_else(|| Shape::default_for(per));
     let limit = Limit {
         name: name.as_str().into(),
+        slot: Limit::slot_of(&name, per, shape, unit),
         requests,
         per,
-        shape: shape.unwrap_or_else(|| Shape::default_for(per)),
+        shape,
         count,
         unit,
         burst,

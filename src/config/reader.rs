@@ -105,7 +105,14 @@ impl<'a> Table<'a> {
 
     /// A length of time within a range of seconds.
     pub fn span(&self, name: &'static str, seconds: RangeInclusive<u64>) -> Option<Span> {
-        let span = self.parsed(name, Span::parse)?;
+        let read = |value| self.from.raw(&self.key(name), value).or_else(|| text_of(value));
+        let span = match Span::parse(&self.take(name, "a length of time", read)?) {
+            Ok(span) => span,
+            Err(fault) => {
+                self.fault(name, fault);
+                return None;
+            }
+        };
         let within = (Span::from_secs(*seconds.start())..=Span::from_secs(*seconds.end())).contains(&span);
         if !within {
             self.fault(

@@ -172,6 +172,8 @@ impl Unit {
 pub struct Limit {
     /// What overrides, routes, placeholders and answers call it.
     pub name: Arc<str>,
+    /// What its counts are kept under ([`Limit::slot_of`]): where two plans count one name in different ways, each keeps its own.
+    pub slot: Arc<str>,
     /// So many a window, 1 to [`MOST`].
     pub requests: u64,
     /// The window.
@@ -195,6 +197,11 @@ impl Limit {
             Shape::Rolling => self.burst.unwrap_or(self.requests),
             Shape::Sliding | Shape::Fixed => self.requests,
         }
+    }
+
+    /// The name and all in which two limits of that name may differ, but for how much they let through.
+    pub fn slot_of(name: &str, per: Per, shape: Shape, unit: Unit) -> Arc<str> {
+        format!("{name}/{per}/{}/{}", shape.name(), unit.name()).into()
     }
 
     /// What one request draws from it.

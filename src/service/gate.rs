@@ -274,7 +274,7 @@ impl Services {
     fn ask_for(&self, leases: Leases, caller: &Caller, counted: &Counted) {
         for (limit, lease) in leases {
             let limit = &caller.limits[limit];
-            self.meter.ask(counted.of(limit.count as usize), limit.name.clone(), lease);
+            self.meter.ask(counted.of(limit.count as usize), limit.slot.clone(), lease);
         }
     }
 

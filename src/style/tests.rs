@@ -18,6 +18,7 @@ fn limit(name: &str, requests: u64, per: &str) -> Limit {
     let per = Per::parse(per).unwrap();
     Limit {
         name: name.into(),
+        slot: name.into(),
         requests,
         per,
         shape: Shape::default_for(per),

@@ -13,6 +13,7 @@ const BASE: i64 = 1_775_001_600_000;
 fn limit(shape: Shape, requests: u64, millis: u64, burst: Option<u64>) -> Limit {
     Limit {
         name: Arc::from("window"),
+        slot: Arc::from("window"),
         requests,
         per: Per::Length(Span::from_millis(millis)),
         shape,

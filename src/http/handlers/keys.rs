@@ -59,7 +59,7 @@ pub async fn revoke(call: Call) -> Result<Response, Unreadable> {
 
 /// Makes a new key in the place of an old one.
 pub async fn rotate(mut call: Call) -> Result<Response, Unreadable> {
-    let has_body = !call.body.is_end_stream();
+    let has_body = call.parts.headers.contains_key(http::header::CONTENT_TYPE) || !call.body.is_end_stream();
     let mut fields = Fields::new(if has_body { call.json().await? } else { Value::Object(serde_json::Map::new()) })?;
     let grace = fields.parsed("grace", Span::parse).flatten().unwrap_or(USUAL_GRACE);
     fields.finish()?;

@@ -73,7 +73,7 @@ pub struct State {
 /// One limit's window.
 #[derive(Debug)]
 pub struct Slot {
-    /// The limit's name.
+    /// The limit's slot.
     pub name: Arc<str>,
     /// What is remembered.
     pub window: Window,
@@ -121,12 +121,12 @@ impl State {
         }
     }
 
-    /// The window of a limit; a new one where none, or one of another shape, is there.
+    /// The window of a limit; a new one where none is there, or a damaged one of another shape.
     pub fn window(&mut self, limit: &Limit) -> &mut Slot {
-        let at = self.slots.iter().position(|slot| slot.name == limit.name);
+        let at = self.slots.iter().position(|slot| slot.name == limit.slot);
         let at = at.unwrap_or_else(|| {
             self.slots.push(Slot {
-                name: limit.name.clone(),
+                name: limit.slot.clone(),
                 window: Window::new(limit.shape),
                 is_saved: true,
                 quiet_until: Timestamp::default(),
