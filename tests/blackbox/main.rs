@@ -6,6 +6,7 @@ mod support;
 mod admin;
 mod cli;
 mod config;
+mod edges;
 mod examples;
 mod faults;
 mod gate;
