@@ -59,12 +59,12 @@ impl Client {
                 (status, collected.to_bytes())
             }
         };
-        let answer = if bytes.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&bytes).unwrap_or_else(|_| json!({ "detail": "the server answered no JSON" }))
-        };
-        if status.is_success() { Ok(answer) } else { Err(Failure::Refused(status.as_u16(), answer)) }
+        let answer = if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
+        match answer {
+            Ok(answer) if status.is_success() => Ok(answer),
+            Ok(answer) => Err(Failure::Refused(status.as_u16(), answer)),
+            Err(error) => Err(Failure::Failed(format!("the answer cannot be read: {error}"))),
+        }
     }
 
     /// Every page of a list as one.

@@ -133,7 +133,12 @@ fn cell(value: &Value) -> String {
     clean(&text).replace('\n', "\u{fffd}")
 }
 
+/// Characters that turn the direction of what follows, and so can make a line read as another.
+fn is_directional(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A text without what a terminal would act on; the breaks between our own lines stay.
 fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if (c.is_control() && c != '\n') || is_directional(c) { '\u{fffd}' } else { c }).collect()
 }

@@ -35,6 +35,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Whether a raw key or service token stands in a text: what does is neither logged nor repeated.
+    pub fn holds_secret(&self, text: &str) -> bool {
+        self.keys.environments.holds_key(text) || self.tokens.holds_key(text)
+    }
+
     /// Reads a configuration; answers every fault that can be found.
     pub fn load(file: Option<&Path>) -> Result<Self, Vec<Fault>> {
         let merged = Merged::read(file)?;

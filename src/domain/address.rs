@@ -16,6 +16,14 @@ pub fn parse_range(text: &str) -> Result<IpNet, String> {
         Ok(net) => net,
         Err(_) => text.parse::<IpAddr>().map(IpNet::from).map_err(|_| wrong())?,
     };
+    let net = match net {
+        // An IPv4 range written as IPv6 is that IPv4 range.
+        IpNet::V6(v6) if v6.prefix_len() >= 96 => match v6.addr().to_ipv4_mapped() {
+            Some(v4) => ipnet::Ipv4Net::new(v4, v6.prefix_len() - 96).map_or(net, IpNet::V4),
+            None => net,
+        },
+        net => net,
+    };
     // 10.1.2.3/8 is a slip, but says clearly which range it lies in.
     Ok(net.trunc())
 }
@@ -104,6 +112,8 @@ mod tests {
         assert!(!within(&trusted(), None));
         assert!(parse_range("10.1.2.3/8").unwrap().contains(&"10.9.9.9".parse::<IpAddr>().unwrap()));
         assert!(parse_range("10.0.0.0/33").is_err());
+        assert_eq!(parse_range("::ffff:192.0.2.1").unwrap().to_string(), "192.0.2.1/32");
+        assert_eq!(parse_range("::ffff:10.0.0.0/104").unwrap().to_string(), "10.0.0.0/8");
     }
 
     #[test]

@@ -13,6 +13,9 @@ pub const LEAST_RANDOM_BITS: f64 = 128.0;
 /// No key is longer than this; a credential that is, is not read.
 pub const LONGEST: usize = 512;
 
+/// How many letters after its prefix make a word a key of an environment whose keys have any shape.
+const LEAST_IMPORTED: usize = 12;
+
 /// How many characters after the prefix are kept for display.
 pub const SHOWN: usize = 4;
 
@@ -278,9 +281,13 @@ impl Environments {
         self.all.iter().any(|environment| match environment.prefix.as_str() {
             // Without a prefix only a whole text can be told from any other word, and only by its checksum.
             "" => environment.fits(text) && (!environment.checksum || environment.checksum_holds(text)),
-            prefix => {
-                text.match_indices(prefix).any(|(at, _)| text.get(at..at + environment.length).is_some_and(|part| environment.fits(part)))
-            }
+            prefix => (0..text.len()).filter(|at| text.get(*at..).is_some_and(|rest| rest.starts_with(prefix))).any(|at| {
+                let rest = &text[at..];
+                let letters = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || b"-._~".contains(b)).count();
+                // Keys made elsewhere have any shape: a long enough word after the prefix is taken for one.
+                environment.imported && letters >= prefix.len() + LEAST_IMPORTED
+                    || rest.get(..environment.length).is_some_and(|part| environment.fits(part))
+            }),
         })
     }
 }

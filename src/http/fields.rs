@@ -12,6 +12,8 @@ use crate::service::limits::OverrideChanges;
 pub struct Fields {
     map: Map<String, Value>,
     known: Vec<&'static str>,
+    /// Fields that were given under their other name, which is the one that faults are told under.
+    called: Vec<(&'static str, &'static str)>,
     faults: Vec<FieldFault>,
 }
 
@@ -19,7 +21,7 @@ impl Fields {
     /// Takes the object.
     pub fn new(value: Value) -> Result<Self> {
         match value {
-            Value::Object(map) => Ok(Self { map, known: Vec::new(), faults: Vec::new() }),
+            Value::Object(map) => Ok(Self { map, known: Vec::new(), called: Vec::new(), faults: Vec::new() }),
             _ => Err(Error::field("body", "must be a JSON object")),
         }
     }
@@ -27,6 +29,18 @@ impl Fields {
     /// A fault of a field.
     pub fn fault(&mut self, field: &str, message: impl Display) {
         self.faults.push(FieldFault { field: field.into(), message: message.to_string() });
+    }
+
+    /// A field that may also be called as the command line has it; both at once could mean two things.
+    pub fn also_called(&mut self, name: &'static str, other: &'static str) {
+        if let Some(value) = self.map.shift_remove(other) {
+            if self.map.contains_key(name) {
+                self.fault(other, format!("stands beside '{name}': give one of them"));
+            } else {
+                self.map.insert(name.to_owned(), value);
+                self.called.push((name, other));
+            }
+        }
     }
 
     fn take(&mut self, name: &'static str) -> Option<Value> {
@@ -127,6 +141,11 @@ impl Fields {
             let nearest = self.known.iter().max_by(|a, b| strsim::jaro_winkler(a, &name).total_cmp(&strsim::jaro_winkler(b, &name)));
             let hint = nearest.map(|nearest| format!("; did you mean '{nearest}'?")).unwrap_or_default();
             self.fault(&name, format!("there is no such field{hint}"));
+        }
+        for fault in &mut self.faults {
+            if let Some((_, other)) = self.called.iter().find(|(name, _)| fault.field == *name) {
+                fault.field = (*other).to_owned();
+            }
         }
         self.faults
     }

@@ -76,7 +76,8 @@ impl From<Error> for Unreadable {
 pub fn request_id(peer: Peer, parts: &Parts, services: &Services, now: Timestamp) -> String {
     let given = parts.headers.get(REQUEST_ID).filter(|_| is_trusted(peer, &services.policy.server.trusted_proxies));
     let sane = |text: &&str| (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
-    match given.and_then(|value| value.to_str().ok()).filter(sane) {
+    let harmless = |text: &&str| !services.policy.holds_secret(text);
+    match given.and_then(|value| value.to_str().ok()).filter(sane).filter(harmless) {
         Some(text) => text.to_owned(),
         None => id::new(id::REQUEST, now),
     }
@@ -107,6 +108,8 @@ impl Call {
             Err(error) if error.is::<LengthLimitError>() => return Err(Unreadable::TooLarge),
             Err(error) => return Err(Unreadable::Bad(format!("The body cannot be read: {error}."))),
         };
+        // What is decided is decided now, however long the body took.
+        self.now = Timestamp::now();
         serde_json::from_slice(&bytes).map_err(|error| Unreadable::Bad(format!("The body is no JSON: {error}.")))
     }
 
@@ -157,6 +160,8 @@ impl Call {
         let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
         let key = key.ok_or_else(|| Unreadable::Bad("The Idempotency-Key must have 1 to 255 visible characters.".into()))?;
         let request = *crate::domain::key::KeyHash::of(&request.to_string()).as_bytes();
-        Ok(Some(Once { operation, key: key.into(), request }))
+        // Somebody may send a secret here by mistake: only its hash is kept.
+        let key = crate::domain::key::KeyHash::of(key).as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Some(Once { operation, key, request }))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,6 +22,7 @@ use super::request::{Body, BodyFault, Call, Unreadable, request_id};
 use super::response::{self, Response};
 use super::views::with_request_id;
 use crate::domain::decision::Decision;
+use crate::domain::error::{Error, FieldFault};
 use crate::domain::path::normalise;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
@@ -48,13 +49,19 @@ pub enum Listener {
 /// How long to wait after an accept that failed: out of file descriptors, most often.
 const AFTER_A_FAULT: Duration = Duration::from_millis(50);
 
+/// How many wrong fields one answer names.
+const MOST_FAULTS: usize = 100;
+
+/// Open files that are no connections: the database, the sockets, the log, and room for commands.
+const OTHER_FILES: u64 = 64;
+
 /// How long to wait for commands that have just connected when the server stops.
 const LAST_COMMANDS: Duration = Duration::from_millis(50);
 
 /// Accepts until the shutdown, then lets what is under way finish.
 pub async fn serve(services: Arc<Services>, listener: Listener, mut shutdown: watch::Receiver<bool>) {
     let settings = &services.policy.server;
-    let places = Arc::new(Semaphore::new(settings.max_connections));
+    let places = Arc::new(Semaphore::new(within_open_files(settings.max_connections)));
     let graceful = GracefulShutdown::new();
     let patience = settings.shutdown_timeout.as_duration();
     loop {
@@ -89,6 +96,20 @@ pub async fn serve(services: Arc<Services>, listener: Listener, mut shutdown: wa
     if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
+}
+
+/// As many connections as there may be open files, so that a flood of them leaves room for everything else.
+fn within_open_files(connections: usize) -> usize {
+    let wanted = connections as u64 + OTHER_FILES;
+    let may_open = rlimit::increase_nofile_limit(wanted).unwrap_or(wanted);
+    if may_open >= wanted {
+        return connections;
+    }
+    let fits = may_open.saturating_sub(OTHER_FILES).max(1);
+    tracing::warn!(
+        "this process may open {may_open} files, so {fits} connections at once and not {connections}: raise ulimit -n (LimitNOFILE)"
+    );
+    fits as usize
 }
 
 /// A command that has connected already is still served: the socket goes first, then whoever waits at it is let in.
@@ -169,19 +190,31 @@ pub async fn handle(services: &Arc<Services>, request: Request<Body>, peer: Peer
     let response = match tokio::time::timeout(patience, route(call, &path)).await {
         Ok(response) => response,
         Err(_) => {
-            tracing::error!(request_id, "{method} {} took too long", without_secrets(services, &path));
+            tracing::error!(request_id, "{} took too long", without_secrets(services, &method, &path));
             too_long(services, &path, &request_id, now)
         }
     };
-    tracing::debug!(request_id, status = response.status().as_u16(), "{method} {}", without_secrets(services, &path));
+    tracing::debug!(request_id, status = response.status().as_u16(), "{}", without_secrets(services, &method, &path));
     with_request_id(response, &request_id)
 }
 
-/// A path as a log may keep it: a segment that looks like a key or token is left out.
-fn without_secrets(services: &Services, path: &str) -> String {
-    let Ok(path) = normalise(path) else { return "(a path that reads in two ways)".into() };
-    let secret = |segment: &str| [&services.policy.keys.environments, &services.policy.tokens].iter().any(|known| known.holds_key(segment));
-    path.split('/').map(|segment| if secret(segment) { "…" } else { segment }).collect::<Vec<_>>().join("/")
+/// A request line as a log may keep it: what holds a key or token is left out.
+fn without_secrets(services: &Services, method: &Method, path: &str) -> String {
+    let discreet = |text: &str| if services.policy.holds_secret(text) { "…".to_owned() } else { text.to_owned() };
+    let path = normalise(path)
+        .map_or_else(|_| "(a path that reads in two ways)".into(), |path| path.split('/').map(discreet).collect::<Vec<_>>().join("/"));
+    format!("{} {path}", discreet(method.as_str()))
+}
+
+/// An error that repeats no secret that somebody wrote into the wrong place.
+fn discreet(services: &Services, error: Error) -> Error {
+    let Error::Invalid(faults) = error else { return error };
+    let told = |text: String, instead: &str| if services.policy.holds_secret(&text) { instead.to_owned() } else { text };
+    let faults = faults.into_iter().take(MOST_FAULTS).map(|fault| FieldFault {
+        field: told(fault.field, "…"),
+        message: told(fault.message, "holds a raw key or token, which is not repeated here"),
+    });
+    Error::Invalid(faults.collect())
 }
 
 /// What is told of a request that could not be answered in time.
@@ -207,10 +240,11 @@ async fn route(mut call: Call, path: &str) -> Response {
         return refusal;
     }
     call.id = id;
-    let most = call.services.policy.server.max_body_bytes;
+    let services = call.services.clone();
+    let most = services.policy.server.max_body_bytes;
     match (endpoint.handler)(call).await {
         Ok(response) => response,
-        Err(Unreadable::Error(error)) => response::failed(&error, &request_id),
+        Err(Unreadable::Error(error)) => response::failed(&discreet(&services, error), &request_id),
         Err(Unreadable::Bad(detail)) => response::problem(StatusCode::BAD_REQUEST, &detail, Vec::new(), &request_id),
         Err(Unreadable::TooSlow) => {
             response::problem(StatusCode::REQUEST_TIMEOUT, "The body did not come in time.", Vec::new(), &request_id)

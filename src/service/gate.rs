@@ -70,7 +70,9 @@ impl Services {
             return nobody(Verdict::Insecure);
         }
         let (Ok(client), None | Some(Ok(_))) = (ask.client, ask.is_https) else { return nobody(Verdict::Ambiguous) };
-        let Ok(path) = ask.path.map(path::normalise).transpose() else { return nobody(Verdict::Ambiguous) };
+        // Methods are upper case (RFC 9110, 9.1); an app that folds them would read another one than the routes.
+        let folds = ask.path.is_some() && ask.method.bytes().any(|byte| byte.is_ascii_lowercase());
+        let (false, Ok(path)) = (folds, ask.path.map(path::normalise).transpose()) else { return nobody(Verdict::Ambiguous) };
         if self.holds_misplaced_key(ask.query) {
             return nobody(Verdict::Misplaced);
         }

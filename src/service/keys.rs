@@ -22,6 +22,9 @@ use crate::store::keys::{self, Filter, StoredKey};
 /// How much metadata a key may carry, in bytes of JSON.
 const MOST_METADATA: usize = 4096;
 
+/// How deep it may be nested.
+const DEEPEST_METADATA: usize = 16;
+
 /// How many scopes or ranges a key may have.
 const MOST_ITEMS: usize = 100;
 
@@ -82,6 +85,9 @@ impl KeyInput {
             fault("expires_at", message);
         }
         let size = self.metadata.as_ref().and_then(|metadata| serde_json::to_string(metadata).ok()).map_or(0, |text| text.len());
+        if self.metadata.iter().flat_map(serde_json::Map::values).any(|value| depth(value) >= DEEPEST_METADATA) {
+            fault("metadata", format!("must be at most {DEEPEST_METADATA} levels deep"));
+        }
         if size > MOST_METADATA {
             fault("metadata", format!("must be at most {MOST_METADATA} bytes, and is {size}"));
         }
@@ -97,6 +103,15 @@ impl KeyInput {
         record.expires_at = self.expires_at.unwrap_or(record.expires_at);
         record.disabled = self.disabled.unwrap_or(record.disabled);
         record.metadata = self.metadata.unwrap_or_else(|| std::mem::take(&mut record.metadata));
+    }
+}
+
+/// How deep a value is nested; what JSON was read has a bounded depth.
+fn depth(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        serde_json::Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
+        _ => 0,
     }
 }
 

@@ -24,7 +24,12 @@ pub fn check(policy: &Policy, changes: &OverrideChanges) -> Vec<FieldFault> {
         let value = (*value)?;
         let range = policy.keys.ranges.iter().find(|range| range.name == *name);
         let (least, most) = range.map_or((1, MOST), |range| (range.minimum, range.maximum));
-        (!(least..=most).contains(&value)).then(|| fault(name, format!("must be from {least} to {most}, and is {value}")))
+        if !(least..=most).contains(&value) {
+            return Some(fault(name, format!("must be from {least} to {most}, and is {value}")));
+        }
+        let mut limits = policy.plans.all().iter().flat_map(|plan| &plan.limits).filter(|limit| *limit.name == **name);
+        let too_slow = limits.any(|limit| !limit.with_requests(value).is_reckonable());
+        too_slow.then(|| fault(name, "is too slow for the burst of this limit: nothing could be reckoned with it".into()))
     });
     wrong.collect()
 }

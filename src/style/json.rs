@@ -77,6 +77,9 @@ fn take_apart(value: &Value, vocabulary: &Vocabulary, pieces: &mut Vec<Piece>, f
         Value::Object(entries) => {
             raw(pieces, "{".into());
             for (index, (name, item)) in entries.iter().enumerate() {
+                if Template::parse(name, vocabulary).is_ok_and(|template| template.fields().next().is_some()) {
+                    faults.push(format!("a placeholder cannot stand in a name: \"{name}\""));
+                }
                 let comma = if index > 0 { "," } else { "" };
                 raw(pieces, format!("{comma}{}:", Value::from(name.as_str())));
                 take_apart(item, vocabulary, pieces, faults);

@@ -86,7 +86,7 @@ fn two_plans_that_count_one_name_in_different_ways_erase_nothing() {
 }
 
 #[test]
-fn a_rolling_limit_beyond_all_reckoning_is_refused_when_it_is_written_and_lets_nothing_through_when_overridden() {
+fn a_rolling_limit_beyond_all_reckoning_is_refused_as_a_setting_and_as_an_override() {
     let config = |requests: u32| {
         format!(
             "[[plans]]\nname = \"a\"\nlimits = [{{ name = \"m\", requests = {requests}, per = \"30d\", shape = \"rolling\", burst = 10000 }}]\n"
@@ -94,7 +94,90 @@ fn a_rolling_limit_beyond_all_reckoning_is_refused_when_it_is_written_and_lets_n
     };
     assert_eq!(Folder::with(&config(1)).run(&["validate"]).status.code(), Some(2));
     let stage = Stage::with(&config(100_000));
-    let account = stage.account(json!({ "limits": { "m": 1 } }));
-    let key = stage.key(&account, json!({}))["key"].as_str().unwrap().to_owned();
-    stage.server.get("/x", &key).expect(429);
+    let account = stage.account(json!({}));
+    let reply = stage.patch(&format!("/accounts/{account}"), &json!({ "limits": { "m": 1 } })).expect(400);
+    assert_eq!(reply.json()["errors"][0]["field"], "limits.m");
+}
+
+#[test]
+fn an_ask_is_decided_when_it_is_whole_and_not_when_it_began() {
+    use std::io::{Read, Write};
+    let stage = Stage::with("");
+    let account = stage.account(json!({}));
+    let expires = (jiff::Timestamp::now() + jiff::SignedDuration::from_millis(1200)).to_string();
+    let key = stage.key(&account, json!({ "expires_at": expires }))["key"].as_str().unwrap().to_owned();
+    let body = json!({ "key": key }).to_string();
+    let mut stream = std::net::TcpStream::connect(&stage.server.address).unwrap();
+    let head = format!(
+        "POST /auth/v1/verify HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        stage.token,
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&body.as_bytes()[..1]).unwrap();
+    crate::support::eventually("the key expires", || {
+        (stage.verify(&json!({ "key": key, "dry_run": true }))["verdict"] == "expired").then_some(())
+    });
+    stream.write_all(&body.as_bytes()[1..]).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("\"verdict\":\"expired\""), "{answer}");
+}
+
+#[test]
+fn a_method_that_an_app_could_fold_is_ambiguous() {
+    let stage = Stage::with("[[routes]]\npath = \"/write\"\nmethods = [\"POST\"]\nscopes = [\"w\"]\n");
+    let account = stage.account(json!({}));
+    let key = stage.key(&account, json!({ "scopes": ["r"] }))["key"].as_str().unwrap().to_owned();
+    for (method, verdict) in [("POST", "wrong_scope"), ("post", "ambiguous"), ("PoSt", "ambiguous"), ("GET", "ok")] {
+        assert_eq!(stage.verdict(&Request::new(method, "/write").bearer(&key)), verdict, "{method}");
+        assert_eq!(stage.verify(&json!({ "key": key, "method": method, "path": "/write" }))["verdict"], verdict, "{method}");
+    }
+}
+
+#[test]
+fn a_key_in_a_wrong_place_is_neither_kept_nor_told_again() {
+    let stage = Stage::of(Folder::new().variable("TOLLGATE_LOG", "trace"));
+    let account = stage.account(json!({}));
+    let key = stage.raw_key("free");
+    let call = |request: Request| stage.server.send(&request.bearer(&stage.token));
+    let named = json!({ "account": account, "name": "n" });
+    call(Request::post("/auth/v1/keys", &named).header("Idempotency-Key", &key)).expect(201);
+    let replies = [
+        call(Request::get("/x").header("X-Request-Id", &key)),
+        call(Request::new(&key, "/x")),
+        call(Request::get(&format!("/auth/v1/keys?{key}=1"))).expect(400),
+        call(Request::post("/auth/v1/keys", &json!({ "account": account, "name": "n", "plan": key, (key.clone()): 1 }))).expect(400),
+        call(Request::post("/auth/v1/keys", &json!({ "account": account, "name": "n", "limits": { (key.clone()): 1 } }))).expect(400),
+    ];
+    for reply in &replies {
+        let told = format!("{reply:?}");
+        assert!(!told.contains(&key), "{told}");
+    }
+    let Stage { folder, server, .. } = stage;
+    let (_, log) = server.stop();
+    assert!(!log.contains(&key), "{log}");
+    let kept = std::fs::read(folder.database()).unwrap();
+    assert!(!kept.windows(key.len()).any(|window| window == key.as_bytes()), "the database holds a raw key");
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    let stage = Stage::with("");
+    let account = stage.account(json!({}));
+    for (more, field) in [
+        (json!({ "expires": "1d", "expires_at": null }), "expires"),
+        (json!({ "ips": [], "ip": ["10.0.0.1"] }), "ip"),
+        (json!({ "scopes": ["*"], "scope": ["a"] }), "scope"),
+        (
+            json!({ "metadata": serde_json::from_str::<Value>(&format!("{}{}{}", "{\"a\":".repeat(30), 1, "}".repeat(30))).unwrap() }),
+            "metadata",
+        ),
+    ] {
+        let mut body = json!({ "account": account, "name": "n" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let reply = stage.post("/keys", &body).expect(400);
+        assert_eq!(reply.json()["errors"][0]["field"], field, "{reply:?}");
+    }
+    stage.post("/accounts", &json!({ "name": "n", "kind": "personal", "organization": true })).expect(400);
 }

@@ -44,9 +44,16 @@ fn read(body: serde_json::Value) -> Result<AccountInput> {
     let kind = |text: &str| Kind::from_name(text).ok_or("must be personal or organization");
     // As the command line's flag has it.
     let organization = fields.flag("organization").map(|yes| if yes { Kind::Organization } else { Kind::Personal });
+    let kind = match fields.parsed("kind", kind).flatten() {
+        Some(_) if organization.is_some() => {
+            fields.fault("organization", "stands beside 'kind': give one of them");
+            None
+        }
+        kind => kind.or(organization),
+    };
     let mut input = AccountInput {
         name: fields.text("name"),
-        kind: fields.parsed("kind", kind).flatten().or(organization),
+        kind,
         plan: fields.text("plan"),
         plan_until: fields.parsed("plan_until", Timestamp::parse),
         balance: fields.tokens("balance"),

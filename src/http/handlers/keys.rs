@@ -84,9 +84,11 @@ fn read(mut fields: Fields, now: Timestamp) -> KeyInput {
             .or_else(|_| Timestamp::parse(text))
             .map_err(|_| "must be a length such as 30d, or a time")
     };
-    let expires_at = fields.parsed("expires_at", Timestamp::parse);
-    let expires = fields.parsed("expires", expires);
-    let texts = fields.texts("ips").or(fields.texts("ip"));
+    for (name, other) in [("expires_at", "expires"), ("ips", "ip"), ("scopes", "scope")] {
+        fields.also_called(name, other);
+    }
+    let expires_at = fields.parsed("expires_at", expires);
+    let texts = fields.texts("ips");
     let ips = texts.map(|texts| {
         let ranges = texts.iter().map(|text| parse_range(text).map_err(|fault| fields.fault("ips", fault)));
         ranges.collect::<Vec<_>>().into_iter().flatten().collect()
@@ -96,9 +98,9 @@ fn read(mut fields: Fields, now: Timestamp) -> KeyInput {
         environment: fields.text("environment"),
         plan: fields.nullable("plan", "a text", |value| value.as_str().map(str::to_owned)),
         limits: fields.limits(),
-        scopes: fields.texts("scopes").or(fields.texts("scope")),
+        scopes: fields.texts("scopes"),
         ips,
-        expires_at: expires_at.or(expires),
+        expires_at,
         disabled: fields.flag("disabled"),
         metadata: fields.object("metadata"),
         faults: Vec::new(),

@@ -21,7 +21,8 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
 pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
     let mut fields = Fields::new(call.json().await?)?;
     let name = fields.text("name");
-    let scopes = fields.texts("scopes").or(fields.texts("scope")).unwrap_or_default();
+    fields.also_called("scopes", "scope");
+    let scopes = fields.texts("scopes").unwrap_or_default();
     let mut known = Vec::new();
     for scope in scopes {
         match TokenScope::from_name(&scope) {

@@ -10,6 +10,7 @@ use crate::domain::balance;
 use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::limit::MOST;
 use crate::domain::path::{Ambiguous, split};
+use crate::domain::time::Timestamp;
 use crate::http::fields::Fields;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
@@ -111,7 +112,8 @@ async fn decide(call: &Call, sent: &Sent) -> Value {
         wants: Wants { scopes: &sent.scopes, plans: &sent.plans, cost: sent.cost, tokens: sent.tokens },
         mode: if sent.dry_run { Mode::Look } else { Mode::Charge },
     };
-    let decision = call.services.decide(&ask, call.now).await;
+    // Each ask of a list at its own time: one before it may have waited.
+    let decision = call.services.decide(&ask, Timestamp::now()).await;
     let answer = call.services.policy.style.answer(&decision, &call.request_id);
     views::decision(&decision, &answer, &call.services, &call.request_id)
 }
