@@ -1,13 +1,16 @@
 //! Who calls: a key and its account, as stored and as they hold for a check.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::address::within;
 use super::limit::{Count, Limit};
 use super::plan::{Plan, Plans};
 use super::time::Timestamp;
+use super::verdict::Verdict;
 
 /// Overrides of limits: name to count.
 pub type Overrides = BTreeMap<String, u64>;
@@ -137,6 +140,26 @@ impl Caller {
     pub fn anonymous(plan: Arc<Plan>) -> Self {
         let limits = effective(&plan, &Overrides::new(), &Overrides::new());
         Self { key: None, account: None, scopes: String::new(), monthly_tokens: 0, plan, limits, valid_until: Timestamp::MAX }
+    }
+
+    /// Why the key may not be used at all: revoked, expired, or it or its account switched off, in this order.
+    pub fn refused_by_state(&self, now: Timestamp) -> Option<Verdict> {
+        let key = self.key.as_ref()?;
+        if key.revoked_at.is_some() {
+            Some(Verdict::Revoked)
+        } else if key.expires_at.is_some_and(|at| at <= now) {
+            Some(Verdict::Expired)
+        } else if key.disabled || self.account.as_ref().is_some_and(|account| account.disabled) {
+            Some(Verdict::Disabled)
+        } else {
+            None
+        }
+    }
+
+    /// Whether the key may not be used from there. An address that nobody told is in no range.
+    pub fn refused_by_address(&self, client: Option<IpAddr>) -> Option<Verdict> {
+        let key = self.key.as_ref().filter(|key| !key.ips.is_empty())?;
+        (!within(&key.ips, client)).then_some(Verdict::WrongIp)
     }
 
     /// Whether any limit counts that way.

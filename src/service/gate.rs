@@ -14,7 +14,7 @@ use tokio::sync::futures::Notified;
 use super::ask::{Ask, Credential, Mode, Wants};
 use super::meter::subject::{State, Subject, SubjectId};
 use super::{Services, slot_of};
-use crate::domain::address::{self, within};
+use crate::domain::address;
 use crate::domain::balance::Balance;
 use crate::domain::caller::Caller;
 use crate::domain::carrier::{self, Carrier, Found};
@@ -91,7 +91,7 @@ impl Services {
             (Who::Anonymous, None) => return nobody(Verdict::Missing),
         };
         let balance = known.as_ref().and_then(|known| balance_of(&known.account, &caller, now)).map(Balance::total);
-        if let Some(verdict) = refused_by_state(&caller, now).or_else(|| refused_by_address(&caller, client)) {
+        if let Some(verdict) = caller.refused_by_state(now).or_else(|| caller.refused_by_address(client)) {
             if is_open {
                 return nobody(Verdict::Ok);
             }
@@ -384,24 +384,6 @@ impl<'a> Price<'a> {
 fn balance_of(account: &Subject, caller: &Caller, now: Timestamp) -> Option<Balance> {
     let opened = caller.account.as_ref()?.created_at;
     account.balance().map(|balance| balance.at(now, opened, caller.monthly_tokens))
-}
-
-fn refused_by_state(caller: &Caller, now: Timestamp) -> Option<Verdict> {
-    let key = caller.key.as_ref()?;
-    if key.revoked_at.is_some() {
-        Some(Verdict::Revoked)
-    } else if key.expires_at.is_some_and(|at| at <= now) {
-        Some(Verdict::Expired)
-    } else if key.disabled || caller.account.as_ref().is_some_and(|account| account.disabled) {
-        Some(Verdict::Disabled)
-    } else {
-        None
-    }
-}
-
-fn refused_by_address(caller: &Caller, client: Option<IpAddr>) -> Option<Verdict> {
-    let key = caller.key.as_ref().filter(|key| !key.ips.is_empty())?;
-    (!within(&key.ips, client)).then_some(Verdict::WrongIp)
 }
 
 fn refused_by_rights(caller: &Caller, route: Option<&Route>, wants: &Wants<'_>) -> Option<Verdict> {
