@@ -9,6 +9,7 @@ use figment::value::{Dict, Empty, Value};
 
 use super::fault::Faults;
 use super::source::Merged;
+use crate::domain::nearest::hint;
 use crate::domain::time::Span;
 
 /// One table, while it is read.
@@ -181,8 +182,7 @@ impl<'a> Table<'a> {
     pub fn finish(&self) {
         let known = self.known.borrow();
         for (name, value) in self.dict.into_iter().flatten().filter(|(name, _)| !known.contains(&name.as_str())) {
-            let nearest = known.iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-            let hint = nearest.map(|nearest| format!("; did you mean '{nearest}'?")).unwrap_or_default();
+            let hint = hint(name, known.iter());
             let key = self.key(name);
             self.faults.push(&key, self.from.source(&key, value), format!("there is no such setting{hint}"));
         }

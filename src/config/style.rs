@@ -7,6 +7,7 @@ use super::keys::required;
 use super::plans::Read;
 use super::reader::Table;
 use super::source::Merged;
+use crate::domain::nearest::hint;
 use crate::domain::plan::Plans;
 use crate::domain::verdict::Verdict;
 use crate::style::{AnswerSource, HeaderSource, Style, StyleSource, Vocabulary};
@@ -84,9 +85,5 @@ fn header(table: Table<'_>) -> Option<HeaderSource> {
 }
 
 fn no_verdict(text: &str) -> String {
-    let nearest = Verdict::ALL
-        .iter()
-        .map(|verdict| verdict.name())
-        .max_by(|a, b| strsim::jaro_winkler(a, text).total_cmp(&strsim::jaro_winkler(b, text)));
-    format!("there is no verdict '{text}'; did you mean '{}'?", nearest.unwrap_or_default())
+    format!("there is no verdict '{text}'{}", hint(text, Verdict::ALL.iter().map(|verdict| verdict.name())))
 }

@@ -10,6 +10,7 @@ pub mod error;
 pub mod id;
 pub mod key;
 pub mod limit;
+pub mod nearest;
 pub mod path;
 pub mod plan;
 pub mod route;

@@ -6,7 +6,11 @@ use serde_json::{Map, Value};
 
 use crate::domain::balance;
 use crate::domain::error::{Error, FieldFault, Result};
+use crate::domain::nearest::hint;
 use crate::service::limits::OverrideChanges;
+
+/// How many unknown fields one answer names.
+const MOST_FAULTS: usize = 100;
 
 /// An object, while it is read.
 pub struct Fields {
@@ -136,10 +140,9 @@ impl Fields {
 
     /// Every fault; what is left is unknown, and one too.
     pub fn into_faults(mut self) -> Vec<FieldFault> {
-        let unknown: Vec<String> = self.map.keys().cloned().collect();
+        let unknown: Vec<String> = self.map.keys().take(MOST_FAULTS).cloned().collect();
         for name in unknown {
-            let nearest = self.known.iter().max_by(|a, b| strsim::jaro_winkler(a, &name).total_cmp(&strsim::jaro_winkler(b, &name)));
-            let hint = nearest.map(|nearest| format!("; did you mean '{nearest}'?")).unwrap_or_default();
+            let hint = hint(&name, &self.known);
             self.fault(&name, format!("there is no such field{hint}"));
         }
         for fault in &mut self.faults {

@@ -1,7 +1,7 @@
 //! Accounts: made, changed, shown.
 
 use super::limits::{self, OverrideChanges};
-use super::{Page, PageAsk, Services, check_future, check_name};
+use super::{Page, PageAsk, Services, check_common, check_future, require_name};
 use crate::config::Policy;
 use crate::domain::balance::{self, Balance};
 use crate::domain::caller::{AccountRecord, Kind, Overrides};
@@ -35,14 +35,8 @@ pub struct AccountInput {
 impl AccountInput {
     fn check(&self, policy: &Policy, now: Timestamp) -> Vec<FieldFault> {
         let mut faults = self.faults.clone();
-        faults.extend(limits::check(policy, &self.limits));
+        faults.extend(check_common(policy, self.name.as_deref(), self.plan.as_deref(), &self.limits));
         let mut fault = |field: &str, message: String| faults.push(FieldFault { field: field.into(), message });
-        if let Some(Err(message)) = self.name.as_deref().map(check_name) {
-            fault("name", message);
-        }
-        if let Some(plan) = self.plan.as_deref().filter(|plan| policy.plans.named(plan).is_none()) {
-            fault("plan", no_plan(policy, plan));
-        }
         if let Some(Err(message)) = self.plan_until.flatten().map(|until| check_future(until, now)) {
             fault("plan_until", message);
         }
@@ -73,19 +67,11 @@ impl AccountInput {
     }
 }
 
-/// There is no such plan, and which there are.
-pub(super) fn no_plan(policy: &Policy, name: &str) -> String {
-    let known: Vec<&str> = policy.plans.all().iter().map(|plan| plan.name.as_str()).collect();
-    format!("there is no plan '{name}'; there are {}", known.join(", "))
-}
-
 impl Services {
     /// Makes an account.
     pub async fn create_account(&self, input: AccountInput, now: Timestamp) -> Result<StoredAccount> {
         let mut faults = input.check(&self.policy, now);
-        if input.name.is_none() && faults.iter().all(|fault| fault.field != "name") {
-            faults.push(FieldFault { field: "name".into(), message: "must be given".into() });
-        }
+        require_name(input.name.as_deref(), &mut faults);
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));
         }

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::accounts::no_plan;
 use super::limits::{self, OverrideChanges};
-use super::{Page, PageAsk, Services, check_future, check_name};
+use super::{Page, PageAsk, Services, check_common, check_future, require_name};
 use crate::config::Policy;
 use crate::domain::caller::KeyRecord;
 use crate::domain::error::{Error, FieldFault, Result};
@@ -65,14 +64,8 @@ pub struct NewKey {
 impl KeyInput {
     fn check(&self, policy: &Policy, now: Timestamp) -> Vec<FieldFault> {
         let mut faults = self.faults.clone();
-        faults.extend(limits::check(policy, &self.limits));
+        faults.extend(check_common(policy, self.name.as_deref(), self.plan.iter().flatten().next().map(String::as_str), &self.limits));
         let mut fault = |field: &str, message: String| faults.push(FieldFault { field: field.into(), message });
-        if let Some(Err(message)) = self.name.as_deref().map(check_name) {
-            fault("name", message);
-        }
-        if let Some(plan) = self.plan.iter().flatten().find(|plan| policy.plans.named(plan).is_none()) {
-            fault("plan", no_plan(policy, plan));
-        }
         for scope in self.scopes.iter().flatten().filter(|scope| !scope::is_valid(scope)) {
             fault("scopes", format!("'{scope}' is no scope"));
         }
@@ -119,9 +112,7 @@ impl Services {
     /// Makes a key for an account, whatever its plan.
     pub async fn create_key(self: &Arc<Self>, account: &str, input: KeyInput, once: Option<Once>, now: Timestamp) -> Result<NewKey> {
         let mut faults = input.check(&self.policy, now);
-        if input.name.is_none() && faults.iter().all(|fault| fault.field != "name") {
-            faults.push(FieldFault { field: "name".into(), message: "must be given".into() });
-        }
+        require_name(input.name.as_deref(), &mut faults);
         let environments = &self.policy.keys.environments;
         let environment = match &input.environment {
             Some(name) => environments.named(name),

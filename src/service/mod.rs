@@ -13,11 +13,13 @@ pub mod tokens;
 use std::sync::Arc;
 
 use crate::config::Policy;
+use crate::domain::error::FieldFault;
 use crate::domain::key::KeyHash;
 use crate::domain::time::Timestamp;
 use crate::store::Store;
 use cache::{Generations, Lookup};
 use gate::Known;
+use limits::OverrideChanges;
 use meter::Meter;
 
 /// Everything that the services share.
@@ -120,7 +122,7 @@ fn mirrored(plan: &crate::domain::plan::Plan) -> crate::store::plans::MirroredPl
 }
 
 /// How long a name may be.
-pub const LONGEST_NAME: usize = 200;
+const LONGEST_NAME: usize = 200;
 
 /// A name that people gave: not empty, no control characters, not endless.
 fn check_name(name: &str) -> Result<(), String> {
@@ -131,6 +133,26 @@ fn check_name(name: &str) -> Result<(), String> {
         return Err(format!("must have at most {LONGEST_NAME} characters, and no control characters"));
     }
     Ok(())
+}
+
+/// What accounts and keys have in common: a name, a plan, overrides.
+fn check_common(policy: &Policy, name: Option<&str>, plan: Option<&str>, limits: &OverrideChanges) -> Vec<FieldFault> {
+    let mut faults = limits::check(policy, limits);
+    if let Some(Err(message)) = name.map(check_name) {
+        faults.push(FieldFault { field: "name".into(), message });
+    }
+    if let Some(plan) = plan.filter(|plan| policy.plans.named(plan).is_none()) {
+        let known: Vec<&str> = policy.plans.all().iter().map(|plan| plan.name.as_str()).collect();
+        faults.push(FieldFault { field: "plan".into(), message: format!("there is no plan '{plan}'; there are {}", known.join(", ")) });
+    }
+    faults
+}
+
+/// What is made anew needs a name; one that was given and is wrong was told already.
+fn require_name(name: Option<&str>, faults: &mut Vec<FieldFault>) {
+    if name.is_none() && faults.iter().all(|fault| fault.field != "name") {
+        faults.push(FieldFault { field: "name".into(), message: "must be given".into() });
+    }
 }
 
 /// An instant in the future of a change, within what a database can hold.

@@ -9,6 +9,7 @@ use super::format::{Format, NAMES};
 use super::vocabulary::Vocabulary;
 use crate::domain::decision::{Decision, Standing};
 use crate::domain::limit::Limit;
+use crate::domain::nearest::nearest;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
 
@@ -172,8 +173,7 @@ fn unknown(name: &str, vocabulary: &Vocabulary) -> String {
     let limits = vocabulary.limits.iter().map(|(name, _)| &**name).chain(["limit"]);
     let of_limits =
         limits.flat_map(|limit| OF_LIMIT.iter().map(|(field, _)| *field).chain(["reset"]).map(move |field| format!("{limit}.{field}")));
-    let nearest =
-        plain.chain(times).chain(of_limits).max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    let nearest = nearest(name, plain.chain(times).chain(of_limits));
     format!("there is no placeholder {{{name}}}; did you mean {{{}}}? A brace itself is written {{{{ or }}}}", nearest.unwrap_or_default())
 }
 
