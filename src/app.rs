@@ -191,7 +191,7 @@ impl Sockets {
             }
             Listen::Unix(path) => {
                 check_free(path).await?;
-                let listener = Listener::Unix(bind_unix(path, 0o660)?);
+                let listener = Listener::Unix(bind_unix(path, policy.server.socket_mode)?);
                 files.0.push(path.clone());
                 (listener, format!("unix:{}", path.display()))
             }

@@ -1,5 +1,6 @@
 //! `auth.toml`: defaults, file and environment, read into a checked [`Policy`]. Every fault that can be found is found at once.
 
+pub mod cors;
 pub mod fault;
 mod keys;
 mod plans;
@@ -9,6 +10,7 @@ mod routes;
 mod server;
 pub mod source;
 mod style;
+pub mod upstream;
 
 pub use fault::Fault;
 pub use policy::Policy;

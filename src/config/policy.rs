@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::cors::CorsSettings;
 use super::fault::{Fault, Faults};
 pub use super::keys::{KeySettings, Range};
 use super::reader::Table;
 pub use super::server::{Listen, ServerSettings};
 use super::source::Merged;
+use super::upstream::Upstream;
 use crate::domain::caller::Caller;
 use crate::domain::key::Environments;
 use crate::domain::plan::Plans;
@@ -20,6 +22,10 @@ use crate::style::Style;
 pub struct Policy {
     /// `[server]`.
     pub server: ServerSettings,
+    /// `[upstream]`, where there is an app behind the gate.
+    pub upstream: Option<Upstream>,
+    /// `[cors]`, where pages of other origins may call.
+    pub cors: Option<CorsSettings>,
     /// `[keys]`.
     pub keys: KeySettings,
     /// `[[plans]]`.
@@ -67,6 +73,8 @@ impl Policy {
 fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let top = Table::top(merged, faults);
     let server = super::server::read(top.table("server"));
+    let upstream = super::upstream::read(top.table("upstream"));
+    let cors = super::cors::read(top.table("cors"));
     let read = super::plans::read(&top);
     let plans = read.as_ref().map(|read| &read.plans);
     let limits = read.as_ref().filter(|read| read.is_whole).map(|read| super::plans::limit_names(&read.plans));
@@ -77,5 +85,15 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let style = super::style::read(&top, merged, faults, read.as_ref(), challenge);
     top.finish();
     let tokens = token::shapes().map_err(|fault| faults.push("", "tollgate", fault)).ok()?;
-    Some(Policy { server: server?, keys: keys?, plans: read?.plans, routes: routes?, style: style?, anonymous: anonymous?, tokens })
+    Some(Policy {
+        server: server?,
+        upstream: upstream?,
+        cors: cors?,
+        keys: keys?,
+        plans: read?.plans,
+        routes: routes?,
+        style: style?,
+        anonymous: anonymous?,
+        tokens,
+    })
 }

@@ -43,6 +43,8 @@ impl fmt::Display for Listen {
 pub struct ServerSettings {
     /// Where to listen.
     pub listen: Listen,
+    /// The permissions of a Unix socket to listen on.
+    pub socket_mode: u32,
     /// The SQLite file.
     pub database: PathBuf,
     /// How the world reaches it; empty: as it listens.
@@ -63,7 +65,7 @@ pub struct ServerSettings {
     pub max_body_bytes: usize,
     /// To send headers, or the next request.
     pub header_timeout: Span,
-    /// For a request in all.
+    /// For the gate, or a handler of our own.
     pub request_timeout: Span,
     /// For requests under way after SIGTERM.
     pub shutdown_timeout: Span,
@@ -77,6 +79,7 @@ pub(super) fn read(table: Table<'_>) -> Option<ServerSettings> {
     let size = |name, least, most| table.number(name, least..=most).map(|number| number as usize);
     // Each is read before any is missed, so that every fault is told.
     let (listen, database) = (table.parsed("listen", Listen::parse), table.parsed("database", database));
+    let socket_mode = table.parsed("socket_mode", socket_mode);
     let (public_url, prefix) = (table.parsed("public_url", public_url), table.parsed("prefix", prefix));
     let (trusted_proxies, require_https) = (table.all_parsed("trusted_proxies", parse_range), table.flag("require_https"));
     let max_connections = size("max_connections", 1, 1_000_000);
@@ -88,6 +91,7 @@ pub(super) fn read(table: Table<'_>) -> Option<ServerSettings> {
     table.finish();
     Some(ServerSettings {
         listen: listen?,
+        socket_mode: socket_mode?,
         database: database?,
         public_url: public_url?,
         prefix: prefix?,
@@ -103,6 +107,11 @@ pub(super) fn read(table: Table<'_>) -> Option<ServerSettings> {
         cached_keys: cached_keys?,
         held_windows: held_windows?,
     })
+}
+
+fn socket_mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| text.len() <= 4 && (0o600..=0o777).contains(mode));
+    mode.ok_or_else(|| format!("'{text}' are no permissions of a socket: write them as chmod does, from 600 to 777"))
 }
 
 fn database(text: &str) -> Result<PathBuf, String> {
