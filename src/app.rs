@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::config::Policy;
 use crate::config::policy::Listen;
 use crate::domain::time::{Span, Timestamp};
+use crate::http::Front;
 use crate::http::server::{Listener, serve};
 use crate::service::Services;
 use crate::store::lock::{self, Lock};
@@ -69,6 +70,8 @@ pub enum Claim {
 pub struct App {
     /// What there is to work with.
     pub services: Arc<Services>,
+    /// What answers requests.
+    pub front: Arc<Front>,
     clockwork: JoinHandle<()>,
     _lock: Lock,
 }
@@ -100,7 +103,8 @@ impl App {
         let services = Arc::new(Services::new(policy, store));
         services.mirror_plans().await.map_err(|error| StartError(error.to_string()))?;
         let clockwork = tokio::spawn(run_clockwork(services.clone()));
-        Ok(Self { services, clockwork, _lock: lock })
+        let front = Arc::new(Front::new(services.clone()));
+        Ok(Self { services, front, clockwork, _lock: lock })
     }
 
     /// Saves everything, gives open leases back and closes the database.
@@ -108,6 +112,7 @@ impl App {
         self.clockwork.abort();
         // What it was just doing is done, or was never begun.
         let _ = self.clockwork.await;
+        drop(self.front);
         let services = self.services;
         let closing = tokio::task::spawn_blocking(move || {
             services.meter.close(Timestamp::now());
@@ -200,9 +205,9 @@ impl Sockets {
     }
 
     /// Serves until told to stop.
-    pub async fn run(self, services: &Arc<Services>, shutdown: watch::Receiver<bool>) {
-        let control = tokio::spawn(serve(services.clone(), self.control, shutdown.clone()));
-        serve(services.clone(), self.public, shutdown).await;
+    pub async fn run(self, front: &Arc<Front>, shutdown: watch::Receiver<bool>) {
+        let control = tokio::spawn(serve(front.clone(), self.control, shutdown.clone()));
+        serve(front.clone(), self.public, shutdown).await;
         if control.await.is_err() {
             tracing::error!("the control socket ended in a panic");
         }

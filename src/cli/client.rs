@@ -53,10 +53,10 @@ impl Client {
             }
             Self::Own(app) => {
                 let request = request.map(|body| body.map_err(|never| match never {}).boxed());
-                let response = crate::http::handle(&app.services, request, Peer::Control).await;
+                let response = crate::http::handle(&app.front, request, Peer::Control).await;
                 let status = response.status();
-                let Ok(collected) = response.into_body().collect().await;
-                (status, collected.to_bytes())
+                let failed = |fault| Failure::Failed(format!("the answer did not come whole: {fault}"));
+                (status, response.into_body().collect().await.map_err(failed)?.to_bytes())
             }
         };
         let answer = if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };

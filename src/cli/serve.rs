@@ -44,7 +44,7 @@ pub async fn run(policy: Arc<Policy>, config: Option<&Path>, output: &Output) ->
     } else if is_first {
         output.print(&what_next(&policy, config, &address));
     }
-    sockets.run(&app.services, stopping).await;
+    sockets.run(&app.front, stopping).await;
     stopper.abort();
     app.close().await;
     tracing::info!("stopped; everything is saved");

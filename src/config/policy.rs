@@ -9,7 +9,7 @@ pub use super::keys::{KeySettings, Range};
 use super::reader::Table;
 pub use super::server::{Listen, ServerSettings};
 use super::source::Merged;
-use super::upstream::Upstream;
+use super::upstream::UpstreamSettings;
 use crate::domain::caller::Caller;
 use crate::domain::key::Environments;
 use crate::domain::plan::Plans;
@@ -23,7 +23,7 @@ pub struct Policy {
     /// `[server]`.
     pub server: ServerSettings,
     /// `[upstream]`, where there is an app behind the gate.
-    pub upstream: Option<Upstream>,
+    pub upstream: Option<UpstreamSettings>,
     /// `[cors]`, where pages of other origins may call.
     pub cors: Option<CorsSettings>,
     /// `[keys]`.

@@ -72,7 +72,7 @@ impl Refund {
 
 /// The app behind the gate.
 #[derive(Clone, Debug)]
-pub struct Upstream {
+pub struct UpstreamSettings {
     /// Where it is.
     pub target: Target,
     /// Whether it gets to see the credential.
@@ -96,7 +96,7 @@ pub struct Upstream {
 }
 
 /// The inner `None`: there is no app.
-pub(super) fn read(table: Table<'_>) -> Option<Option<Upstream>> {
+pub(super) fn read(table: Table<'_>) -> Option<Option<UpstreamSettings>> {
     let target = table.parsed("url", |text| if text.is_empty() { Ok(None) } else { Target::parse(text).map(Some) });
     let pass_credential = table.flag("pass_credential");
     let drop_headers =
@@ -110,7 +110,7 @@ pub(super) fn read(table: Table<'_>) -> Option<Option<Upstream>> {
     let (pass_credential, drop_headers, refund) = (pass_credential?, drop_headers?, refund?);
     let (connect_timeout, response_timeout, idle_timeout) = (connect_timeout?, response_timeout?, idle_timeout?);
     let (max_idle, keep_alive, max_body_bytes) = (max_idle?, keep_alive?, Some(max_body_bytes?).filter(|most| *most > 0));
-    Some(target?.map(|target| Upstream {
+    Some(target?.map(|target| UpstreamSettings {
         target,
         pass_credential,
         drop_headers,

@@ -17,6 +17,17 @@ pub struct Balance {
     pub period: Timestamp,
 }
 
+/// What a charge took, so that it can be put back where it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paid {
+    /// Of the plan's tokens.
+    pub plan_tokens: i64,
+    /// Of the bonus tokens.
+    pub bonus_tokens: i64,
+    /// The billing month of those plan tokens.
+    pub period: Timestamp,
+}
+
 impl Balance {
     /// A new account's.
     pub const fn opening(now: Timestamp, monthly_tokens: i64) -> Self {
@@ -50,6 +61,22 @@ impl Balance {
     pub fn credited(self, tokens: i64) -> Option<Self> {
         let bonus_tokens = self.bonus_tokens.checked_add(tokens).filter(|sum| *sum <= MOST)?;
         Some(Self { bonus_tokens, ..self })
+    }
+
+    /// With what a charge took put back. Plan tokens of a month that is over are not: they do not carry over.
+    #[must_use]
+    pub fn refunded(self, paid: Paid) -> Self {
+        let plan_tokens = if paid.period == self.period { self.plan_tokens.saturating_add(paid.plan_tokens) } else { self.plan_tokens };
+        Self { plan_tokens, bonus_tokens: self.bonus_tokens.saturating_add(paid.bonus_tokens), ..self }
+    }
+
+    /// What a charge took that made this of `before`.
+    pub const fn paid_from(self, before: Self) -> Paid {
+        Paid {
+            plan_tokens: before.plan_tokens - self.plan_tokens,
+            bonus_tokens: before.bonus_tokens - self.bonus_tokens,
+            period: self.period,
+        }
     }
 
     /// The whole of it made exactly `total`: plan tokens stay as far as they fit.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::key::LONGEST;
 
@@ -129,6 +129,50 @@ pub fn read<'a>(carriers: &[Carrier], headers: &'a HeaderMap, query: Option<&'a 
         }
     }
     found
+}
+
+/// Takes away what the carriers hold, as far as it is ours. Answers the query that is left, byte for byte but for that.
+pub fn remove(carriers: &[Carrier], headers: &mut HeaderMap, query: Option<String>, is_ours: impl Fn(&str) -> bool) -> Option<String> {
+    let ours = |found: Found<'_>, value: &HeaderValue| match found {
+        Found::Credential(text) => is_ours(&text),
+        Found::Unreadable | Found::Nothing => value.to_str().is_ok_and(&is_ours),
+    };
+    if carriers.iter().any(Carrier::is_authorization) {
+        retain(headers, &AUTHORIZATION, |value| {
+            !ours(value.to_str().map_or(Found::Unreadable, |text| authorization(carriers, text)), value)
+        });
+    }
+    let mut left = query;
+    for carrier in carriers {
+        match carrier {
+            Carrier::Header(name) => {
+                retain(headers, name, |value| {
+                    !ours(value.to_str().map_or(Found::Unreadable, |text| Found::credential(text.trim().into())), value)
+                });
+            }
+            Carrier::Query(name) => {
+                let keeps = |pair: &&str| {
+                    form_urlencoded::parse(pair.as_bytes()).next().is_none_or(|(key, value)| key != *name || !is_ours(&value))
+                };
+                left = left.map(|query| query.split('&').filter(keeps).collect::<Vec<_>>().join("&")).filter(|query| !query.is_empty());
+            }
+            _ => {}
+        }
+    }
+    left
+}
+
+/// Keeps some of the values of a header.
+fn retain(headers: &mut HeaderMap, name: &HeaderName, keeps: impl Fn(&HeaderValue) -> bool) {
+    let http::header::Entry::Occupied(entry) = headers.entry(name) else { return };
+    let (kept, before): (Vec<_>, usize) = (entry.iter().filter(|value| keeps(value)).cloned().collect(), entry.iter().count());
+    if kept.len() == before {
+        return;
+    }
+    entry.remove_entry_mult();
+    for value in kept {
+        headers.append(name, value);
+    }
 }
 
 /// `Authorization` with the scheme of a carrier; with any other it cannot be read.

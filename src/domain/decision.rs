@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::balance::Paid;
 use super::caller::Caller;
 use super::limit::Limit;
 use super::time::Timestamp;
@@ -43,6 +44,8 @@ pub struct Decision {
     pub cost: u64,
     /// What it cost in tokens.
     pub tokens: u64,
+    /// Where those tokens were taken from, once they were.
+    pub paid: Option<Paid>,
     /// When it was decided.
     pub at: Timestamp,
 }
@@ -50,7 +53,7 @@ pub struct Decision {
 impl Decision {
     /// A verdict about nobody.
     pub fn of_nobody(verdict: Verdict, at: Timestamp) -> Self {
-        Self { verdict, caller: None, standings: SmallVec::new(), deciding: None, balance: None, cost: 0, tokens: 0, at }
+        Self { verdict, caller: None, standings: SmallVec::new(), deciding: None, balance: None, cost: 0, tokens: 0, paid: None, at }
     }
 
     /// The limit that a standing is of.

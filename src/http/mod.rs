@@ -1,13 +1,17 @@
 //! HTTP: the accept loop with its bounds, the routes as a table, and handlers as thin as they can be.
 
+mod cors;
 pub mod endpoints;
 mod fields;
 pub mod forwarded;
+mod front;
 mod handlers;
 pub mod peer;
 pub mod request;
 pub mod response;
 pub mod server;
+mod upstream;
 pub mod views;
 
+pub use front::Front;
 pub use server::handle;

@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 
 use super::forwarded::is_trusted;
+use super::front::Front;
 use super::peer::Peer;
 use super::response::REQUEST_ID;
 use crate::domain::error::{Error, Result};
@@ -37,6 +38,8 @@ impl std::error::Error for BodyFault {}
 pub struct Call {
     /// What there is to work with.
     pub services: Arc<Services>,
+    /// The app behind the gate, and whose pages may call.
+    pub front: Arc<Front>,
     /// Its head.
     pub parts: Parts,
     /// Its body.

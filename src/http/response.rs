@@ -1,17 +1,64 @@
 //! The one place in which responses are built.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use http_body_util::Full;
+use hyper::body::{Body, Frame, SizeHint};
 use serde_json::{Value, json};
 
+use super::request::BodyFault;
+use super::upstream::download::Download;
 use crate::domain::decision::Decision;
 use crate::domain::error::Error;
 use crate::style::Answer;
 
-/// A response, whole.
-pub type Response = http::Response<Full<Bytes>>;
+/// A response.
+pub type Response = http::Response<ResponseBody>;
+
+/// A response's body.
+#[derive(Debug)]
+pub enum ResponseBody {
+    /// Ours: whole.
+    Whole(Full<Bytes>),
+    /// The app's: as it comes.
+    Passing(Box<Download>),
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        match self.get_mut() {
+            Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
+            Self::Passing(body) => Pin::new(&mut **body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) => body.is_end_stream(),
+            Self::Passing(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Passing(body) => body.size_hint(),
+        }
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for ResponseBody {
+    fn from(bytes: T) -> Self {
+        Self::Whole(Full::new(bytes.into()))
+    }
+}
 
 /// Tells every response from every other; quoted in logs and error bodies.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -27,7 +74,7 @@ pub fn json(status: StatusCode, value: &Value) -> Response {
 
 /// No content.
 pub fn empty(status: StatusCode) -> Response {
-    let mut response = Response::new(Full::default());
+    let mut response = Response::new(Bytes::new().into());
     *response.status_mut() = status;
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
@@ -37,7 +84,7 @@ pub fn empty(status: StatusCode) -> Response {
 fn typed(status: StatusCode, content_type: HeaderValue, body: String) -> Response {
     let mut response = empty(status);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
-    *response.body_mut() = Full::new(body.into());
+    *response.body_mut() = body.into();
     response
 }
 
@@ -45,7 +92,7 @@ fn typed(status: StatusCode, content_type: HeaderValue, body: String) -> Respons
 pub fn styled(answer: Answer) -> Response {
     let mut response = empty(answer.status);
     response.headers_mut().extend(answer.headers);
-    *response.body_mut() = Full::new(answer.body);
+    *response.body_mut() = answer.body.into();
     response
 }
 

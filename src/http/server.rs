@@ -1,5 +1,6 @@
 //! From a connection to a response: the accept loop with every bound and time-out, and the one function that every request goes through.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,23 +10,21 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
 use super::endpoints::{self, Access, Matched};
+use super::front::Front;
 use super::handlers::gate;
 use super::peer::Peer;
 use super::request::{Body, BodyFault, Call, Unreadable, request_id};
 use super::response::{self, Response};
 use super::views::with_request_id;
-use crate::domain::decision::Decision;
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::path::normalise;
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::Verdict;
 use crate::service::Services;
 
 /// A socket to accept on.
@@ -59,10 +58,12 @@ const OTHER_FILES: u64 = 64;
 const LAST_COMMANDS: Duration = Duration::from_millis(50);
 
 /// Accepts until the shutdown, then lets what is under way finish.
-pub async fn serve(services: Arc<Services>, listener: Listener, mut shutdown: watch::Receiver<bool>) {
-    let settings = &services.policy.server;
-    let places = Arc::new(Semaphore::new(within_open_files(settings.max_connections)));
-    let graceful = GracefulShutdown::new();
+pub async fn serve(front: Arc<Front>, listener: Listener, mut shutdown: watch::Receiver<bool>) {
+    let settings = &front.services.policy.server;
+    // Each connection may need another one to the app.
+    let files = if front.upstream.is_some() { 2 } else { 1 };
+    let places = Arc::new(Semaphore::new(within_open_files(settings.max_connections, files)));
+    let graceful = Graceful::new();
     let patience = settings.shutdown_timeout.as_duration();
     loop {
         // A place first: beyond the bound, connections wait in the kernel's own queue.
@@ -70,18 +71,13 @@ pub async fn serve(services: Arc<Services>, listener: Listener, mut shutdown: wa
             place = places.clone().acquire_owned() => place,
             _ = shutdown.wait_for(|stopping| *stopping) => break,
         };
-        let Ok(place) = place else { break };
+        let Ok(place) = place.map(|place| Place(Arc::new(Some(place)))) else { break };
         let accepted = tokio::select! {
-            accepted = accept(&listener, &services, &graceful) => accepted,
+            accepted = accept(&listener, &front, &graceful, place) => accepted,
             _ = shutdown.wait_for(|stopping| *stopping) => break,
         };
         match accepted {
-            Ok(Some(connection)) => {
-                tokio::spawn(async move {
-                    connection.await;
-                    drop(place);
-                });
-            }
+            Ok(Some(connection)) => drop(tokio::spawn(connection)),
             Ok(None) => {}
             Err(error) => {
                 tracing::warn!("a connection could not be accepted: {error}");
@@ -90,22 +86,22 @@ pub async fn serve(services: Arc<Services>, listener: Listener, mut shutdown: wa
         }
     }
     if let Listener::Control { path, .. } = &listener {
-        linger(&listener, path, &services, &graceful).await;
+        linger(&listener, path, &front, &graceful).await;
     }
     drop(listener);
-    if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(patience, graceful.shut_down()).await.is_err() {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
 }
 
 /// As many connections as there may be open files, so that a flood of them leaves room for everything else.
-fn within_open_files(connections: usize) -> usize {
-    let wanted = connections as u64 + OTHER_FILES;
+fn within_open_files(connections: usize, files: u64) -> usize {
+    let wanted = connections as u64 * files + OTHER_FILES;
     let may_open = rlimit::increase_nofile_limit(wanted).unwrap_or(wanted);
     if may_open >= wanted {
         return connections;
     }
-    let fits = may_open.saturating_sub(OTHER_FILES).max(1);
+    let fits = (may_open.saturating_sub(OTHER_FILES) / files).max(1);
     tracing::warn!(
         "this process may open {may_open} files, so {fits} connections at once and not {connections}: raise ulimit -n (LimitNOFILE)"
     );
@@ -113,26 +109,30 @@ fn within_open_files(connections: usize) -> usize {
 }
 
 /// A command that has connected already is still served: the socket goes first, then whoever waits at it is let in.
-async fn linger(listener: &Listener, path: &std::path::Path, services: &Arc<Services>, graceful: &GracefulShutdown) {
+async fn linger(listener: &Listener, path: &std::path::Path, front: &Arc<Front>, graceful: &Graceful) {
     if let Err(error) = std::fs::remove_file(path) {
         tracing::warn!("{} could not be taken away: {error}", path.display());
     }
-    while let Ok(Ok(connection)) = tokio::time::timeout(LAST_COMMANDS, accept(listener, services, graceful)).await {
+    while let Ok(Ok(connection)) = tokio::time::timeout(LAST_COMMANDS, accept(listener, front, graceful, Place::default())).await {
         connection.map(tokio::spawn);
     }
 }
 
 type Connection = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
-async fn accept(listener: &Listener, services: &Arc<Services>, graceful: &GracefulShutdown) -> std::io::Result<Option<Connection>> {
+/// A connection's place among those that may be open at once; whoever holds one takes it up.
+#[derive(Clone, Debug, Default)]
+pub struct Place(#[expect(dead_code, reason = "held, never read")] Arc<Option<OwnedSemaphorePermit>>);
+
+async fn accept(listener: &Listener, front: &Arc<Front>, graceful: &Graceful, place: Place) -> std::io::Result<Option<Connection>> {
     Ok(match listener {
         Listener::Tcp(socket) => {
             let (stream, address) = socket.accept().await?;
             // Small answers go out at once.
             stream.set_nodelay(true)?;
-            Some(converse(stream, Peer::Tcp(address), services, graceful))
+            Some(converse(stream, Peer::Tcp(address), front, graceful, place))
         }
-        Listener::Unix(socket) => Some(converse(socket.accept().await?.0, Peer::Unix, services, graceful)),
+        Listener::Unix(socket) => Some(converse(socket.accept().await?.0, Peer::Unix, front, graceful, place)),
         Listener::Control { socket, owner, .. } => {
             let (stream, _) = socket.accept().await?;
             let uid = stream.peer_cred()?.uid();
@@ -140,17 +140,17 @@ async fn accept(listener: &Listener, services: &Arc<Services>, graceful: &Gracef
                 tracing::warn!("user {uid} was turned away from the control socket");
                 return Ok(None);
             }
-            Some(converse(stream, Peer::Control, services, graceful))
+            Some(converse(stream, Peer::Control, front, graceful, place))
         }
     })
 }
 
-fn converse<S>(stream: S, peer: Peer, services: &Arc<Services>, graceful: &GracefulShutdown) -> Connection
+fn converse<S>(stream: S, peer: Peer, front: &Arc<Front>, graceful: &Graceful, place: Place) -> Connection
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let settings = &services.policy.server;
-    let services = services.clone();
+    let settings = &front.services.policy.server;
+    let front = front.clone();
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(settings.request_timeout.as_duration()));
     let connection = http1::Builder::new()
@@ -162,17 +162,51 @@ where
         .max_buf_size(settings.max_header_bytes)
         .serve_connection(
             TokioIo::new(Box::pin(stream)),
-            service_fn(move |request: Request<Incoming>| {
-                let services = services.clone();
-                async move { Ok::<_, std::convert::Infallible>(handle(&services, request.map(boxed), peer).await) }
+            service_fn(move |mut request: Request<Incoming>| {
+                let front = front.clone();
+                request.extensions_mut().insert(place.clone());
+                async move { Ok::<_, std::convert::Infallible>(handle(&front, request.map(boxed), peer).await) }
             }),
-        );
-    let connection = graceful.watch(connection);
+        )
+        .with_upgrades();
+    let mut stopping = graceful.watch();
     Box::pin(async move {
-        if let Err(error) = connection.await {
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            () = until(&mut stopping) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
             tracing::debug!("a connection ended: {error}");
         }
     })
+}
+
+async fn until(stopping: &mut watch::Receiver<bool>) {
+    // An end of the sender is one, too.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+/// Tells connections to finish what is under way, and waits for them. One that was switched to another protocol is none any more.
+struct Graceful(watch::Sender<bool>);
+
+impl Graceful {
+    fn new() -> Self {
+        Self(watch::Sender::new(false))
+    }
+
+    /// For a connection, as long as it lives.
+    fn watch(&self) -> watch::Receiver<bool> {
+        self.0.subscribe()
+    }
+
+    async fn shut_down(self) {
+        self.0.send_replace(true);
+        self.0.closed().await;
+    }
 }
 
 fn boxed(body: Incoming) -> Body {
@@ -180,20 +214,22 @@ fn boxed(body: Incoming) -> Body {
 }
 
 /// Answers one request: tollgate's own paths by their table, every other path by the gate.
-pub async fn handle(services: &Arc<Services>, request: Request<Body>, peer: Peer) -> Response {
-    let now = Timestamp::now();
+pub async fn handle(front: &Arc<Front>, request: Request<Body>, peer: Peer) -> Response {
+    let (now, services) = (Timestamp::now(), &front.services);
     let (parts, body) = request.into_parts();
     let request_id = request_id(peer, &parts, services, now);
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-    let call = Call { services: services.clone(), parts, body, peer, request_id: request_id.clone(), now, id: String::new() };
-    let patience = services.policy.server.request_timeout.as_duration();
-    let response = match tokio::time::timeout(patience, route(call, &path)).await {
-        Ok(response) => response,
-        Err(_) => {
-            tracing::error!(request_id, "{} took too long", without_secrets(services, &method, &path));
-            too_long(services, &path, &request_id, now)
-        }
+    let call = Call {
+        services: services.clone(),
+        front: front.clone(),
+        parts,
+        body,
+        peer,
+        request_id: request_id.clone(),
+        now,
+        id: String::new(),
     };
+    let response = route(call, &path).await;
     tracing::debug!(request_id, status = response.status().as_u16(), "{}", without_secrets(services, &method, &path));
     with_request_id(response, &request_id)
 }
@@ -217,21 +253,24 @@ fn discreet(services: &Services, error: Error) -> Error {
     Error::Invalid(faults.collect())
 }
 
-/// What is told of a request that could not be answered in time.
-fn too_long(services: &Services, path: &str, request_id: &str, now: Timestamp) -> Response {
-    if own_path(path, &services.policy.server.prefix).is_some() {
-        return response::problem(StatusCode::SERVICE_UNAVAILABLE, "This took too long. Try again.", Vec::new(), request_id);
-    }
-    response::styled(services.policy.style.answer(&Decision::of_nobody(Verdict::Unavailable, now), request_id))
-}
-
-async fn route(mut call: Call, path: &str) -> Response {
+async fn route(call: Call, path: &str) -> Response {
     // At the control socket there is nothing else, whatever the prefix was when the command line read its config.
     let prefix = if call.peer == Peer::Control { "" } else { call.services.policy.server.prefix.as_str() };
     let own = own_path(path, prefix);
     let Some(own) = own else { return gate::gate(call).await };
+    let (request_id, method) = (call.request_id.clone(), call.parts.method.clone());
+    let services = call.services.clone();
+    let patience = services.policy.server.request_timeout.as_duration();
+    tokio::time::timeout(patience, own_answer(call, &own)).await.unwrap_or_else(|_| {
+        tracing::error!(request_id, "{} took too long", without_secrets(&services, &method, path));
+        response::problem(StatusCode::SERVICE_UNAVAILABLE, "This took too long. Try again.", Vec::new(), &request_id)
+    })
+}
+
+/// What one of tollgate's own paths answers.
+async fn own_answer(mut call: Call, own: &str) -> Response {
     let request_id = call.request_id.clone();
-    let (endpoint, id) = match endpoints::find(&call.parts.method, &own) {
+    let (endpoint, id) = match endpoints::find(&call.parts.method, own) {
         Matched::Endpoint(endpoint, id) => (endpoint, id),
         Matched::WrongMethod(methods) => return wrong_method(&methods.join(", "), &request_id),
         Matched::Nothing => return response::problem(StatusCode::NOT_FOUND, "There is nothing at this path.", Vec::new(), &request_id),

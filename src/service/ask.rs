@@ -23,6 +23,8 @@ pub struct Ask<'a> {
     pub client: Result<Option<IpAddr>, Ambiguous>,
     /// Whether the client spoke HTTPS; `None` where that does not matter.
     pub is_https: Option<Result<bool, Ambiguous>>,
+    /// Whether a browser asks what a page may send (Fetch standard): such a request never carries a credential.
+    pub is_preflight: bool,
     /// What the asker wants beyond the route.
     pub wants: Wants<'a>,
     /// What to do about it.

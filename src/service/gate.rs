@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use tokio::sync::futures::Notified;
 
 use super::ask::{Ask, Credential, Mode, Wants};
+use super::meter::Tally;
 use super::meter::subject::{State, Subject, SubjectId};
 use super::{Services, slot_of};
 use crate::domain::address;
@@ -55,12 +56,22 @@ impl Services {
     pub async fn decide(&self, ask: &Ask<'_>, now: Timestamp) -> Decision {
         let (decision, subject) = self.judge(ask, now).await;
         if ask.mode == Mode::Charge {
-            match subject {
-                Some(subject) => self.meter.tally(&subject, decision.verdict, now),
-                None => self.meter.tally_nobody(decision.verdict),
-            }
+            self.meter.tally(subject.as_ref(), decision.verdict, now);
         }
         decision
+    }
+
+    /// Decides about one request that is then passed on. It is counted with what becomes of it in the end.
+    pub async fn decide_first(&self, ask: &Ask<'_>, now: Timestamp) -> (Decision, Tally) {
+        let (decision, subject) = self.judge(ask, now).await;
+        let tally = Tally { meter: self.meter.clone(), subject, verdict: decision.verdict, at: now };
+        (decision, tally)
+    }
+
+    /// A request that was turned away before it was looked at.
+    pub fn turned_away(&self, verdict: Verdict, now: Timestamp) -> Decision {
+        self.meter.tally(None, verdict, now);
+        Decision::of_nobody(verdict, now)
     }
 
     /// The verdict, and whose statistics it belongs to.
@@ -77,7 +88,7 @@ impl Services {
             return nobody(Verdict::Misplaced);
         }
         let route = path.map(|path| &**self.policy.routes.of(ask.method, &path)).filter(|_| ask.mode != Mode::WhoAmI);
-        let is_open = route.is_some_and(|route| route.open);
+        let is_open = ask.is_preflight || route.is_some_and(|route| route.open);
         let found = match self.find(ask, now).await {
             Ok(found) => found,
             // A bad credential does not refuse on a path that needs none.
@@ -116,7 +127,7 @@ impl Services {
         if known.is_none() && price.tokens > 0 {
             return nobody(Verdict::Missing);
         }
-        match self.counted(&caller, known.as_deref(), client, now).await {
+        match self.counted(&caller, known.as_deref().map(|known| (&known.key, &known.account)), client, now).await {
             Ok(counted) => self.charge(&mut decision, &counted, &price, ask).await,
             Err(error) => {
                 tracing::error!(request_id = ask.request_id, "what limits remember could not be read: {error}");
@@ -127,9 +138,15 @@ impl Services {
     }
 
     /// Whom a request is counted for. An address of which nothing is in memory is read first.
-    async fn counted(&self, caller: &Caller, known: Option<&Known>, client: Option<IpAddr>, now: Timestamp) -> Result<Counted> {
-        let of_key = known.filter(|_| caller.counts_by(Count::Key)).map(|known| known.key.clone());
-        let of_account = known.filter(|_| caller.counts_by(Count::Account)).map(|known| known.account.clone());
+    pub(super) async fn counted(
+        &self,
+        caller: &Caller,
+        known: Option<(&Arc<Subject>, &Arc<Subject>)>,
+        client: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Counted> {
+        let of_key = known.filter(|_| caller.counts_by(Count::Key)).map(|(key, _)| key.clone());
+        let of_account = known.filter(|_| caller.counts_by(Count::Account)).map(|(_, account)| account.clone());
         let mut of_address = None;
         if caller.counts_by(Count::Address) {
             // Clients whose address nobody told are counted together.
@@ -138,7 +155,7 @@ impl Services {
             self.meter.load(&subject).await?;
             of_address = Some(subject);
         }
-        Ok(Counted { subjects: [of_key, of_account, of_address], account: known.map(|known| known.account.clone()) })
+        Ok(Counted { subjects: [of_key, of_account, of_address], account: known.map(|(_, account)| account.clone()) })
     }
 
     /// A key of this server anywhere in a query string, in any parameter that is no carrier, also where it is encoded twice.
@@ -286,8 +303,8 @@ impl Services {
         let Some(account) = &caller.account else { return };
         let charged = self.take_tokens(&account.id, price.tokens_signed(), decision.at).await;
         match charged {
-            Ok(balance) => {
-                decision.balance = Some(balance.total());
+            Ok((balance, paid)) => {
+                (decision.balance, decision.paid) = (Some(balance.total()), Some(paid));
                 return;
             }
             Err(Error::NoBalance) => decision.verdict = Verdict::NoBalance,
@@ -296,16 +313,24 @@ impl Services {
                 decision.verdict = Verdict::Unavailable;
             }
         }
+        self.give_back_limits(decision, caller, counted, decision.at);
+    }
+
+    /// Gives limits back what a decision charged them, and tells anew how they stand.
+    pub(super) fn give_back_limits(&self, decision: &mut Decision, caller: &Caller, counted: &Counted, now: Timestamp) {
         let mut states = counted.lock();
-        for standing in decision.standings.iter().filter(|standing| !standing.exceeded) {
+        for standing in &mut decision.standings {
             let limit = &caller.limits[standing.limit];
-            if let Some(state) = &mut states[limit.count as usize] {
-                let slot = state.window(limit);
-                slot.window.give_back(limit, price.of(limit), decision.at);
+            let Some(state) = &mut states[limit.count as usize] else { continue };
+            let slot = state.window(limit);
+            // A window that is full again since has forgotten the charge.
+            if standing.is_drawn_on && !standing.exceeded && now < standing.reset {
+                slot.window.give_back(limit, limit.price(decision.cost, decision.tokens), decision.at);
                 slot.is_saved = false;
             }
+            let after = slot.window.look(limit, 0, now);
+            (standing.remaining, standing.reset) = (after.remaining, after.reset);
         }
-        look_at_all(decision, caller, &mut states, &Price { cost: 0, tokens: 0, ..*price });
         decision.deciding = tightest(decision, caller);
         self.list_changed(states, counted);
     }
@@ -335,7 +360,7 @@ type States<'a> = [Option<MutexGuard<'a, State>>; COUNTS];
 type Leases = SmallVec<[(usize, Lease); 2]>;
 
 /// The subjects that a request is counted for, by [`Count`]; locked in this order, always.
-struct Counted {
+pub(super) struct Counted {
     subjects: [Option<Arc<Subject>>; COUNTS],
     /// Where the balance is, whether or not any limit counts by account.
     account: Option<Arc<Subject>>,

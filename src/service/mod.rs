@@ -8,6 +8,7 @@ pub mod gate;
 pub mod keys;
 pub mod limits;
 pub mod meter;
+mod refund;
 pub mod tokens;
 
 use std::sync::Arc;

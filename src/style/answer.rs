@@ -43,6 +43,15 @@ impl Style {
         Answer { status: refusal.status, headers, body: body.into() }
     }
 
+    /// The names of all headers that it ever sets, each once.
+    pub fn header_names(&self) -> Vec<HeaderName> {
+        let refusals = self.refusals().flat_map(|refusal| &refusal.headers);
+        let mut names: Vec<HeaderName> = self.headers.iter().chain(refusals).map(|header| header.name.clone()).collect();
+        names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        names.dedup();
+        names
+    }
+
     /// The message of a verdict alone.
     pub fn message(&self, decision: &Decision, request_id: &str) -> String {
         if decision.verdict == Verdict::Ok {

@@ -5,6 +5,7 @@ use ipnet::IpNet;
 
 use crate::domain::decision::Decision;
 use crate::domain::path::split;
+use crate::http::cors::is_preflight;
 use crate::http::forwarded::{client, is_trusted, one};
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
@@ -61,6 +62,7 @@ async fn decide(call: &Call) -> Decision {
         credential: Credential::In(headers),
         client: client.address,
         is_https: Some(client.is_https),
+        is_preflight: is_preflight(method, headers),
         wants: Wants::default(),
         mode: Mode::Charge,
     };

@@ -1,37 +1,128 @@
-//! The gate itself: every path that is not tollgate's own.
+//! Every path that is not tollgate's own: what passes is passed on to the app, or told in its place.
 
 use http::StatusCode;
 
+use crate::config::upstream::Refund;
 use crate::domain::decision::Decision;
 use crate::domain::verdict::Verdict;
+use crate::http::cors::is_preflight;
 use crate::http::forwarded::client;
 use crate::http::request::Call;
 use crate::http::response::{self, Response};
+use crate::http::upstream::Upstream;
+use crate::http::upstream::trouble::{Kind, Trouble};
 use crate::http::views;
 use crate::service::ask::{Ask, Credential, Mode, Wants};
+use crate::service::meter::Tally;
 
-/// Decides about the request as it came, and answers for itself.
+/// Decides about the request as it came.
 pub async fn gate(call: Call) -> Response {
-    let decision = decide(&call, Mode::Charge).await;
-    answer(&call, &decision)
+    let front = call.front.clone();
+    let Some(cors) = &front.cors else { return pass_or_refuse(call).await };
+    let asked = call.parts.headers.clone();
+    let mut response = pass_or_refuse(call).await;
+    cors.tell(&asked, response.headers_mut());
+    response
+}
+
+async fn pass_or_refuse(call: Call) -> Response {
+    let front = call.front.clone();
+    if let Some(upstream) = &front.upstream
+        && is_too_large(&call, upstream)
+    {
+        return refuse(&call, &call.services.turned_away(Verdict::TooLarge, call.now));
+    }
+    let (decision, tally) = match in_time(&call, call.services.decide_first(&ask(&call, Mode::Charge), call.now)).await {
+        Some(decided) => decided,
+        None => return refuse(&call, &call.services.turned_away(Verdict::Unavailable, call.now)),
+    };
+    if !decision.verdict.passes() {
+        return refuse(&call, &decision);
+    }
+    match (&front.cors, &front.upstream) {
+        (Some(cors), _) if is_preflight(call.parts.method.as_str(), &call.parts.headers) => cors.answer_preflight(&call.parts.headers),
+        (_, Some(upstream)) => pass_on(call, upstream, decision, tally).await,
+        (_, None) => answer(&call, &decision),
+    }
 }
 
 /// What the gate makes of a request as it came.
 pub async fn decide(call: &Call, mode: Mode) -> Decision {
-    let uri = &call.parts.uri;
-    let client = client(call.peer, &call.parts.headers, &call.services.policy.server.trusted_proxies);
-    let ask = Ask {
+    call.services.decide(&ask(call, mode), call.now).await
+}
+
+fn ask(call: &Call, mode: Mode) -> Ask<'_> {
+    let (uri, headers) = (&call.parts.uri, &call.parts.headers);
+    let client = client(call.peer, headers, &call.services.policy.server.trusted_proxies);
+    let method = call.parts.method.as_str();
+    Ask {
         request_id: &call.request_id,
-        method: call.parts.method.as_str(),
+        method,
         path: Some(uri.path()),
         query: uri.query(),
-        credential: Credential::In(&call.parts.headers),
+        credential: Credential::In(headers),
         client: client.address,
         is_https: Some(client.is_https),
+        is_preflight: is_preflight(method, headers),
         wants: Wants::default(),
         mode,
+    }
+}
+
+/// A decision that takes too long is none.
+async fn in_time<T>(call: &Call, deciding: impl Future<Output = T>) -> Option<T> {
+    let decided = tokio::time::timeout(call.services.policy.server.request_timeout.as_duration(), deciding).await.ok();
+    if decided.is_none() {
+        tracing::error!(request_id = call.request_id, "the gate took too long to decide");
+    }
+    decided
+}
+
+/// A body that says it is over the bound costs nothing.
+fn is_too_large(call: &Call, upstream: &Upstream) -> bool {
+    let length = call.parts.headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    length.zip(upstream.settings.max_body_bytes).is_some_and(|(length, most)| length > most)
+}
+
+/// Brings back the app's answer with the style's headers; where there is none, what the style says of that.
+async fn pass_on(call: Call, upstream: &Upstream, mut decision: Decision, mut tally: Tally) -> Response {
+    let (services, request_id) = (call.services.clone(), call.request_id.clone());
+    let address = client(call.peer, &call.parts.headers, &services.policy.server.trusted_proxies).address.ok().flatten();
+    let failed = |decision| async {
+        let mut decision: Decision = decision;
+        if let Err(error) = services.refund(&mut decision, address, crate::domain::time::Timestamp::now()).await {
+            tracing::error!(request_id, "what a failed request was charged could not be given back: {error}");
+        }
+        decision
     };
-    call.services.decide(&ask, call.now).await
+    match upstream.ask(call, &decision).await {
+        Ok(mut response) => {
+            if response.status().is_server_error() && upstream.settings.refund >= Refund::Errors {
+                decision = failed(decision).await;
+            }
+            response.headers_mut().extend(services.policy.style.answer(&decision, &request_id).headers);
+            response
+        }
+        Err(Trouble { kind, detail }) => {
+            tracing::error!(request_id, "{kind}: {detail}");
+            if upstream.settings.refund >= kind.refunded_from() {
+                decision = failed(decision).await;
+            }
+            let Some(verdict) = kind.verdict() else { return client_failed(kind, &request_id) };
+            (decision.verdict, tally.verdict) = (verdict, verdict);
+            response::styled(services.policy.style.answer(&decision, &request_id))
+        }
+    }
+}
+
+/// Whose connection has failed hardly reads this any more.
+fn client_failed(kind: Kind, request_id: &str) -> Response {
+    let status = if kind == Kind::ClientStalled { StatusCode::REQUEST_TIMEOUT } else { StatusCode::BAD_REQUEST };
+    response::problem(status, "The body did not come whole.", Vec::new(), request_id)
+}
+
+fn refuse(call: &Call, decision: &Decision) -> Response {
+    response::styled(call.services.policy.style.answer(decision, &call.request_id))
 }
 
 /// A pass is told as `verify` tells it, with the identity; a refusal as the style tells it, whole.

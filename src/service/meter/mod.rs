@@ -26,6 +26,22 @@ const SHARDS: usize = 64;
 const IDLE: Span = Span::from_secs(60);
 const IDLE_WHEN_FULL: Span = Span::from_secs(15);
 
+/// A verdict that is still to be counted: when this goes, whichever way the request ends.
+#[derive(Debug)]
+pub struct Tally {
+    pub(super) meter: Arc<Meter>,
+    pub(super) subject: Option<Arc<Subject>>,
+    /// What it will be counted as.
+    pub verdict: Verdict,
+    pub(super) at: Timestamp,
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        self.meter.tally(self.subject.as_ref(), self.verdict, self.at);
+    }
+}
+
 /// One part of the registry.
 type Shard = HashMap<SubjectId, Arc<Subject>>;
 
@@ -94,8 +110,12 @@ impl Meter {
         lock(&self.listed[shard]).push(subject.clone());
     }
 
-    /// Counts a verdict about somebody.
-    pub fn tally(&self, subject: &Arc<Subject>, verdict: Verdict, now: Timestamp) {
+    /// Counts a verdict, about somebody or nobody.
+    pub fn tally(&self, subject: Option<&Arc<Subject>>, verdict: Verdict, now: Timestamp) {
+        let Some(subject) = subject else {
+            self.of_nobody[verdict as usize].fetch_add(1, Ordering::Relaxed);
+            return;
+        };
         let mut state = subject.lock();
         state.tally(verdict);
         if verdict.passes() {
@@ -106,11 +126,6 @@ impl Meter {
         if newly {
             self.list(subject);
         }
-    }
-
-    /// Counts a verdict about nobody.
-    pub fn tally_nobody(&self, verdict: Verdict) {
-        self.of_nobody[verdict as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Asks the database to write off a lease, and tells the subject what came of it.

@@ -1,0 +1,27 @@
+//! What answers requests: the services, the app behind the gate, and whose pages may call.
+
+use std::sync::Arc;
+
+use super::cors::Cors;
+use super::upstream::Upstream;
+use crate::service::Services;
+
+/// Everything that a request may need on its way.
+pub struct Front {
+    /// What tollgate does.
+    pub services: Arc<Services>,
+    /// The app behind the gate, where there is one.
+    pub(super) upstream: Option<Upstream>,
+    /// For pages of other origins, where such may call.
+    pub(super) cors: Option<Cors>,
+}
+
+impl Front {
+    /// Over open services.
+    pub fn new(services: Arc<Services>) -> Self {
+        let policy = &services.policy;
+        let upstream = policy.upstream.clone().map(Upstream::new);
+        let cors = policy.cors.clone().map(|settings| Cors::new(settings, policy.style.header_names()));
+        Self { services, upstream, cors }
+    }
+}

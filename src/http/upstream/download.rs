@@ -1,0 +1,73 @@
+//! The body of the app's answer on its way to the client: passed on as it comes, and never waited for without end.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep};
+
+use super::upload::{Wanted, without_forbidden};
+use crate::http::request::BodyFault;
+
+/// A body that is passed on.
+#[derive(Debug)]
+pub struct Download {
+    body: Incoming,
+    silence: Pin<Box<Sleep>>,
+    patience: Duration,
+    request_id: String,
+    /// Held by a request whose body the app never asked for: it is let go of with this answer.
+    expectation: Option<watch::Sender<Wanted>>,
+}
+
+impl Download {
+    /// With at most `patience` between two pieces.
+    pub fn new(body: Incoming, patience: Duration, request_id: String, expectation: Option<watch::Sender<Wanted>>) -> Self {
+        Self { body, silence: Box::pin(tokio::time::sleep(patience)), patience, request_id, expectation }
+    }
+
+    /// The client's connection is cut, so that it sees that something is missing.
+    fn broken(&self, why: String) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        tracing::error!(request_id = self.request_id, "the app's answer ended early: {why}");
+        Poll::Ready(Some(Err(BodyFault(why))))
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        if let Some(say) = &self.expectation {
+            say.send_if_modified(|wanted| *wanted == Wanted::Unsaid && std::mem::replace(wanted, Wanted::No) == Wanted::Unsaid);
+        }
+    }
+}
+
+impl Body for Download {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        let this = &mut *self;
+        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
+            ready!(this.silence.as_mut().poll(context));
+            return this.broken(format!("nothing came for {} s", this.patience.as_secs()));
+        };
+        this.silence.as_mut().reset(Instant::now() + this.patience);
+        match frame {
+            None => Poll::Ready(None),
+            Some(Ok(frame)) => Poll::Ready(Some(Ok(without_forbidden(frame)))),
+            Some(Err(error)) => this.broken(super::trouble::told(&error)),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,149 @@
+//! The app behind the gate: passes on what passed, and brings back the answer. Bodies are streams both ways; nothing is gathered.
+
+pub mod connect;
+pub mod download;
+pub mod head;
+mod progress;
+pub mod trouble;
+mod tunnel;
+mod upload;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::uri::Authority;
+use http::{Request, StatusCode};
+use hyper::body::{Body as _, Incoming};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::watch;
+
+use super::request::Call;
+use super::response::{Response, ResponseBody};
+use super::server::Place;
+use crate::config::upstream::{Target, UpstreamSettings};
+use crate::domain::decision::Decision;
+use connect::{Connector, Served};
+use download::Download;
+use head::Passing;
+use progress::Progress;
+use trouble::{Kind, Trouble};
+use upload::{Upload, Wanted};
+
+/// How many connections that turn out dead a request that may be sent again tries.
+const MOST_DEAD: usize = 4;
+
+/// The app behind the gate.
+#[derive(Debug)]
+pub struct Upstream {
+    /// How to deal with it.
+    pub settings: UpstreamSettings,
+    client: Client<Connector, Upload>,
+    authority: Authority,
+}
+
+impl Upstream {
+    /// Connects to nothing yet.
+    pub fn new(settings: UpstreamSettings) -> Self {
+        let connector = Connector {
+            target: Arc::new(settings.target.clone()),
+            patience: settings.connect_timeout.as_duration(),
+            write_patience: settings.idle_timeout.as_duration(),
+        };
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(settings.keep_alive.as_duration())
+            .pool_max_idle_per_host(settings.max_idle)
+            // Those that were never begun to be sent.
+            .retry_canceled_requests(true)
+            .set_host(false)
+            .build(connector);
+        let authority = match &settings.target {
+            Target::Tcp(authority) => authority.clone(),
+            Target::Unix(_) => Authority::from_static("localhost"),
+        };
+        Self { settings, client, authority }
+    }
+
+    /// Makes a client's head the app's. Answers whether it asks for another protocol.
+    pub fn rewrite(&self, call: &mut Call, decision: &Decision) -> Result<bool, Trouble> {
+        let passing = Passing {
+            policy: &call.services.policy,
+            settings: &self.settings,
+            authority: &self.authority,
+            peer: call.peer,
+            decision,
+            request_id: &call.request_id,
+        };
+        passing.rewrite(&mut call.parts).map_err(|error| Trouble { kind: Kind::Internal, detail: error.to_string() })
+    }
+
+    /// Passes a request on; answers with the app's own answer, still without the style's headers.
+    pub async fn ask(&self, mut call: Call, decision: &Decision) -> Result<Response, Trouble> {
+        let upgrades = self.rewrite(&mut call, decision)?;
+        let Call { mut parts, body, request_id, .. } = call;
+        let upgrade = parts.extensions.remove::<OnUpgrade>().filter(|_| upgrades);
+        let place = parts.extensions.remove::<Place>();
+        parts.extensions.clear();
+        let progress = Arc::new(Progress::new());
+        let patience = self.settings.idle_timeout.as_duration();
+        let mut upload = Upload::new(body, self.settings.max_body_bytes, patience, progress.clone());
+        let is_repeatable = !upgrades && upload.is_end_stream() && parts.method.is_idempotent();
+        let again = is_repeatable.then(|| (parts.method.clone(), parts.uri.clone(), parts.headers.clone()));
+        let expectation = expects_continue(&parts).then(|| upload.once_wanted());
+        let mut request = Request::from_parts(parts, upload);
+        if let Some(say) = &expectation {
+            announce(&mut request, say.clone());
+        }
+        let mut response = self.send(request, &progress).await;
+        for _ in 0..MOST_DEAD {
+            let (Err(Trouble { kind: Kind::DeadConnection, .. }), Some((method, uri, headers))) = (&response, &again) else { break };
+            let empty = Upload::new(super::request::Body::default(), None, patience, progress.clone());
+            let mut request = Request::new(empty);
+            (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method.clone(), uri.clone(), headers.clone());
+            response = self.send(request, &progress).await;
+        }
+        let mut response = response?;
+        let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        head::for_client(response.headers_mut(), switches);
+        if switches {
+            let Some(client) = upgrade else {
+                return Err(Trouble { kind: Kind::NoAnswer, detail: "it switched to a protocol that nobody asked for".into() });
+            };
+            tunnel::open(client, hyper::upgrade::on(&mut response), patience, request_id, place);
+            return Ok(response.map(|_| ResponseBody::from(Bytes::new())));
+        }
+        Ok(response.map(|body| ResponseBody::Passing(Box::new(Download::new(body, patience, request_id, expectation)))))
+    }
+
+    async fn send(&self, request: Request<Upload>, progress: &Progress) -> Result<http::Response<Incoming>, Trouble> {
+        progress.note();
+        let patience = self.settings.response_timeout.as_duration();
+        let answered = tokio::select! {
+            answered = self.client.request(request) => answered,
+            () = progress.silence(patience) => {
+                return Err(Trouble { kind: Kind::TooSlow, detail: format!("it did not answer within {} s", patience.as_secs()) });
+            }
+        };
+        let response = answered.map_err(|error| Trouble::of(&error, progress))?;
+        if let Some(served) = response.extensions().get::<Served>() {
+            served.count();
+        }
+        Ok(response)
+    }
+}
+
+fn expects_continue(parts: &Parts) -> bool {
+    parts.headers.get(http::header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// The body goes off once the app says `100 Continue`; then the client is told so, too.
+fn announce(request: &mut Request<Upload>, say: watch::Sender<Wanted>) {
+    hyper::ext::on_informational(request, move |response| {
+        if response.status() == StatusCode::CONTINUE {
+            say.send_replace(Wanted::Yes);
+        }
+    });
+}
