@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::cors::CorsSettings;
 use super::fault::{Fault, Faults};
-pub use super::keys::{KeySettings, Range};
+pub use super::keys::KeySettings;
 use super::reader::Table;
 pub use super::server::{Listen, ServerSettings};
 use super::source::Merged;

@@ -14,4 +14,5 @@ mod upstream;
 pub mod views;
 
 pub use front::Front;
+pub use handlers::gate::ask_about;
 pub use server::handle;

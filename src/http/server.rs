@@ -21,7 +21,6 @@ use super::handlers::gate;
 use super::peer::Peer;
 use super::request::{Body, BodyFault, Call, Unreadable, request_id};
 use super::response::{self, Response};
-use super::views::with_request_id;
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::path::normalise;
 use crate::domain::time::Timestamp;
@@ -217,7 +216,7 @@ fn boxed(body: Incoming) -> Body {
 pub async fn handle(front: &Arc<Front>, request: Request<Body>, peer: Peer) -> Response {
     let (now, services) = (Timestamp::now(), &front.services);
     let (parts, body) = request.into_parts();
-    let request_id = request_id(peer, &parts, services, now);
+    let request_id = request_id(peer, &parts.headers, services, now);
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     let call = Call {
         services: services.clone(),
@@ -229,9 +228,10 @@ pub async fn handle(front: &Arc<Front>, request: Request<Body>, peer: Peer) -> R
         now,
         id: String::new(),
     };
-    let response = route(call, &path).await;
+    let mut response = route(call, &path).await;
     tracing::debug!(request_id, status = response.status().as_u16(), "{}", without_secrets(services, &method, &path));
-    with_request_id(response, &request_id)
+    response::name(&request_id, response.headers_mut());
+    response
 }
 
 /// A request line as a log may keep it: what holds a key or token is left out.
@@ -298,6 +298,11 @@ async fn own_answer(mut call: Call, own: &str) -> Response {
             &request_id,
         ),
     }
+}
+
+/// Whether a path is one of tollgate's own.
+pub fn owns(services: &Services, path: &str) -> bool {
+    own_path(path, &services.policy.server.prefix).is_some()
 }
 
 /// What lies below the prefix; `None` where the path is the gate's. One that can be read in two ways is the gate's to refuse.
