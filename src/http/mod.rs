@@ -8,6 +8,7 @@ pub mod peer;
 pub mod request;
 pub mod response;
 pub mod server;
+pub mod strict;
 pub mod views;
 
 pub use server::handle;

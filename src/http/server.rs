@@ -20,6 +20,7 @@ use super::handlers::gate;
 use super::peer::Peer;
 use super::request::{Body, BodyFault, Call, Unreadable, request_id};
 use super::response::{self, Response};
+use super::strict::Strict;
 use super::views::with_request_id;
 use crate::domain::decision::Decision;
 use crate::domain::error::{Error, FieldFault};
@@ -151,6 +152,8 @@ where
 {
     let settings = &services.policy.server;
     let services = services.clone();
+    let stream = Strict::new(stream, settings.max_header_bytes);
+    let switch = stream.tunnel_switch();
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(settings.request_timeout.as_duration()));
     let connection = http1::Builder::new()
@@ -162,8 +165,12 @@ where
         .max_buf_size(settings.max_header_bytes)
         .serve_connection(
             TokioIo::new(Box::pin(stream)),
-            service_fn(move |request: Request<Incoming>| {
+            service_fn(move |mut request: Request<Incoming>| {
                 let services = services.clone();
+                // Nothing else can lead to a tunnel.
+                if request.headers().contains_key(http::header::UPGRADE) {
+                    request.extensions_mut().insert(switch.clone());
+                }
                 async move { Ok::<_, std::convert::Infallible>(handle(&services, request.map(boxed), peer).await) }
             }),
         );
