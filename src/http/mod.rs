@@ -10,6 +10,7 @@ pub mod peer;
 pub mod request;
 pub mod response;
 pub mod server;
+pub mod strict;
 mod upstream;
 pub mod views;
 

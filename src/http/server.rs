@@ -21,6 +21,7 @@ use super::handlers::gate;
 use super::peer::Peer;
 use super::request::{Body, BodyFault, Call, Unreadable, request_id};
 use super::response::{self, Response};
+use super::strict::Strict;
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::path::normalise;
 use crate::domain::time::Timestamp;
@@ -150,6 +151,8 @@ where
 {
     let settings = &front.services.policy.server;
     let front = front.clone();
+    let stream = Strict::new(stream, settings.max_header_bytes);
+    let switch = stream.tunnel_switch();
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(settings.request_timeout.as_duration()));
     let connection = http1::Builder::new()
@@ -163,7 +166,11 @@ where
             TokioIo::new(Box::pin(stream)),
             service_fn(move |mut request: Request<Incoming>| {
                 let front = front.clone();
-                request.extensions_mut().insert(place.clone());
+                // Nothing else can lead to a tunnel.
+                if request.headers().contains_key(http::header::UPGRADE) {
+                    request.extensions_mut().insert(switch.clone());
+                    request.extensions_mut().insert(place.clone());
+                }
                 async move { Ok::<_, std::convert::Infallible>(handle(&front, request.map(boxed), peer).await) }
             }),
         )
