@@ -154,9 +154,9 @@ async fn run_tidying(services: &Services) {
 
 /// The sockets of a server.
 pub struct Sockets {
-    public: Listener,
+    public: Option<Listener>,
     control: Listener,
-    /// Where clients reach it: `http://127.0.0.1:8080`, or `unix:PATH`.
+    /// Where clients reach it: `http://127.0.0.1:8080`, or `unix:PATH`; empty where only the command line does.
     pub address: String,
     files: Files,
 }
@@ -181,13 +181,7 @@ impl Drop for Files {
 impl Sockets {
     /// Binds what the config asks for, and the control socket beside the database.
     pub async fn bind(policy: &Policy) -> Result<Self, StartError> {
-        let mut files = Files::default();
-        let control_path = control_socket(&policy.server.database);
-        let socket = bind_unix(&control_path, 0o600)?;
-        files.0.push(control_path.clone());
-        let cannot_read = |error| StartError(format!("the control socket {} cannot be read: {error}", control_path.display()));
-        let owner = std::fs::metadata(&control_path).map_err(cannot_read)?.uid();
-        let control = Listener::Control { socket, owner, path: control_path };
+        let mut sockets = Self::bind_control(policy)?;
         let (public, address) = match &policy.server.listen {
             Listen::Tcp(address) => {
                 let listener = TcpListener::bind(address).await.map_err(|error| cannot_listen(address, &error))?;
@@ -197,17 +191,32 @@ impl Sockets {
             Listen::Unix(path) => {
                 check_free(path).await?;
                 let listener = Listener::Unix(bind_unix(path, policy.server.socket_mode)?);
-                files.0.push(path.clone());
+                sockets.files.0.push(path.clone());
                 (listener, format!("unix:{}", path.display()))
             }
         };
-        Ok(Self { public, control, address, files })
+        (sockets.public, sockets.address) = (Some(public), address);
+        Ok(sockets)
+    }
+
+    /// Binds the control socket beside the database, and nothing else.
+    pub fn bind_control(policy: &Policy) -> Result<Self, StartError> {
+        let mut files = Files::default();
+        let control_path = control_socket(&policy.server.database);
+        let socket = bind_unix(&control_path, 0o600)?;
+        files.0.push(control_path.clone());
+        let cannot_read = |error| StartError(format!("the control socket {} cannot be read: {error}", control_path.display()));
+        let owner = std::fs::metadata(&control_path).map_err(cannot_read)?.uid();
+        let control = Listener::Control { socket, owner, path: control_path };
+        Ok(Self { public: None, control, address: String::new(), files })
     }
 
     /// Serves until told to stop.
     pub async fn run(self, front: &Arc<Front>, shutdown: watch::Receiver<bool>) {
         let control = tokio::spawn(serve(front.clone(), self.control, shutdown.clone()));
-        serve(front.clone(), self.public, shutdown).await;
+        if let Some(public) = self.public {
+            serve(front.clone(), public, shutdown).await;
+        }
         if control.await.is_err() {
             tracing::error!("the control socket ended in a panic");
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Each layer, and which others its files may name.
-const MAY_SEE: [(&str, &[&str]); 8] = [
+const MAY_SEE: [(&str, &[&str]); 9] = [
     ("domain", &[]),
     ("style", &["domain"]),
     ("config", &["domain", "style"]),
@@ -12,11 +12,13 @@ const MAY_SEE: [(&str, &[&str]); 8] = [
     ("service", &["config", "domain", "store", "style"]),
     ("http", &["config", "domain", "service", "store", "style"]),
     ("app", &["config", "domain", "http", "service", "store", "style"]),
+    ("embed", &["app", "config", "domain", "http", "service", "style"]),
     ("cli", &["app", "config", "domain", "http", "service", "store", "style"]),
 ];
 
 /// Crates that only one layer may use.
-const ONLY_IN: [(&str, &[&str]); 4] = [("rusqlite", &["store"]), ("hyper", &["http", "cli"]), ("clap", &["cli"]), ("figment", &["config"])];
+const ONLY_IN: [(&str, &[&str]); 4] =
+    [("rusqlite", &["store"]), ("hyper", &["http", "cli", "embed"]), ("clap", &["cli"]), ("figment", &["config"])];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("src can be read").map(|entry| entry.expect("an entry can be read").path());

@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use libfuzzer_sys::fuzz_target;
-use tollgate::domain::carrier::{self, Carrier};
-use tollgate::domain::key::{Alphabet, Environment, Environments, Looks};
-use tollgate::domain::{address, path};
-use tollgate::http::forwarded;
-use tollgate::http::peer::Peer;
+use tollgate::fuzzing::domain::carrier::{self, Carrier};
+use tollgate::fuzzing::domain::key::{Alphabet, Environment, Environments, Looks};
+use tollgate::fuzzing::domain::{address, path};
+use tollgate::fuzzing::http::forwarded;
+use tollgate::fuzzing::http::peer::Peer;
 
 const CARRIERS: [&str; 6] = ["bearer", "header:api-key", "basic:user", "basic:password", "scheme:Bot", "query:api_key"];
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::cors::CorsSettings;
 use super::fault::{Fault, Faults};
-pub use super::keys::{KeySettings, Range};
+pub use super::keys::KeySettings;
 use super::reader::Table;
 pub use super::server::{Listen, ServerSettings};
 use super::source::Merged;
@@ -74,6 +74,11 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let top = Table::top(merged, faults);
     let server = super::server::read(top.table("server"));
     let upstream = super::upstream::read(top.table("upstream"));
+    if let (Some(server), Some(Some(upstream))) = (&server, &upstream)
+        && super::upstream::is_itself(&upstream.target, &server.listen)
+    {
+        top.fault_below("upstream.url", "is where tollgate itself listens: each request would go round for ever");
+    }
     let cors = super::cors::read(top.table("cors"));
     let read = super::plans::read(&top);
     let plans = read.as_ref().map(|read| &read.plans);

@@ -7,6 +7,7 @@ use http::HeaderName;
 use http::uri::Authority;
 
 use super::reader::Table;
+use super::server::Listen;
 use crate::domain::time::Span;
 
 /// Where the app is.
@@ -33,6 +34,20 @@ impl Target {
             return Err(wrong());
         }
         Ok(Self::Tcp(authority))
+    }
+}
+
+/// Whether the app would be tollgate itself, and each request go round for ever.
+pub(super) fn is_itself(target: &Target, listen: &Listen) -> bool {
+    match (target, listen) {
+        (Target::Unix(app), Listen::Unix(own)) => app == own,
+        (Target::Tcp(app), Listen::Tcp(own)) => {
+            let Some((host, port)) = own.rsplit_once(':') else { return false };
+            let local = |host: &str| ["localhost", "127.0.0.1", "[::1]"].contains(&host);
+            let same = app.host().eq_ignore_ascii_case(host) || (local(app.host()) && (local(host) || ["0.0.0.0", "[::]"].contains(&host)));
+            same && port.parse() == Ok(app.port_u16().unwrap_or(80))
+        }
+        _ => false,
     }
 }
 
@@ -127,6 +142,22 @@ pub(super) fn read(table: Table<'_>) -> Option<Option<UpstreamSettings>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_app_is_never_tollgate_itself() {
+        for (app, listen, same) in [
+            ("http://127.0.0.1:8080", "127.0.0.1:8080", true),
+            ("http://localhost:8080", "127.0.0.1:8080", true),
+            ("http://localhost:8080", "0.0.0.0:8080", true),
+            ("http://localhost", "127.0.0.1:80", true),
+            ("http://127.0.0.1:3000", "127.0.0.1:8080", false),
+            ("http://10.0.0.2:8080", "127.0.0.1:8080", false),
+        ] {
+            assert_eq!(is_itself(&Target::parse(app).unwrap(), &Listen::Tcp(listen.into())), same, "{app} {listen}");
+        }
+        let socket = |path: &str| Target::parse(&format!("unix:{path}")).unwrap();
+        assert!(is_itself(&socket("/a"), &Listen::Unix("/a".into())) && !is_itself(&socket("/a"), &Listen::Unix("/b".into())));
+    }
 
     #[test]
     fn where_an_app_can_be() {

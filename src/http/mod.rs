@@ -10,8 +10,10 @@ pub mod peer;
 pub mod request;
 pub mod response;
 pub mod server;
+pub mod strict;
 mod upstream;
 pub mod views;
 
 pub use front::Front;
+pub use handlers::gate::ask_about;
 pub use server::handle;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
 use http_body_util::combinators::BoxBody;
@@ -76,8 +77,8 @@ impl From<Error> for Unreadable {
 }
 
 /// Takes a trusted proxy's request id if that is sane, else makes one.
-pub fn request_id(peer: Peer, parts: &Parts, services: &Services, now: Timestamp) -> String {
-    let given = parts.headers.get(REQUEST_ID).filter(|_| is_trusted(peer, &services.policy.server.trusted_proxies));
+pub fn request_id(peer: Peer, headers: &HeaderMap, services: &Services, now: Timestamp) -> String {
+    let given = headers.get(REQUEST_ID).filter(|_| is_trusted(peer, &services.policy.server.trusted_proxies));
     let sane = |text: &&str| (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
     let harmless = |text: &&str| !services.policy.holds_secret(text);
     match given.and_then(|value| value.to_str().ok()).filter(sane).filter(harmless) {

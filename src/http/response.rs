@@ -76,11 +76,16 @@ pub fn json(status: StatusCode, value: &Value) -> Response {
 pub fn empty(status: StatusCode) -> Response {
     let mut response = Response::new(Bytes::new().into());
     *response.status_mut() = status;
-    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    keep_from_caches(response.headers_mut());
     response
 }
 
-/// A body of some type. Nothing that tollgate says about keys is for caches.
+/// Nothing that tollgate says about keys is for caches.
+pub fn keep_from_caches(headers: &mut HeaderMap) {
+    headers.insert(CACHE_CONTROL, NO_STORE);
+}
+
+/// A body of some type.
 fn typed(status: StatusCode, content_type: HeaderValue, body: String) -> Response {
     let mut response = empty(status);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
@@ -142,6 +147,13 @@ pub fn identity(decision: &Decision, into: &mut HeaderMap) {
     for (name, value) in IDENTITY.into_iter().zip(values) {
         // Ids, plans and scopes are checked when they are made: a header can carry them.
         into.insert(name, HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static("")));
+    }
+}
+
+/// Says which request an answer belongs to.
+pub fn name(request_id: &str, into: &mut HeaderMap) {
+    if let Ok(value) = request_id.parse() {
+        into.insert(REQUEST_ID, value);
     }
 }
 

@@ -21,7 +21,7 @@ use super::handlers::gate;
 use super::peer::Peer;
 use super::request::{Body, BodyFault, Call, Unreadable, request_id};
 use super::response::{self, Response};
-use super::views::with_request_id;
+use super::strict::Strict;
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::path::normalise;
 use crate::domain::time::Timestamp;
@@ -151,6 +151,8 @@ where
 {
     let settings = &front.services.policy.server;
     let front = front.clone();
+    let stream = Strict::new(stream, settings.max_header_bytes);
+    let switch = stream.tunnel_switch();
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(settings.request_timeout.as_duration()));
     let connection = http1::Builder::new()
@@ -164,7 +166,11 @@ where
             TokioIo::new(Box::pin(stream)),
             service_fn(move |mut request: Request<Incoming>| {
                 let front = front.clone();
-                request.extensions_mut().insert(place.clone());
+                // Nothing else can lead to a tunnel.
+                if request.headers().contains_key(http::header::UPGRADE) {
+                    request.extensions_mut().insert(switch.clone());
+                    request.extensions_mut().insert(place.clone());
+                }
                 async move { Ok::<_, std::convert::Infallible>(handle(&front, request.map(boxed), peer).await) }
             }),
         )
@@ -217,7 +223,7 @@ fn boxed(body: Incoming) -> Body {
 pub async fn handle(front: &Arc<Front>, request: Request<Body>, peer: Peer) -> Response {
     let (now, services) = (Timestamp::now(), &front.services);
     let (parts, body) = request.into_parts();
-    let request_id = request_id(peer, &parts, services, now);
+    let request_id = request_id(peer, &parts.headers, services, now);
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     let call = Call {
         services: services.clone(),
@@ -229,9 +235,10 @@ pub async fn handle(front: &Arc<Front>, request: Request<Body>, peer: Peer) -> R
         now,
         id: String::new(),
     };
-    let response = route(call, &path).await;
+    let mut response = route(call, &path).await;
     tracing::debug!(request_id, status = response.status().as_u16(), "{}", without_secrets(services, &method, &path));
-    with_request_id(response, &request_id)
+    response::name(&request_id, response.headers_mut());
+    response
 }
 
 /// A request line as a log may keep it: what holds a key or token is left out.
@@ -298,6 +305,11 @@ async fn own_answer(mut call: Call, own: &str) -> Response {
             &request_id,
         ),
     }
+}
+
+/// Whether a path is one of tollgate's own.
+pub fn owns(services: &Services, path: &str) -> bool {
+    own_path(path, &services.policy.server.prefix).is_some()
 }
 
 /// What lies below the prefix; `None` where the path is the gate's. One that can be read in two ways is the gate's to refuse.

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::response::Response;
 use crate::domain::caller::KeyRecord;
 use crate::domain::decision::Decision;
 use crate::domain::time::Timestamp;
@@ -128,12 +127,4 @@ fn title_case(name: &str) -> String {
         _ => word.chars().take(1).flat_map(char::to_uppercase).chain(word.chars().skip(1)).collect(),
     });
     words.collect::<Vec<_>>().join("-")
-}
-
-/// Adds the id that every response carries.
-pub fn with_request_id(mut response: Response, request_id: &str) -> Response {
-    if let Ok(value) = request_id.parse() {
-        response.headers_mut().insert(super::response::REQUEST_ID, value);
-    }
-    response
 }

@@ -7,6 +7,7 @@ mod admin;
 mod cli;
 mod config;
 mod edges;
+mod embed;
 mod examples;
 mod faults;
 mod gate;

@@ -1,17 +1,20 @@
 //! Every path that is not tollgate's own: what passes is passed on to the app, or told in its place.
 
-use http::StatusCode;
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::config::upstream::Refund;
 use crate::domain::decision::Decision;
 use crate::domain::verdict::Verdict;
 use crate::http::cors::is_preflight;
 use crate::http::forwarded::client;
+use crate::http::peer::Peer;
 use crate::http::request::Call;
 use crate::http::response::{self, Response};
 use crate::http::upstream::Upstream;
 use crate::http::upstream::trouble::{Kind, Trouble};
 use crate::http::views;
+use crate::service::Services;
 use crate::service::ask::{Ask, Credential, Mode, Wants};
 use crate::service::meter::Tally;
 
@@ -52,11 +55,22 @@ pub async fn decide(call: &Call, mode: Mode) -> Decision {
 }
 
 fn ask(call: &Call, mode: Mode) -> Ask<'_> {
-    let (uri, headers) = (&call.parts.uri, &call.parts.headers);
-    let client = client(call.peer, headers, &call.services.policy.server.trusted_proxies);
-    let method = call.parts.method.as_str();
+    let Parts { method, uri, headers, .. } = &call.parts;
+    ask_about((method, uri, headers), call.peer, &call.services, &call.request_id, mode)
+}
+
+/// What a request's head asks.
+pub fn ask_about<'a>(
+    (method, uri, headers): (&'a Method, &'a Uri, &'a HeaderMap),
+    peer: Peer,
+    services: &Services,
+    request_id: &'a str,
+    mode: Mode,
+) -> Ask<'a> {
+    let client = client(peer, headers, &services.policy.server.trusted_proxies);
+    let method = method.as_str();
     Ask {
-        request_id: &call.request_id,
+        request_id,
         method,
         path: Some(uri.path()),
         query: uri.query(),

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use super::request::Call;
 use super::response::{Response, ResponseBody};
 use super::server::Place;
+use super::strict::TunnelSwitch;
 use crate::config::upstream::{Target, UpstreamSettings};
 use crate::domain::decision::Decision;
 use connect::{Connector, Served};
@@ -85,7 +86,7 @@ impl Upstream {
         let upgrades = self.rewrite(&mut call, decision)?;
         let Call { mut parts, body, request_id, .. } = call;
         let upgrade = parts.extensions.remove::<OnUpgrade>().filter(|_| upgrades);
-        let place = parts.extensions.remove::<Place>();
+        let (switch, place) = (parts.extensions.remove::<TunnelSwitch>(), parts.extensions.remove::<Place>());
         parts.extensions.clear();
         let progress = Arc::new(Progress::new());
         let patience = self.settings.idle_timeout.as_duration();
@@ -112,6 +113,9 @@ impl Upstream {
             let Some(client) = upgrade else {
                 return Err(Trouble { kind: Kind::NoAnswer, detail: "it switched to a protocol that nobody asked for".into() });
             };
+            if let Some(switch) = switch {
+                switch.set();
+            }
             tunnel::open(client, hyper::upgrade::on(&mut response), patience, request_id, place);
             return Ok(response.map(|_| ResponseBody::from(Bytes::new())));
         }

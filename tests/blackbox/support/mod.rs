@@ -13,8 +13,23 @@ pub use line::Line;
 pub use server::{Folder, Server};
 pub use stage::Stage;
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+/// The program of an example, built as it stands: `cargo test` leaves old ones lying.
+pub fn example(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_BIN_EXE_tollgate")).parent().expect("it lies in a folder");
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--example", name]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    if folder.ends_with("release") {
+        build.arg("--release");
+    }
+    let built = build.output().expect("cargo runs");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    folder.join("examples").join(name)
+}
 
 /// Asks again until it holds; a test that waits for something waits no longer than it takes, and fails when it never comes.
 pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
