@@ -75,6 +75,22 @@ fn an_answer_that_had_begun_ends_where_the_body_grows_too_large() {
 }
 
 #[test]
+fn the_bound_holds_where_the_client_waits_to_be_told() {
+    let front = Front::with(
+        App::scripted(|call| {
+            call.say("HTTP/1.1 100 Continue\r\n\r\n");
+            by_answers(|heard| ok(&String::from_utf8_lossy(&heard.body)))(call);
+        }),
+        "max_body_bytes = 10\n",
+    );
+    let mut line = front.line();
+    line.say(front.head("POST", "/x", "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n"));
+    assert_eq!(line.reply("POST").status, 100);
+    line.say("b\r\n0123456789a\r\n0\r\n\r\n");
+    assert_told(&line.reply("POST"), 413, "too_large");
+}
+
+#[test]
 fn by_default_a_body_may_be_as_large_as_the_app_takes() {
     let front = Front::of(App::scripted(|call| match call.head.target() {
         "/bounded" => {

@@ -144,6 +144,25 @@ fn an_app_that_fails_can_be_read_of_too() {
 }
 
 #[test]
+fn a_preflight_that_cannot_be_read_in_one_way_is_refused() {
+    let front = front(&format!("origins = [\"{ORIGIN}\"]"));
+    for (target, more) in [("/x//y", ""), ("/x/../y", ""), ("/x", "X-Forwarded-For: nobody\r\n")] {
+        let reply = front.line().ask(head("OPTIONS", target, &(from(ORIGIN) + ASKING + more))).expect(400);
+        assert_eq!(reply.verdict(), "ambiguous");
+        assert_eq!(reply.header("Access-Control-Allow-Methods"), None, "{reply:?}");
+    }
+    let misplaced = format!("/x?k={}", front.key);
+    assert_eq!(front.line().ask(head("OPTIONS", &misplaced, &(from(ORIGIN) + ASKING))).expect(400).verdict(), "misplaced");
+    for more in ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"] {
+        let request = head("OPTIONS", "/x", &(from(ORIGIN) + ASKING));
+        let mut line = front.line();
+        line.say(format!("{}{more}", request.trim_end_matches("\r\n").to_owned() + "\r\n"));
+        assert_eq!(line.reply("OPTIONS").expect(401).verdict(), "missing", "a preflight has no body");
+    }
+    assert_eq!(front.app.heard().len(), 0);
+}
+
+#[test]
 fn every_origin_may_be_let_in_without_cookies() {
     let front = front("origins = [\"*\"]");
     for origin in [ORIGIN, "http://localhost:5173", "null"] {

@@ -1,11 +1,14 @@
 //! An app that is down, hangs up, resets or answers what is no answer: told by the style, logged once, and nobody else is
 //! touched.
 
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
 use tokio::net::TcpSocket;
 
 use super::{Front, assert_told, head, stage_before};
 use crate::support::app::{by_answers, ok};
-use crate::support::{App, Line, Stage};
+use crate::support::{App, Folder, Line, Stage};
 
 /// A port that is taken and at which nobody listens.
 pub struct Vacant {
@@ -18,6 +21,26 @@ impl Vacant {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         Self { url: format!("http://{}", socket.local_addr().unwrap()), _socket: socket }
+    }
+}
+
+/// A port at which somebody listens who never accepts: once the queue is full, whoever knocks waits.
+pub struct Full {
+    pub url: String,
+    _listener: TcpListener,
+    _waiting: Vec<TcpStream>,
+}
+
+impl Full {
+    pub fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+            waiting.push(stream);
+            assert!(waiting.len() < 10_000, "the queue never fills");
+        }
+        Self { url: format!("http://{address}"), _listener: listener, _waiting: waiting }
     }
 }
 
@@ -151,6 +174,24 @@ fn an_answer_that_breaks_off_is_logged_with_its_request() {
     let log = front.log();
     let told = line_of(&log, &head.header("X-Request-Id").unwrap());
     assert!(!told.contains("secret"), "what a query holds may be anything: {told}");
+}
+
+#[test]
+fn the_log_holds_no_key_however_much_it_tells() {
+    let app = App::scripted(|call| match call.head.target() {
+        "/fails" => call.hang_up(),
+        _ => by_answers(|_| ok("fine"))(call),
+    });
+    let config = format!("[upstream]\nurl = \"{}\"\npass_credential = true\n[keys]\ncarriers = [\"bearer\", \"query:api_key\"]\n", app.url);
+    let folder = Folder::with(&config).variable("TOLLGATE_LOG", "trace");
+    let stage = Stage::of(folder);
+    let key = stage.raw_key("free");
+    let mut line = Line::to(&stage.server.address);
+    for target in ["/x", "/fails", &format!("/x?api_key={key}"), &format!("/fails?api_key={key}"), &format!("/{key}")] {
+        line.ask(head("GET", target, &format!("Authorization: Bearer {key}\r\n")));
+    }
+    let (_, log) = stage.server.stop();
+    assert!(log.contains("DEBUG") && !log.contains(&key), "{log}");
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! Time-outs: connecting, the answer's beginning, and silence in the midst of something; and what none of them cuts off.
 
-use std::net::{TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use super::faults::line_of;
+use super::faults::{Full, line_of};
 use super::{Front, assert_broken_off, assert_told, stage_before};
 use crate::support::app::{Latch, by_answers, chunk, ok};
 use crate::support::wire::PATIENCE;
@@ -23,15 +22,8 @@ fn assert_in_time(began: Instant) {
 
 #[test]
 fn an_app_that_cannot_be_connected_to_in_time_is_too_slow() {
-    let full = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = full.local_addr().unwrap();
-    // Nobody accepts: once the queue is full, whoever knocks waits.
-    let mut waiting = Vec::new();
-    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
-        waiting.push(stream);
-        assert!(waiting.len() < 10_000, "the queue never fills");
-    }
-    let stage = stage_before(&format!("http://{address}"), "connect_timeout = \"1s\"\n");
+    let full = Full::new();
+    let stage = stage_before(&full.url, "connect_timeout = \"1s\"\n");
     let key = stage.raw_key("free");
     let began = Instant::now();
     let reply = stage.server.get("/x", &key);
@@ -217,6 +209,30 @@ fn an_upgraded_connection_that_falls_silent_is_ended_on_both_sides() {
     assert_eq!(line.rest(), b"");
     assert!(began.elapsed() < SOON);
     assert_eq!(ending.recv_timeout(PATIENCE).expect("the app's side ends"), b"..........");
+}
+
+#[test]
+fn nobody_works_long_for_a_client_that_has_hung_up() {
+    let (ended, ending) = channel();
+    let app = App::scripted({
+        let ended = Mutex::new(ended);
+        move |call| {
+            call.ended();
+            ended.lock().unwrap().send(()).unwrap();
+        }
+    });
+    let front = Front::with(app, "response_timeout = \"1s\"\n");
+    for is_rude in [false, true] {
+        let mut line = front.line();
+        line.say(front.head("GET", "/x", ""));
+        eventually("the app is asked", || (front.app.open_connections() > 0).then_some(()));
+        if is_rude {
+            line.stream().will_reset();
+        }
+        drop(line);
+        ending.recv_timeout(SOON).expect("the app's connection ends in time");
+        eventually("it is given back", || (front.app.open_connections() == 0).then_some(()));
+    }
 }
 
 #[test]

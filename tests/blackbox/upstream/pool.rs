@@ -183,6 +183,29 @@ fn a_kept_connection_that_was_seen_to_end_costs_nothing() {
 }
 
 #[test]
+fn an_app_that_closes_without_a_word_gets_nothing_twice() {
+    const ROUNDS: usize = 60;
+    let front = Front::of(App::scripted(|call| {
+        by_answers(|_| ok("fine"))(call);
+        call.hang_up();
+    }));
+    let before = front.standing(&front.key).left[0].1;
+    let mut line = front.line();
+    for round in 0..ROUNDS {
+        let reply = line.ask(front.head("POST", &format!("/{round}"), "Content-Length: 5\r\n") + "hello");
+        assert!([200, 502].contains(&reply.status), "{reply:?}");
+        assert!(came_on(&front, &format!("/{round}")).len() <= 1, "round {round}");
+    }
+    let left = front.standing(&front.key).left[0].1;
+    assert!((before - ROUNDS as i64..=before).contains(&left), "nothing is charged twice: {left} of {before}");
+    for round in 0..ROUNDS {
+        line.ask(front.head("GET", &format!("/again/{round}"), "")).expect(200);
+    }
+    let after = front.standing(&front.key).left[0].1;
+    assert_eq!(after, left - ROUNDS as i64, "and what is asked again is charged once");
+}
+
+#[test]
 fn an_app_that_was_started_again_is_found() {
     let app = App::answering(|_| ok("the old one"));
     let url = app.url.clone();

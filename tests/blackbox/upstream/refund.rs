@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::faults::Vacant;
+use super::faults::{Full, Vacant};
 use super::{Front, Standing};
 use crate::support::app::{Latch, answer, by_answers, ok};
 use crate::support::server::text;
@@ -125,6 +125,21 @@ fn what_is_given_back_is_as_configured() {
             });
         }
     });
+}
+
+#[test]
+fn a_connection_that_takes_too_long_was_none() {
+    let full = Full::new();
+    // Whichever patience ends first, no connection came about.
+    for (connect, response) in [("1s", "60s"), ("5s", "1s")] {
+        let metered = METERED.replace("response_timeout = \"1s\"", &format!("response_timeout = \"{response}\""));
+        let stage = super::stage_before(&full.url, &format!("connect_timeout = \"{connect}\"\n{metered}"));
+        let key = fresh_key(&stage);
+        let reply = stage.server.get("/x", &key).expect(504);
+        assert_eq!(reply.verdict(), "upstream_timeout");
+        let front = Front { app: app(), stage, key: key.clone() };
+        assert_eq!(numbers(&front.standing(&key)), FREE, "connect_timeout {connect}, response_timeout {response}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::io::{BufRead, Read, Write};
 use std::net::Shutdown;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use super::{Front, assert_told, head};
 use crate::support::app::{Call, Latch, answer, ok};
@@ -241,6 +242,46 @@ fn an_upgrade_that_the_app_declines_leaves_http_as_it_was() {
         assert_eq!(reply.body, body);
         assert_eq!(line.ask(front.head("GET", "/x", "")).expect(200).body, "plain", "after {status}");
     }
+}
+
+#[test]
+fn a_request_with_a_body_is_no_way_into_another_protocol() {
+    let front = Front::of(App::scripted(|call| {
+        let _ = call.try_body();
+        if call.head.header("Upgrade").is_none() {
+            return call.say(ok(&String::from_utf8_lossy(&call.heard().body)));
+        }
+        call.say(SWITCHING);
+        echo(call);
+    }));
+    let mut line = front.line();
+    line.say(front.head("POST", "/x", "Upgrade: raw\r\nConnection: Upgrade\r\nContent-Length: 5\r\n") + "hello");
+    let head = line.head();
+    assert_eq!(front.app.latest().body, b"hello", "either way the body is the body");
+    match head.status() {
+        Some(101) => {
+            line.say("more");
+            assert_eq!(line.exactly(4), b"more");
+        }
+        status => assert!([Some(200), Some(400)].contains(&status), "{}", head.text()),
+    }
+}
+
+#[test]
+fn a_switched_connection_takes_up_its_place() {
+    let front = Front::with(switching(), "[server]\nmax_connections = 2\n");
+    let mut lines = [upgraded(&front), upgraded(&front)];
+    let mut third = front.line();
+    third.say(front.head("GET", "/x", ""));
+    third.stream().reads_within(Duration::from_millis(400));
+    let waiting = third.try_reply("GET").expect_err("there is no place for a third");
+    assert_eq!(waiting.kind(), std::io::ErrorKind::WouldBlock, "{waiting}");
+    third.stream().reads_within(PATIENCE);
+    lines[0].finish();
+    assert_eq!(lines[0].rest(), b"");
+    assert_eq!(third.reply("GET").expect(200).body, "plain", "it waited, and is served");
+    lines[1].say("still here");
+    assert_eq!(lines[1].exactly(10), b"still here");
 }
 
 #[test]
