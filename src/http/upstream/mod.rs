@@ -3,6 +3,7 @@
 pub mod connect;
 pub mod download;
 pub mod head;
+mod patience;
 mod progress;
 pub mod trouble;
 mod tunnel;
