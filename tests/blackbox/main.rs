@@ -14,3 +14,4 @@ mod keys;
 mod limits;
 mod readme;
 mod smoke;
+mod smuggling;
