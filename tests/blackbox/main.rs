@@ -15,3 +15,4 @@ mod keys;
 mod limits;
 mod readme;
 mod smoke;
+mod smuggling;

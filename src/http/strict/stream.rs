@@ -30,7 +30,6 @@ impl TunnelSwitch {
 }
 
 /// A socket whose bytes are read strictly before hyper reads them.
-#[derive(Debug)]
 pub struct Strict<S> {
     stream: S,
     reading: Reading,
