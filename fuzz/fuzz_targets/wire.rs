@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tollgate::http::strict::{Reading, Refusal};
+use tollgate::fuzzing::http::strict::{Reading, Refusal};
 
 /// Reads all of it in pieces of this length; where it was refused is left out.
 fn read(bytes: &[u8], length: usize) -> (Reading, Option<Refusal>) {

@@ -5,12 +5,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderName;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::watch;
 
 use super::patience::Patience;
-use super::upload::{Wanted, without_forbidden};
+use super::upload::Wanted;
 use crate::http::request::BodyFault;
+use crate::http::strict::is_never_trailer;
 
 /// A body that is passed on.
 #[derive(Debug)]
@@ -68,4 +70,15 @@ impl Body for Download {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+/// A frame of trailers without those that would say something else of the answer than its head did.
+fn without_forbidden(mut frame: Frame<Bytes>) -> Frame<Bytes> {
+    if let Some(trailers) = frame.trailers_mut() {
+        let forbidden: Vec<HeaderName> = trailers.keys().filter(|name| is_never_trailer(name.as_str().as_bytes())).cloned().collect();
+        for name in forbidden {
+            trailers.remove(name);
+        }
+    }
+    frame
 }

@@ -10,7 +10,6 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::watch;
 
-use super::head::forbidden_trailers;
 use super::patience::Patience;
 use super::progress::{Broken, Progress};
 use crate::http::request::{Body, BodyFault};
@@ -99,7 +98,7 @@ impl hyper::body::Body for Upload {
                 None => return this.broken(Broken::TooLarge, "it is over the bound"),
             }
         }
-        Poll::Ready(Some(Ok(without_forbidden(frame))))
+        Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -109,14 +108,4 @@ impl hyper::body::Body for Upload {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
-}
-
-/// A frame of trailers without those that say who calls, or how the message is framed.
-pub fn without_forbidden(mut frame: Frame<Bytes>) -> Frame<Bytes> {
-    if let Some(trailers) = frame.trailers_mut() {
-        for name in forbidden_trailers(trailers) {
-            trailers.remove(name);
-        }
-    }
-    frame
 }
