@@ -9,7 +9,7 @@ pub use super::keys::{KeySettings, Range};
 use super::reader::Table;
 pub use super::server::{Listen, ServerSettings};
 use super::source::Merged;
-use super::upstream::Upstream;
+use super::upstream::{Passing, Upstream};
 use crate::domain::caller::Caller;
 use crate::domain::key::Environments;
 use crate::domain::plan::Plans;
@@ -24,6 +24,8 @@ pub struct Policy {
     pub server: ServerSettings,
     /// `[upstream]`, where there is an app behind the gate.
     pub upstream: Option<Upstream>,
+    /// What of a request may reach the app, also where a proxy passes it on.
+    pub passing: Passing,
     /// `[cors]`, where pages of other origins may call.
     pub cors: Option<CorsSettings>,
     /// `[keys]`.
@@ -73,7 +75,7 @@ impl Policy {
 fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let top = Table::top(merged, faults);
     let server = super::server::read(top.table("server"));
-    let upstream = super::upstream::read(top.table("upstream"));
+    let (upstream, passing) = super::upstream::read(top.table("upstream")).unzip();
     let cors = super::cors::read(top.table("cors"));
     let read = super::plans::read(&top);
     let plans = read.as_ref().map(|read| &read.plans);
@@ -88,6 +90,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     Some(Policy {
         server: server?,
         upstream: upstream?,
+        passing: passing?,
         cors: cors?,
         keys: keys?,
         plans: read?.plans,

@@ -95,8 +95,19 @@ pub struct Upstream {
     pub max_body_bytes: Option<u64>,
 }
 
-/// The inner `None`: there is no app.
-pub(super) fn read(table: Table<'_>) -> Option<Option<Upstream>> {
+/// What of a request may reach the app, whoever passes it on: the gate, or a proxy that asks it.
+#[derive(Clone, Debug)]
+pub struct Passing {
+    /// The credential.
+    pub credential: bool,
+    /// Headers that never do.
+    pub drop_headers: Vec<HeaderName>,
+    /// Bytes of a body; `None`: any number.
+    pub max_body_bytes: Option<u64>,
+}
+
+/// The inner `None`: the gate itself has no app.
+pub(super) fn read(table: Table<'_>) -> Option<(Option<Upstream>, Passing)> {
     let target = table.parsed("url", |text| if text.is_empty() { Ok(None) } else { Target::parse(text).map(Some) });
     let pass_credential = table.flag("pass_credential");
     let drop_headers =
@@ -110,7 +121,8 @@ pub(super) fn read(table: Table<'_>) -> Option<Option<Upstream>> {
     let (pass_credential, drop_headers, refund) = (pass_credential?, drop_headers?, refund?);
     let (connect_timeout, response_timeout, idle_timeout) = (connect_timeout?, response_timeout?, idle_timeout?);
     let (max_idle, keep_alive, max_body_bytes) = (max_idle?, keep_alive?, Some(max_body_bytes?).filter(|most| *most > 0));
-    Some(target?.map(|target| Upstream {
+    let passing = Passing { credential: pass_credential, drop_headers: drop_headers.clone(), max_body_bytes };
+    let upstream = target?.map(|target| Upstream {
         target,
         pass_credential,
         drop_headers,
@@ -121,7 +133,8 @@ pub(super) fn read(table: Table<'_>) -> Option<Option<Upstream>> {
         max_idle,
         keep_alive,
         max_body_bytes,
-    }))
+    });
+    Some((upstream, passing))
 }
 
 #[cfg(test)]
