@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 /// The gate in front of a public API: keys, limits, quotas and refusals, from one auth.toml.
 #[derive(Debug, Parser)]
@@ -48,6 +48,36 @@ pub enum Command {
     /// Make, show and revoke service tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Print the configuration of a proxy that asks tollgate about each request, ready to paste
+    #[command(
+        after_help = "Examples:\n  tollgate proxy nginx --name api.example.com > /etc/nginx/conf.d/tollgate.conf\n  tollgate proxy caddy --name api.example.com --app http://127.0.0.1:3000 > /etc/caddy/Caddyfile"
+    )]
+    Proxy(ProxyArgs),
+}
+
+/// What the configuration of a proxy is made for.
+#[derive(Debug, ClapArgs)]
+pub struct ProxyArgs {
+    /// Which proxy
+    pub proxy: ProxyKind,
+    /// Where the app is: http://HOST:PORT or unix:PATH [default: [upstream] url, else http://127.0.0.1:3000]
+    #[arg(long, value_name = "URL")]
+    pub app: Option<String>,
+    /// Where the proxy listens, in plain HTTP: [HOST]:PORT [default: :80; Caddy, where it knows a name, HTTPS]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// The name that clients call [default: the host of [server] public_url]
+    #[arg(long, value_name = "HOST")]
+    pub name: Option<String>,
+}
+
+/// A proxy that can ask.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ProxyKind {
+    /// auth_request
+    Nginx,
+    /// reverse_proxy with handle_response
+    Caddy,
 }
 
 /// What to do with accounts.

@@ -1,4 +1,4 @@
-//! The command line. Every command but `serve` and `validate` is a request to the admin API: of the running server, over its control
+//! The command line. Every command but `serve`, `validate` and `proxy` is a request to the admin API: of the running server, over its control
 //! socket, or of the same code in this process where none runs. So the two can never differ.
 
 mod account;
@@ -7,6 +7,7 @@ mod client;
 mod key;
 mod log;
 mod output;
+mod proxy;
 mod serve;
 mod token;
 mod validate;
@@ -82,6 +83,7 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
     let policy = Arc::new(Policy::load(file.as_deref()).map_err(|faults| output.faults(&faults))?);
     match command {
         Command::Validate => Ok(()),
+        Command::Proxy(args) => proxy::run(&args, &policy, output),
         Command::Serve => runtime(true)?.block_on(serve::run(policy, args.config.as_deref(), output)),
         Command::Account(command) => runtime(false)?.block_on(account::run(command, policy, output)),
         Command::Key(command) => runtime(false)?.block_on(key::run(command, policy, output)),

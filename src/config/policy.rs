@@ -22,8 +22,8 @@ use crate::style::Style;
 pub struct Policy {
     /// `[server]`.
     pub server: ServerSettings,
-    /// `[upstream]`, where there is an app behind the gate.
-    pub upstream: Option<UpstreamSettings>,
+    /// `[upstream]`: the app behind the gate, or behind a proxy that asks it.
+    pub upstream: UpstreamSettings,
     /// `[cors]`, where pages of other origins may call.
     pub cors: Option<CorsSettings>,
     /// `[keys]`.
@@ -74,8 +74,8 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let top = Table::top(merged, faults);
     let server = super::server::read(top.table("server"));
     let upstream = super::upstream::read(top.table("upstream"));
-    if let (Some(server), Some(Some(upstream))) = (&server, &upstream)
-        && super::upstream::is_itself(&upstream.target, &server.listen)
+    if let (Some(server), Some(target)) = (&server, upstream.as_ref().and_then(|upstream| upstream.target.as_ref()))
+        && super::upstream::is_itself(target, &server.listen)
     {
         top.fault_below("upstream.url", "is where tollgate itself listens: each request would go round for ever");
     }

@@ -48,7 +48,6 @@ pub struct ServerSettings {
     /// The SQLite file.
     pub database: PathBuf,
     /// How the world reaches it; empty: as it listens.
-    #[allow(dead_code)]
     pub public_url: String,
     /// Below this lie tollgate's own paths: `/auth`.
     pub prefix: String,

@@ -85,11 +85,11 @@ impl Refund {
     }
 }
 
-/// The app behind the gate.
+/// The app behind the gate, or behind a proxy that asks it.
 #[derive(Clone, Debug)]
 pub struct UpstreamSettings {
-    /// Where it is.
-    pub target: Target,
+    /// Where the gate passes on to; `None`: it answers for itself.
+    pub target: Option<Target>,
     /// Whether it gets to see the credential.
     pub pass_credential: bool,
     /// Headers of a client that never reach it.
@@ -110,8 +110,7 @@ pub struct UpstreamSettings {
     pub max_body_bytes: Option<u64>,
 }
 
-/// The inner `None`: there is no app.
-pub(super) fn read(table: Table<'_>) -> Option<Option<UpstreamSettings>> {
+pub(super) fn read(table: Table<'_>) -> Option<UpstreamSettings> {
     let target = table.parsed("url", |text| if text.is_empty() { Ok(None) } else { Target::parse(text).map(Some) });
     let pass_credential = table.flag("pass_credential");
     let drop_headers =
@@ -125,8 +124,8 @@ pub(super) fn read(table: Table<'_>) -> Option<Option<UpstreamSettings>> {
     let (pass_credential, drop_headers, refund) = (pass_credential?, drop_headers?, refund?);
     let (connect_timeout, response_timeout, idle_timeout) = (connect_timeout?, response_timeout?, idle_timeout?);
     let (max_idle, keep_alive, max_body_bytes) = (max_idle?, keep_alive?, Some(max_body_bytes?).filter(|most| *most > 0));
-    Some(target?.map(|target| UpstreamSettings {
-        target,
+    Some(UpstreamSettings {
+        target: target?,
         pass_credential,
         drop_headers,
         refund,
@@ -136,7 +135,7 @@ pub(super) fn read(table: Table<'_>) -> Option<Option<UpstreamSettings>> {
         max_idle,
         keep_alive,
         max_body_bytes,
-    }))
+    })
 }
 
 #[cfg(test)]

@@ -72,6 +72,22 @@ impl Decision {
         self.standings.iter().find_map(|standing| self.limit(standing).filter(|limit| *limit.name == *name).map(|limit| (limit, standing)))
     }
 
+    /// The same, told as the refusal that it was a moment ago, though by now it would pass: of the windows that end so, the
+    /// tightest may have refused, and it has opened since.
+    pub fn refused_as(mut self, verdict: Verdict) -> Self {
+        if !verdict.knows_caller() {
+            return Self::of_nobody(verdict, self.at);
+        }
+        let ends_so = |(_, standing): &(usize, &Standing)| {
+            let ends_in_quota = verdict == Verdict::QuotaExceeded;
+            standing.is_drawn_on && self.limit(standing).is_some_and(|limit| !limit.observe && limit.is_quota() == ends_in_quota)
+        };
+        let tightest = self.standings.iter().enumerate().filter(ends_so).min_by_key(|(_, standing)| standing.remaining).map(|(at, _)| at);
+        self.deciding = tightest.filter(|_| verdict.by_limit()).or(self.deciding);
+        self.verdict = verdict;
+        self
+    }
+
     /// When to try again: only where a window decided and ever opens.
     pub fn retry_at(&self) -> Option<Timestamp> {
         let (_, standing) = self.deciding()?;

@@ -35,8 +35,8 @@ impl Cors {
     }
 
     /// The origin as the answer names it, where its pages may call.
-    fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        let origin = headers.get(ORIGIN)?;
+    fn allowed(&self, origin: Option<&HeaderValue>) -> Option<HeaderValue> {
+        let origin = origin?;
         match &self.settings.origins {
             None => Some(HeaderValue::from_static("*")),
             Some(origins) => origins.iter().any(|known| known.as_bytes() == origin.as_bytes()).then(|| origin.clone()),
@@ -46,7 +46,7 @@ impl Cors {
     /// Answers a preflight. To an origin that may not call it says nothing, and the browser refuses.
     pub fn answer_preflight(&self, asked: &HeaderMap) -> Response {
         let mut response = response::empty(StatusCode::NO_CONTENT);
-        if self.allowed(asked).is_some() {
+        if self.allowed(asked.get(ORIGIN)).is_some() {
             let headers = response.headers_mut();
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
             headers.insert(ACCESS_CONTROL_MAX_AGE, self.max_age.clone());
@@ -57,8 +57,8 @@ impl Cors {
         response
     }
 
-    /// Lets a page of an allowed origin read an answer. What the app says about that counts no more.
-    pub fn tell(&self, asked: &HeaderMap, answer: &mut HeaderMap) {
+    /// Lets a page of an allowed origin read an answer to a request that named it. What the app says about that counts no more.
+    pub fn tell(&self, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
         for name in [ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_EXPOSE_HEADERS] {
             answer.remove(name);
         }
@@ -66,7 +66,7 @@ impl Cors {
         if self.settings.origins.is_some() {
             answer.append(VARY, HeaderValue::from_static("Origin"));
         }
-        let Some(origin) = self.allowed(asked) else { return };
+        let Some(origin) = self.allowed(origin) else { return };
         answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, self.expose.clone());
         if self.settings.credentials {

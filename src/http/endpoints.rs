@@ -56,6 +56,7 @@ const ADMIN: Access = Access::Token(TokenScope::Admin);
 endpoints! {
     ANY    "/v1/check"             ANYONE => check::check;
     ANY    "/v1/check/nginx"       ANYONE => check::check_nginx;
+    ANY    "/v1/check/answer"      ANYONE => check::check_answer;
     POST   "/v1/verify"            VERIFY => verify::verify;
     POST   "/v1/balance"           VERIFY => balance::change;
     GET    "/v1/me"                ANYONE => me::me;

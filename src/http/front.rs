@@ -20,7 +20,7 @@ impl Front {
     /// Over open services.
     pub fn new(services: Arc<Services>) -> Self {
         let policy = &services.policy;
-        let upstream = policy.upstream.clone().map(Upstream::new);
+        let upstream = policy.upstream.target.clone().map(|target| Upstream::new(target, policy.upstream.clone()));
         let cors = policy.cors.clone().map(|settings| Cors::new(settings, policy.style.header_names()));
         Self { services, upstream, cors }
     }

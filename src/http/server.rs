@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
+use super::cors::is_preflight;
 use super::endpoints::{self, Access, Matched};
 use super::front::Front;
 use super::handlers::gate;
@@ -235,7 +236,11 @@ pub async fn handle(front: &Arc<Front>, request: Request<Body>, peer: Peer) -> R
         now,
         id: String::new(),
     };
+    let origin = call.parts.headers.get(http::header::ORIGIN).cloned();
     let mut response = route(call, &path).await;
+    if let Some(cors) = &front.cors {
+        cors.tell(origin.as_ref(), response.headers_mut());
+    }
     tracing::debug!(request_id, status = response.status().as_u16(), "{}", without_secrets(services, &method, &path));
     response::name(&request_id, response.headers_mut());
     response
@@ -279,7 +284,10 @@ async fn own_answer(mut call: Call, own: &str) -> Response {
     let request_id = call.request_id.clone();
     let (endpoint, id) = match endpoints::find(&call.parts.method, own) {
         Matched::Endpoint(endpoint, id) => (endpoint, id),
-        Matched::WrongMethod(methods) => return wrong_method(&methods.join(", "), &request_id),
+        Matched::WrongMethod(methods) => {
+            let cors = call.front.cors.as_ref().filter(|_| is_preflight(call.parts.method.as_str(), &call.parts.headers));
+            return cors.map_or_else(|| wrong_method(&methods.join(", "), &request_id), |cors| cors.answer_preflight(&call.parts.headers));
+        }
         Matched::Nothing => return response::problem(StatusCode::NOT_FOUND, "There is nothing at this path.", Vec::new(), &request_id),
     };
     if let Err(refusal) = admit(&call, endpoint.access).await {

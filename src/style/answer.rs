@@ -52,6 +52,11 @@ impl Style {
         names
     }
 
+    /// The headers that a pass may carry: those of every checked answer.
+    pub fn pass_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.headers.iter().map(|header| &header.name)
+    }
+
     /// The message of a verdict alone.
     pub fn message(&self, decision: &Decision, request_id: &str) -> String {
         if decision.verdict == Verdict::Ok {

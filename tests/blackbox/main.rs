@@ -16,3 +16,4 @@ mod limits;
 mod readme;
 mod smoke;
 mod upstream;
+mod smuggling;

@@ -5,6 +5,7 @@ use ipnet::IpNet;
 
 use crate::domain::decision::Decision;
 use crate::domain::path::split;
+use crate::domain::verdict::Verdict;
 use crate::http::cors::is_preflight;
 use crate::http::forwarded::{client, is_trusted, one};
 use crate::http::request::{Call, Unreadable};
@@ -14,14 +15,14 @@ use crate::style::Answer;
 
 /// For Caddy, Traefik and whoever else passes the answer on: 200 with the identity, or the style's answer, whole.
 pub async fn check(call: Call) -> Result<Response, Unreadable> {
-    let decision = decide(&call).await;
+    let decision = decide(&call, Mode::Charge).await;
     let answer = call.services.policy.style.answer(&decision, &call.request_id);
     Ok(if decision.verdict.passes() { pass(&decision, answer) } else { response::styled(answer) })
 }
 
 /// For nginx, which knows 2xx, 401 and 403 only: what the answer should be stands in headers.
 pub async fn check_nginx(call: Call) -> Result<Response, Unreadable> {
-    let decision = decide(&call).await;
+    let decision = decide(&call, Mode::Charge).await;
     let answer = call.services.policy.style.answer(&decision, &call.request_id);
     if decision.verdict.passes() {
         return Ok(pass(&decision, answer));
@@ -40,6 +41,22 @@ pub async fn check_nginx(call: Call) -> Result<Response, Unreadable> {
     Ok(response)
 }
 
+/// For nginx, after `check_nginx` refused: the style's answer to the same request, whole. It looks again and charges nothing.
+/// Never a pass: where the look would let the request through by now, what holds is what the proxy was told.
+pub async fn check_answer(call: Call) -> Result<Response, Unreadable> {
+    let mut decision = decide(&call, Mode::Look).await;
+    if decision.verdict.passes() {
+        decision = decision.refused_as(told_verdict(&call).unwrap_or(Verdict::Unavailable));
+    }
+    Ok(response::styled(call.services.policy.style.answer(&decision, &call.request_id)))
+}
+
+/// What the proxy was told before; only a refusal that the gate itself can come to.
+fn told_verdict(call: &Call) -> Option<Verdict> {
+    let name = one(&call.parts.headers, "x-auth-verdict").ok()??;
+    Verdict::from_name(name).filter(|verdict| *verdict <= Verdict::Unavailable)
+}
+
 fn pass(decision: &Decision, answer: Answer) -> Response {
     let mut response = response::styled(answer);
     response::identity(decision, response.headers_mut());
@@ -47,7 +64,7 @@ fn pass(decision: &Decision, answer: Answer) -> Response {
 }
 
 /// Decides about the request that the proxy tells of. Only a trusted proxy can tell; from anybody else nothing is known.
-async fn decide(call: &Call) -> Decision {
+async fn decide(call: &Call, mode: Mode) -> Decision {
     let (headers, trusted) = (&call.parts.headers, &call.services.policy.server.trusted_proxies);
     // What nobody told, or told twice, is no path: it is ambiguous.
     let told = told(call, trusted);
@@ -64,7 +81,7 @@ async fn decide(call: &Call) -> Decision {
         is_https: Some(client.is_https),
         is_preflight: is_preflight(method, headers),
         wants: Wants::default(),
-        mode: Mode::Charge,
+        mode,
     };
     call.services.decide(&ask, call.now).await
 }

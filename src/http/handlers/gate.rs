@@ -1,10 +1,13 @@
 //! Every path that is not tollgate's own: what passes is passed on to the app, or told in its place.
 
+use std::net::IpAddr;
+
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::config::upstream::Refund;
 use crate::domain::decision::Decision;
+use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
 use crate::http::cors::is_preflight;
 use crate::http::forwarded::client;
@@ -12,7 +15,7 @@ use crate::http::peer::Peer;
 use crate::http::request::Call;
 use crate::http::response::{self, Response};
 use crate::http::upstream::Upstream;
-use crate::http::upstream::trouble::{Kind, Trouble};
+use crate::http::upstream::trouble::Kind;
 use crate::http::views;
 use crate::service::Services;
 use crate::service::ask::{Ask, Credential, Mode, Wants};
@@ -20,15 +23,6 @@ use crate::service::meter::Tally;
 
 /// Decides about the request as it came.
 pub async fn gate(call: Call) -> Response {
-    let front = call.front.clone();
-    let Some(cors) = &front.cors else { return pass_or_refuse(call).await };
-    let asked = call.parts.headers.clone();
-    let mut response = pass_or_refuse(call).await;
-    cors.tell(&asked, response.headers_mut());
-    response
-}
-
-async fn pass_or_refuse(call: Call) -> Response {
     let front = call.front.clone();
     if let Some(upstream) = &front.upstream
         && is_too_large(&call, upstream)
@@ -102,30 +96,30 @@ fn is_too_large(call: &Call, upstream: &Upstream) -> bool {
 async fn pass_on(call: Call, upstream: &Upstream, mut decision: Decision, mut tally: Tally) -> Response {
     let (services, request_id) = (call.services.clone(), call.request_id.clone());
     let address = client(call.peer, &call.parts.headers, &services.policy.server.trusted_proxies).address.ok().flatten();
-    let failed = |decision| async {
-        let mut decision: Decision = decision;
-        if let Err(error) = services.refund(&mut decision, address, crate::domain::time::Timestamp::now()).await {
-            tracing::error!(request_id, "what a failed request was charged could not be given back: {error}");
-        }
-        decision
-    };
+    let gives_back = |from: Refund| upstream.settings.refund >= from;
     match upstream.ask(call, &decision).await {
         Ok(mut response) => {
-            if response.status().is_server_error() && upstream.settings.refund >= Refund::Errors {
-                decision = failed(decision).await;
+            if response.status().is_server_error() && gives_back(Refund::Errors) {
+                give_back(&services, &mut decision, address, &request_id).await;
             }
             response.headers_mut().extend(services.policy.style.answer(&decision, &request_id).headers);
             response
         }
-        Err(Trouble { kind, detail }) => {
-            tracing::error!(request_id, "{kind}: {detail}");
-            if upstream.settings.refund >= kind.refunded_from() {
-                decision = failed(decision).await;
+        Err(trouble) => {
+            trouble.log(&request_id);
+            if gives_back(trouble.kind.refunded_from()) {
+                give_back(&services, &mut decision, address, &request_id).await;
             }
-            let Some(verdict) = kind.verdict() else { return client_failed(kind, &request_id) };
+            let Some(verdict) = trouble.kind.verdict() else { return client_failed(trouble.kind, &request_id) };
             (decision.verdict, tally.verdict) = (verdict, verdict);
             response::styled(services.policy.style.answer(&decision, &request_id))
         }
+    }
+}
+
+async fn give_back(services: &Services, decision: &mut Decision, client: Option<IpAddr>, request_id: &str) {
+    if let Err(error) = services.refund(decision, client, Timestamp::now()).await {
+        tracing::error!(request_id, "what a failed request was charged could not be given back: {error}");
     }
 }
 

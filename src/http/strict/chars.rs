@@ -46,3 +46,9 @@ pub(super) fn number(text: &[u8]) -> Option<u64> {
     let is_plain = (1..=19).contains(&text.len()) && text.iter().all(u8::is_ascii_digit) && (text[0] != b'0' || text.len() == 1);
     is_plain.then(|| text.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }
+
+/// Whether a name is a known one, or one that some readers make of it: `content_length`, `Content.Length`.
+pub fn folds_to(name: &[u8], known: &str) -> bool {
+    let folds = |(byte, known): (&u8, u8)| byte.to_ascii_lowercase() == known || (known == b'-' && !byte.is_ascii_alphanumeric());
+    name.len() == known.len() && name.iter().zip(known.bytes()).all(folds)
+}

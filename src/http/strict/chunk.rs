@@ -1,6 +1,7 @@
 //! The lines of a chunked body: sizes before chunks, and trailer fields behind the last one.
 
-use super::head::{folds_to, split};
+use super::chars::folds_to;
+use super::head::split;
 use super::reason::Reason;
 
 /// More digits than this are no size.
@@ -62,9 +63,11 @@ fn is_visible(text: &[u8]) -> bool {
 /// Checks a line of a trailer section.
 pub(super) fn trailer(line: &[u8]) -> Result<(), Reason> {
     let (name, _) = split(line)?;
+    if is_never_trailer(name) { Err(Reason::Trailer) } else { Ok(()) }
+}
+
+/// Whether a field may not stand behind a body.
+pub fn is_never_trailer(name: &[u8]) -> bool {
     let begins = |prefix: &&str| name.get(..prefix.len()).is_some_and(|start| folds_to(start, prefix));
-    if NEVER_TRAILERS.iter().any(|known| folds_to(name, known)) || NEVER_BEGIN.iter().any(begins) {
-        return Err(Reason::Trailer);
-    }
-    Ok(())
+    NEVER_TRAILERS.iter().any(|known| folds_to(name, known)) || NEVER_BEGIN.iter().any(begins)
 }

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use memchr::memchr;
 
-use super::chars::{has_control, is_host, is_target, is_token, number};
+use super::chars::{folds_to, has_control, is_host, is_target, is_token, number};
 use super::reason::Reason;
 
 /// The longest body, so that no reader's number overflows or turns negative.
@@ -161,12 +161,6 @@ pub(super) fn split(line: &[u8]) -> Result<(&[u8], &[u8]), Reason> {
         Some(end @ 1..) if line[end] == b':' => Ok((&line[..end], line[end + 1..].trim_ascii())),
         _ => Err(Reason::Name),
     }
-}
-
-/// Whether a name is a known one, or one that some readers make of it: `content_length`, `Content.Length`.
-pub(super) fn folds_to(name: &[u8], known: &str) -> bool {
-    let folds = |(byte, known): (&u8, u8)| byte.to_ascii_lowercase() == known || (known == b'-' && !byte.is_ascii_alphanumeric());
-    name.len() == known.len() && name.iter().zip(known.bytes()).all(folds)
 }
 
 fn is_itself(name: &[u8]) -> Result<(), Reason> {

@@ -17,6 +17,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use chars::folds_to;
+pub use chunk::is_never_trailer;
 #[cfg(any(test, fuzzing))]
 pub use reading::{Place, Reading, Refusal};
 #[cfg(any(test, fuzzing))]

@@ -30,7 +30,6 @@ impl TunnelSwitch {
 }
 
 /// A socket whose bytes are read strictly before hyper reads them.
-#[derive(Debug)]
 pub struct Strict<S> {
     stream: S,
     reading: Reading,
@@ -81,7 +80,7 @@ impl<S: AsyncRead + Unpin> Strict<S> {
             return Poll::Ready(Ok(()));
         }
         if let Err(refusal) = self.reading.feed(&buffer.filled()[before..]) {
-            tracing::debug!("a connection was refused after {} requests: {}", self.reading.requests(), refusal.reason);
+            tracing::debug!("a connection was refused: {} (after {} requests)", refusal.reason, self.reading.requests());
             self.flow = Flow::after(refusal);
             buffer.set_filled(before + refusal.sound);
             if refusal.sound == 0 {

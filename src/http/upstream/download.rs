@@ -1,24 +1,24 @@
 //! The body of the app's answer on its way to the client: passed on as it comes, and never waited for without end.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderName;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep};
 
-use super::upload::{Wanted, without_forbidden};
+use super::patience::Patience;
+use super::upload::Wanted;
 use crate::http::request::BodyFault;
+use crate::http::strict::is_never_trailer;
 
 /// A body that is passed on.
 #[derive(Debug)]
 pub struct Download {
     body: Incoming,
-    silence: Pin<Box<Sleep>>,
-    patience: Duration,
+    patience: Patience,
     request_id: String,
     /// Held by a request whose body the app never asked for: it is let go of with this answer.
     expectation: Option<watch::Sender<Wanted>>,
@@ -27,7 +27,7 @@ pub struct Download {
 impl Download {
     /// With at most `patience` between two pieces.
     pub fn new(body: Incoming, patience: Duration, request_id: String, expectation: Option<watch::Sender<Wanted>>) -> Self {
-        Self { body, silence: Box::pin(tokio::time::sleep(patience)), patience, request_id, expectation }
+        Self { body, patience: Patience::new(patience), request_id, expectation }
     }
 
     /// The client's connection is cut, so that it sees that something is missing.
@@ -52,10 +52,10 @@ impl Body for Download {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         let this = &mut *self;
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
-            ready!(this.silence.as_mut().poll(context));
-            return this.broken(format!("nothing came for {} s", this.patience.as_secs()));
+            ready!(this.patience.poll_over(context));
+            return this.broken(format!("nothing came for {} s", this.patience.span().as_secs()));
         };
-        this.silence.as_mut().reset(Instant::now() + this.patience);
+        this.patience.renew();
         match frame {
             None => Poll::Ready(None),
             Some(Ok(frame)) => Poll::Ready(Some(Ok(without_forbidden(frame)))),
@@ -70,4 +70,15 @@ impl Body for Download {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+/// A frame of trailers without those that would say something else of the answer than its head did.
+fn without_forbidden(mut frame: Frame<Bytes>) -> Frame<Bytes> {
+    if let Some(trailers) = frame.trailers_mut() {
+        let forbidden: Vec<HeaderName> = trailers.keys().filter(|name| is_never_trailer(name.as_str().as_bytes())).cloned().collect();
+        for name in forbidden {
+            trailers.remove(name);
+        }
+    }
+    frame
 }

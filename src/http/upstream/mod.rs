@@ -3,6 +3,7 @@
 pub mod connect;
 pub mod download;
 pub mod head;
+mod patience;
 mod progress;
 pub mod trouble;
 mod tunnel;
@@ -47,9 +48,13 @@ pub struct Upstream {
 
 impl Upstream {
     /// Connects to nothing yet.
-    pub fn new(settings: UpstreamSettings) -> Self {
+    pub fn new(target: Target, settings: UpstreamSettings) -> Self {
+        let authority = match &target {
+            Target::Tcp(authority) => authority.clone(),
+            Target::Unix(_) => Authority::from_static("localhost"),
+        };
         let connector = Connector {
-            target: Arc::new(settings.target.clone()),
+            target: Arc::new(target),
             patience: settings.connect_timeout.as_duration(),
             write_patience: settings.idle_timeout.as_duration(),
         };
@@ -61,10 +66,6 @@ impl Upstream {
             .retry_canceled_requests(true)
             .set_host(false)
             .build(connector);
-        let authority = match &settings.target {
-            Target::Tcp(authority) => authority.clone(),
-            Target::Unix(_) => Authority::from_static("localhost"),
-        };
         Self { settings, client, authority }
     }
 

@@ -77,6 +77,15 @@ impl Kind {
 }
 
 impl Trouble {
+    /// Tells the operator, as far as it is not the client's own doing.
+    pub fn log(&self, request_id: &str) {
+        let Self { kind, detail } = self;
+        match kind {
+            Kind::TooLarge | Kind::ClientStalled | Kind::ClientGone => tracing::info!(request_id, "{kind}: {detail}"),
+            _ => tracing::error!(request_id, "{kind}: {detail}"),
+        }
+    }
+
     /// From an error of the exchange.
     pub fn of(error: &legacy::Error, progress: &Progress) -> Self {
         let kind = match progress.broken() {

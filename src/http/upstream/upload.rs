@@ -9,9 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep};
 
-use super::head::forbidden_trailers;
+use super::patience::Patience;
 use super::progress::{Broken, Progress};
 use crate::http::request::{Body, BodyFault};
 
@@ -36,15 +35,13 @@ pub struct Upload {
     progress: Arc<Progress>,
     /// Ends with whether the body is wanted.
     expectation: Option<Pin<Box<dyn Future<Output = Wanted> + Send>>>,
-    silence: Pin<Box<Sleep>>,
-    patience: Duration,
+    patience: Patience,
 }
 
 impl Upload {
     /// At most `most` bytes, with at most `patience` between two pieces.
     pub fn new(body: Body, most: Option<u64>, patience: Duration, progress: Arc<Progress>) -> Self {
-        let silence = Box::pin(tokio::time::sleep(patience));
-        Self { body, left: most, progress, expectation: None, silence, patience }
+        Self { body, left: most, progress, expectation: None, patience: Patience::new(patience) }
     }
 
     /// Held back until the app wants it: whoever holds the other end says so.
@@ -77,18 +74,19 @@ impl hyper::body::Body for Upload {
         if let Some(expectation) = &mut this.expectation {
             let wanted = ready!(expectation.as_mut().poll(context));
             this.expectation = None;
+            this.patience.renew();
             if wanted == Wanted::No {
                 return this.broken(Broken::Gone, "the app answered without it");
             }
         }
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
             this.progress.set_waits_for_client(true);
-            ready!(this.silence.as_mut().poll(context));
+            ready!(this.patience.poll_over(context));
             return this.broken(Broken::Stalled, "the client stopped sending");
         };
         this.progress.set_waits_for_client(false);
         this.progress.note();
-        this.silence.as_mut().reset(Instant::now() + this.patience);
+        this.patience.renew();
         let frame = match frame {
             None => return Poll::Ready(None),
             Some(Err(fault)) => return this.broken(Broken::Gone, &fault.0),
@@ -100,7 +98,7 @@ impl hyper::body::Body for Upload {
                 None => return this.broken(Broken::TooLarge, "it is over the bound"),
             }
         }
-        Poll::Ready(Some(Ok(without_forbidden(frame))))
+        Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -110,14 +108,4 @@ impl hyper::body::Body for Upload {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
-}
-
-/// A frame of trailers without those that say who calls, or how the message is framed.
-pub fn without_forbidden(mut frame: Frame<Bytes>) -> Frame<Bytes> {
-    if let Some(trailers) = frame.trailers_mut() {
-        for name in forbidden_trailers(trailers) {
-            trailers.remove(name);
-        }
-    }
-    frame
 }

@@ -1,0 +1,70 @@
+//! nginx: `auth_request`, and a second, free ask for the body of a refusal, which nginx throws away.
+
+use super::address::Address;
+use super::layout::Layout;
+use super::{Filling, fill};
+
+const TEMPLATE: &str = include_str!("nginx.conf");
+
+/// Names longer than this do not fit into nginx's own table of them.
+const LONGEST_NAME: usize = 40;
+
+/// The size of nginx's buffers for a request's head.
+const HEAD_BUFFER: usize = 8 * 1024;
+
+/// The configuration.
+pub fn config(layout: &Layout) -> String {
+    let one = |text: &str| vec![text.to_owned()];
+    let listen = layout
+        .listen
+        .as_ref()
+        .map_or_else(|| "80".to_owned(), |at| at.host.as_ref().map_or(at.port.to_string(), |host| format!("{host}:{}", at.port)));
+    let name = layout.name.as_deref().unwrap_or("_");
+    let long_names = if name.len() > LONGEST_NAME { one("server_names_hash_bucket_size 512;") } else { Vec::new() };
+    let forgotten = |name: &String| format!("proxy_set_header {name} \"\";");
+    let lookalikes = if layout.underscores { layout.lookalikes() } else { Vec::new() };
+    let fillings: Vec<Filling> = vec![
+        ("notes", layout.notes.iter().map(|note| format!("# {note}")).collect()),
+        ("tollgate", one(&server(&layout.tollgate))),
+        ("app", one(&server(&layout.app))),
+        ("keep", one(&layout.keep_seconds.to_string())),
+        ("patience", one(&layout.patience_seconds.to_string())),
+        ("long_names", long_names),
+        ("listen", one(&listen)),
+        ("name", one(name)),
+        ("prefix", one(&layout.prefix)),
+        ("body", one(&layout.max_body_bytes.map_or("10m".to_owned(), |bytes| bytes.to_string()))),
+        ("head_buffers", one(&(layout.max_header_bytes / HEAD_BUFFER).saturating_sub(1).max(1).to_string())),
+        ("underscores", one(if layout.underscores { "on" } else { "off" })),
+        ("learn_identity", layout.identity.iter().map(|name| learn(name)).collect()),
+        ("learn_passes", layout.on_passes.iter().map(|name| learn(name)).collect()),
+        ("identity", layout.identity.iter().map(|name| format!("proxy_set_header {name} {};", variable(name))).collect()),
+        ("removed", layout.removed.iter().chain(&lookalikes).map(forgotten).collect()),
+        ("passes", layout.on_passes.iter().flat_map(|name| hide_and_add(name)).collect()),
+    ];
+    fill(TEMPLATE, &fillings)
+}
+
+fn server(address: &Address) -> String {
+    match address {
+        Address::Tcp(text) => text.clone(),
+        Address::Unix(path) => format!("unix:{path}"),
+    }
+}
+
+/// As nginx names a header in its variables.
+fn folded(name: &str) -> String {
+    name.to_ascii_lowercase().replace('-', "_")
+}
+
+fn variable(name: &str) -> String {
+    format!("$tollgate_told_{}", folded(name))
+}
+
+fn learn(name: &str) -> String {
+    format!("auth_request_set {} $upstream_http_{};", variable(name), folded(name))
+}
+
+fn hide_and_add(name: &str) -> [String; 2] {
+    [format!("proxy_hide_header {name};"), format!("add_header {name} {} always;", variable(name))]
+}
