@@ -15,5 +15,5 @@ mod keys;
 mod limits;
 mod readme;
 mod smoke;
-mod upstream;
 mod smuggling;
+mod upstream;
