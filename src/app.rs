@@ -14,7 +14,7 @@ use crate::config::Policy;
 use crate::config::policy::Listen;
 use crate::domain::time::{Span, Timestamp};
 use crate::http::server::{Listener, serve};
-use crate::service::Services;
+use crate::service::{Services, Serving};
 use crate::store::lock::{self, Lock};
 use crate::store::{Store, idempotency, windows};
 
@@ -201,6 +201,8 @@ impl Sockets {
 
     /// Serves until told to stop.
     pub async fn run(self, services: &Arc<Services>, shutdown: watch::Receiver<bool>) {
+        let serving = Serving { address: self.address.clone(), since: Timestamp::now() };
+        services.serving.get_or_init(|| serving);
         let control = tokio::spawn(serve(services.clone(), self.control, shutdown.clone()));
         serve(services.clone(), self.public, shutdown).await;
         if control.await.is_err() {

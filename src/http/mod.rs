@@ -10,4 +10,5 @@ pub mod response;
 pub mod server;
 pub mod views;
 
+pub use handlers::probe;
 pub use server::handle;
