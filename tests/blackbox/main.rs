@@ -6,6 +6,7 @@ mod support;
 mod admin;
 mod cli;
 mod config;
+mod doctor;
 mod edges;
 mod embed;
 mod examples;
