@@ -12,5 +12,6 @@ mod faults;
 mod gate;
 mod keys;
 mod limits;
+mod proxies;
 mod readme;
 mod smoke;
