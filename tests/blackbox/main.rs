@@ -14,6 +14,7 @@ mod faults;
 mod gate;
 mod keys;
 mod limits;
+mod proxies;
 mod readme;
 mod smoke;
 mod smuggling;
