@@ -15,7 +15,7 @@ use crate::config::policy::Listen;
 use crate::domain::time::{Span, Timestamp};
 use crate::http::Front;
 use crate::http::server::{Listener, serve};
-use crate::service::Services;
+use crate::service::{Services, Serving};
 use crate::store::lock::{self, Lock};
 use crate::store::{Store, idempotency, windows};
 
@@ -213,6 +213,8 @@ impl Sockets {
 
     /// Serves until told to stop.
     pub async fn run(self, front: &Arc<Front>, shutdown: watch::Receiver<bool>) {
+        let serving = Serving { address: self.address.clone(), since: Timestamp::now() };
+        front.services.serving.get_or_init(|| serving);
         let control = tokio::spawn(serve(front.clone(), self.control, shutdown.clone()));
         if let Some(public) = self.public {
             serve(front.clone(), public, shutdown).await;

@@ -26,7 +26,7 @@ const ONCE: [&str; 14] = [
 ];
 
 /// Each licence that is known to go with ours.
-const LICENCES: [&str; 13] = [
+const LICENCES: [&str; 14] = [
     "Apache-2.0",
     "MIT",
     "BSD-2-Clause",
@@ -40,6 +40,7 @@ const LICENCES: [&str; 13] = [
     "CC0-1.0",
     "MIT-0",
     "MPL-2.0",
+    "CDLA-Permissive-2.0",
 ];
 
 fn packages() -> Vec<Value> {

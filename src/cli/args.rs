@@ -1,5 +1,6 @@
 //! The arguments.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -53,6 +54,15 @@ pub enum Command {
         after_help = "Examples:\n  tollgate proxy nginx --name api.example.com > /etc/nginx/conf.d/tollgate.conf\n  tollgate proxy caddy --name api.example.com --app http://127.0.0.1:3000 > /etc/caddy/Caddyfile"
     )]
     Proxy(ProxyArgs),
+    /// Prove that this machine, the server and the proxy before it are fit
+    #[command(after_help = "\
+Examples:
+  tollgate doctor                                        this machine, and the server on it
+  tollgate doctor --through https://api.example.com      also what comes out right by way of the proxy
+
+It makes an account 'tollgate doctor' and keys that live for ten minutes, and takes them back. What must be mended is told with
+the line to change. Exit codes: 0 fit, 1 not fit, 2 wrong use or configuration.")]
+    Doctor(DoctorArgs),
 }
 
 /// What the configuration of a proxy is made for.
@@ -78,6 +88,23 @@ pub enum ProxyKind {
     Nginx,
     /// reverse_proxy with handle_response
     Caddy,
+}
+
+/// How far the doctor looks.
+#[derive(Debug, ClapArgs)]
+pub struct DoctorArgs {
+    /// Call by way of the real proxy, and prove what must come out right there
+    #[arg(long, value_name = "URL")]
+    pub through: Option<String>,
+    /// Certificates of a private authority, PEM, for an https:// URL
+    #[arg(long, value_name = "FILE", requires = "through")]
+    pub ca: Option<PathBuf>,
+    /// This machine's address as the proxy sees it, where it is behind NAT
+    #[arg(long, value_name = "IP", requires = "through")]
+    pub address: Option<IpAddr>,
+    /// A path of the app that shows its headers, where the proxy does not pass the probe on [default: /]
+    #[arg(long, value_name = "PATH", requires = "through")]
+    pub path: Option<String>,
 }
 
 /// What to do with accounts.

@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use tokio::net::UnixStream;
 
 use super::Failure;
 use crate::app::{App, Claim};
@@ -28,13 +29,16 @@ impl Client {
     pub async fn open(policy: Arc<Policy>) -> Result<Self, Failure> {
         match App::claim(&policy.server.database).await? {
             Claim::Ours(lock) => Ok(Self::Own(App::open(policy, lock).await?)),
-            Claim::Served(stream) => {
-                let failed = |error: hyper::Error| Failure::Failed(format!("the running server does not answer: {error}"));
-                let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
-                tokio::spawn(connection);
-                Ok(Self::Running(sender))
-            }
+            Claim::Served(stream) => Self::over(stream).await,
         }
+    }
+
+    /// Over a connection to the running server.
+    pub async fn over(stream: UnixStream) -> Result<Self, Failure> {
+        let failed = |error: hyper::Error| Failure::Failed(format!("the running server does not answer: {error}"));
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+        tokio::spawn(connection);
+        Ok(Self::Running(sender))
     }
 
     /// Sends one request; a refusal is a failure.

@@ -4,6 +4,7 @@
 mod account;
 mod args;
 mod client;
+mod doctor;
 mod key;
 mod log;
 mod output;
@@ -85,6 +86,7 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
         Command::Validate => Ok(()),
         Command::Proxy(args) => proxy::run(&args, &policy, output),
         Command::Serve => runtime(true)?.block_on(serve::run(policy, args.config.as_deref(), output)),
+        Command::Doctor(args) => runtime(true)?.block_on(doctor::run(args, file.as_deref(), policy, output)),
         Command::Account(command) => runtime(false)?.block_on(account::run(command, policy, output)),
         Command::Key(command) => runtime(false)?.block_on(key::run(command, policy, output)),
         Command::Token(command) => runtime(false)?.block_on(token::run(command, policy, output)),

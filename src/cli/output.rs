@@ -139,6 +139,6 @@ fn is_directional(c: char) -> bool {
 }
 
 /// A text without what a terminal would act on; the breaks between our own lines stay.
-fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     text.chars().map(|c| if (c.is_control() && c != '\n') || is_directional(c) { '\u{fffd}' } else { c }).collect()
 }

@@ -24,6 +24,11 @@ pub const SHOWN: usize = 4;
 pub struct PlainKey(String);
 
 impl PlainKey {
+    /// Takes a key that was just made.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
     /// The raw key. Who calls this is about to send it to its holder.
     pub fn expose(&self) -> &str {
         &self.0

@@ -95,6 +95,11 @@ impl Timestamp {
         }
     }
 
+    /// Reads `Wed, 01 Apr 2026 00:00:00 GMT`.
+    pub fn parse_http_date(text: &str) -> Option<Self> {
+        jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok().map(|at| Self(at.as_millisecond()))
+    }
+
     fn zoned(self) -> jiff::Zoned {
         let clamped = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX);
         clamped.to_zoned(TimeZone::UTC)
@@ -174,6 +179,8 @@ mod tests {
         assert_eq!(at.rfc3339_millis(), "2026-04-01T00:00:00.123Z");
         assert_eq!(at.http_date(), "Wed, 01 Apr 2026 00:00:01 GMT");
         assert_eq!(at.seconds_up(), 1_775_001_601);
+        assert_eq!(Timestamp::parse_http_date(&at.http_date()), Some(Timestamp::from_millis(1_775_001_601_000)));
+        assert_eq!(Timestamp::parse_http_date("tomorrow"), None);
     }
 
     #[test]

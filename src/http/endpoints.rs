@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::{accounts, balance, check, health, keys, me, plans, tokens, verify};
+use super::handlers::{accounts, balance, check, health, keys, me, plans, probe, state, tokens, verify};
 use super::request::{Call, Unreadable};
 use super::response::Response;
 use crate::domain::token::TokenScope;
@@ -17,6 +17,8 @@ pub enum Access {
     Anyone,
     /// Whoever has a service token of this scope, and the operator at the control socket.
     Token(TokenScope),
+    /// The operator at the control socket, and nobody else.
+    Operator,
 }
 
 /// What a handler will have answered.
@@ -52,16 +54,19 @@ macro_rules! endpoints {
 const ANYONE: Access = Access::Anyone;
 const VERIFY: Access = Access::Token(TokenScope::Verify);
 const ADMIN: Access = Access::Token(TokenScope::Admin);
+const OPERATOR: Access = Access::Operator;
 
 endpoints! {
     ANY    "/v1/check"             ANYONE => check::check;
     ANY    "/v1/check/nginx"       ANYONE => check::check_nginx;
     ANY    "/v1/check/answer"      ANYONE => check::check_answer;
+    ANY    "/v1/probe"             ANYONE => probe::probe;
     POST   "/v1/verify"            VERIFY => verify::verify;
     POST   "/v1/balance"           VERIFY => balance::change;
     GET    "/v1/me"                ANYONE => me::me;
     GET    "/v1/health"            ANYONE => health::health;
     GET    "/v1/ready"             ANYONE => health::ready;
+    GET    "/v1/state"             OPERATOR => state::state;
     GET    "/v1/plans"             ADMIN  => plans::list;
     GET    "/v1/accounts"          ADMIN  => accounts::list;
     POST   "/v1/accounts"          ADMIN  => accounts::create;

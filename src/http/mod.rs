@@ -16,4 +16,5 @@ pub mod views;
 
 pub use front::Front;
 pub use handlers::gate::ask_about;
+pub use handlers::probe;
 pub use server::handle;

@@ -111,6 +111,11 @@ pub fn problem(status: StatusCode, detail: &str, errors: Vec<Value>, request_id:
     typed(status, PROBLEM, body.to_string())
 }
 
+/// For a path that is not there, or not for whoever asked.
+pub fn nothing_here(request_id: &str) -> Response {
+    problem(StatusCode::NOT_FOUND, "There is nothing at this path.", Vec::new(), request_id)
+}
+
 /// An operation that failed. What is inner goes to the log, under the request's id.
 pub fn failed(error: &Error, request_id: &str) -> Response {
     let status = match error {

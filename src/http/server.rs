@@ -53,7 +53,7 @@ const AFTER_A_FAULT: Duration = Duration::from_millis(50);
 const MOST_FAULTS: usize = 100;
 
 /// Open files that are no connections: the database, the sockets, the log, and room for commands.
-const OTHER_FILES: u64 = 64;
+pub const OTHER_FILES: u64 = 64;
 
 /// How long to wait for commands that have just connected when the server stops.
 const LAST_COMMANDS: Duration = Duration::from_millis(50);
@@ -288,7 +288,7 @@ async fn own_answer(mut call: Call, own: &str) -> Response {
             let cors = call.front.cors.as_ref().filter(|_| is_preflight(call.parts.method.as_str(), &call.parts.headers));
             return cors.map_or_else(|| wrong_method(&methods.join(", "), &request_id), |cors| cors.answer_preflight(&call.parts.headers));
         }
-        Matched::Nothing => return response::problem(StatusCode::NOT_FOUND, "There is nothing at this path.", Vec::new(), &request_id),
+        Matched::Nothing => return response::nothing_here(&request_id),
     };
     if let Err(refusal) = admit(&call, endpoint.access).await {
         return refusal;
@@ -337,10 +337,12 @@ fn wrong_method(allowed: &str, request_id: &str) -> Response {
 
 /// Whether a call may go on to its handler.
 async fn admit(call: &Call, access: Access) -> Result<(), Response> {
-    let Access::Token(scope) = access else { return Ok(()) };
-    if call.peer == Peer::Control {
-        return Ok(());
-    }
+    let scope = match access {
+        _ if call.peer == Peer::Control => return Ok(()),
+        Access::Anyone => return Ok(()),
+        Access::Operator => return Err(response::nothing_here(&call.request_id)),
+        Access::Token(scope) => scope,
+    };
     let challenged = |status, detail: &str, challenge: &str| {
         let mut response = response::problem(status, detail, Vec::new(), &call.request_id);
         if let Ok(challenge) = challenge.parse() {

@@ -38,6 +38,17 @@ pub struct Services {
     pub(crate) tokens: Lookup<Arc<crate::domain::token::TokenRecord>>,
     /// Counts the changes of accounts.
     pub(crate) accounts: Arc<Generations>,
+    /// Where it serves, once it does.
+    pub serving: std::sync::OnceLock<Serving>,
+}
+
+/// Where a server is reached, and since when.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// `http://127.0.0.1:8080`, or `unix:PATH`.
+    pub address: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// How many service tokens are held: no installation has more in use.
@@ -51,6 +62,7 @@ impl Services {
             keys: Lookup::new(policy.server.cached_keys),
             tokens: Lookup::new(HELD_TOKENS),
             accounts: Arc::default(),
+            serving: std::sync::OnceLock::new(),
             policy,
             store,
             meter,

@@ -9,6 +9,7 @@ pub mod lock;
 pub mod open;
 pub mod plans;
 mod reader;
+pub mod state;
 pub mod tokens;
 pub mod usage;
 pub mod windows;

@@ -129,7 +129,8 @@ fn client_failed(kind: Kind, request_id: &str) -> Response {
     response::problem(status, "The body did not come whole.", Vec::new(), request_id)
 }
 
-fn refuse(call: &Call, decision: &Decision) -> Response {
+/// What the style says of a refusal, whole.
+pub fn refuse(call: &Call, decision: &Decision) -> Response {
     response::styled(call.services.policy.style.answer(decision, &call.request_id))
 }
 

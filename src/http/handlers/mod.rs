@@ -8,5 +8,7 @@ pub mod health;
 pub mod keys;
 pub mod me;
 pub mod plans;
+pub mod probe;
+pub mod state;
 pub mod tokens;
 pub mod verify;

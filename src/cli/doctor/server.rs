@@ -1,0 +1,244 @@
+//! The server that is looked at: the running one, or one booted in this process on the same database.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Method;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::machine::{folder, human, millis, owner};
+use super::report::{Check, Findings};
+use super::wire::Wire;
+use crate::app::{App, Claim, Sockets, connect, control_socket};
+use crate::cli::Failure;
+use crate::cli::client::Client;
+use crate::config::Policy;
+use crate::config::policy::Listen;
+use crate::domain::time::Timestamp;
+use crate::store::state;
+
+/// How long one call over the control socket may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What `synchronous=FULL` reads as.
+const FULL: u64 = 2;
+
+/// A server, and what it says of itself.
+pub struct Server {
+    database: PathBuf,
+    booted: Option<Booted>,
+    /// What `GET /v1/state` answered.
+    state: Value,
+    /// Its public listener.
+    pub wire: Wire,
+    /// Below this lie its own paths.
+    pub prefix: String,
+}
+
+/// A server in this process.
+struct Booted {
+    app: App,
+    serving: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Finds the running server, or boots one: where a proxy will look for it, or else on a free port.
+    pub async fn find(policy: &Arc<Policy>, for_a_proxy: bool) -> Result<Self, String> {
+        let database = &policy.server.database;
+        may_boot(database).await?;
+        let booted = match App::claim(database).await.map_err(|error| error.0)? {
+            Claim::Served(_) => None,
+            Claim::Ours(lock) => {
+                let mut policy = Policy::clone(policy);
+                if !for_a_proxy {
+                    policy.server.listen = Listen::Tcp("127.0.0.1:0".into());
+                }
+                let policy = Arc::new(policy);
+                let app = App::open(policy.clone(), lock).await.map_err(|error| error.0)?;
+                Some(boot(&policy, app).await?)
+            }
+        };
+        match Self::ask_state(database).await {
+            Ok((state, wire, prefix)) => Ok(Self { database: database.clone(), booted, state, wire, prefix }),
+            Err(error) => {
+                if let Some(booted) = booted {
+                    booted.close().await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn ask_state(database: &Path) -> Result<(Value, Wire, String), String> {
+        let state = match call(database, Method::GET, "/state", None).await {
+            Ok(state) => state,
+            Err(Failure::Refused(404, _)) => return Err("the running server is another version: restart it".into()),
+            Err(failure) => return Err(sentence(failure)),
+        };
+        let listening = state["listening"].as_str().ok_or("the running server does not accept yet: try again")?;
+        if listening.is_empty() {
+            return Err("the gate is embedded in another program, and listens nowhere itself".into());
+        }
+        let wire = Wire::to_server(listening)?;
+        let prefix = state["prefix"].as_str().unwrap_or_default().to_owned();
+        Ok((state, wire, prefix))
+    }
+
+    /// Which it is.
+    pub fn kind(&self) -> &'static str {
+        if self.booted.is_some() { "booted" } else { "running" }
+    }
+
+    /// One call of the admin API, over the control socket. A connection each, because an idle one is closed.
+    pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, String> {
+        call(&self.database, method, path, body).await.map_err(sentence)
+    }
+
+    /// The user that it runs as: whose its control socket is.
+    pub fn user(&self) -> Option<u32> {
+        owner(&control_socket(&self.database))
+    }
+
+    /// The newest time that stands in its database.
+    pub fn newest(&self) -> Option<Timestamp> {
+        Timestamp::parse(self.state["database"]["newest"].as_str()?).ok()
+    }
+
+    /// How many connections it wants, and how many files it may open.
+    pub fn bounds(&self) -> (u64, Option<u64>) {
+        (self.state["max_connections"].as_u64().unwrap_or_default(), self.state["open_files"].as_u64())
+    }
+
+    /// Whether the database is as tollgate leaves it, by the writer's own connection and by reading all of it.
+    pub async fn database(&self) -> Check {
+        const NAME: &str = "database";
+        const OPENED_SO: &str = "restart tollgate, which opens it so; if that does not help, let no other program change its settings";
+        let told = &self.state["database"];
+        let mut findings = Findings::default();
+        let (mode, synchronous) = (told["journal_mode"].as_str().unwrap_or_default(), told["synchronous"].as_u64());
+        if !mode.eq_ignore_ascii_case("wal") {
+            findings.failed(format!("its journal is '{mode}' and not WAL"), OPENED_SO);
+        }
+        if synchronous.is_none_or(|level| level < FULL) {
+            findings.failed("synchronous is not FULL: an acknowledged change may be lost with the power", OPENED_SO);
+        }
+        let (path, began) = (self.database.clone(), Instant::now());
+        let damages = match tokio::task::spawn_blocking(move || state::damages(&path)).await {
+            Ok(damages) => damages,
+            Err(error) => Err(error.to_string()),
+        };
+        let took = began.elapsed();
+        let restore = || format!("stop tollgate, keep a copy of {0}, {0}-wal and {0}-shm, and restore a backup", self.database.display());
+        match damages {
+            Ok(damages) if damages.is_empty() => {}
+            Ok(damages) => findings.failed(format!("it is damaged: {}", damages.join("; ")), restore()),
+            Err(error) => findings.failed(format!("it cannot be read whole: {error}"), restore()),
+        }
+        let (schema, bytes) = (told["schema"].as_u64().unwrap_or_default(), told["bytes"].as_u64().unwrap_or_default());
+        findings.check(NAME, format!("schema {schema}, {}, WAL, synchronous FULL, sound (read in {})", human(bytes), millis(took)))
+    }
+
+    /// Whether it answers where clients reach it, and is what the configuration file says.
+    pub async fn answers(&self, file: Option<&Path>) -> Check {
+        const NAME: &str = "server";
+        let began = Instant::now();
+        for path in ["health", "ready"] {
+            let target = format!("{}/v1/{path}", self.prefix);
+            let fix = "read the log of tollgate; stop what else listens there, and restart it";
+            match self.wire.send(Method::GET, &target, &[]).await {
+                Ok(answer) if answer.status.is_success() && answer.body.contains("\"ok\"") => {}
+                Ok(answer) => return Check::failed(NAME, format!("{target} answers {}", answer.status.as_u16()), fix),
+                Err(error) => return Check::failed(NAME, format!("{target} does not answer: {error}"), fix),
+            }
+        }
+        let took = millis(began.elapsed());
+        let (version, listening) =
+            (self.state["version"].as_str().unwrap_or_default(), self.state["listening"].as_str().unwrap_or_default());
+        let mut findings = Findings::default();
+        if version != env!("CARGO_PKG_VERSION") {
+            findings.warning(format!("the running server is {version}, and this is {}", env!("CARGO_PKG_VERSION")), "restart the server");
+        }
+        if let Some(file) = file.filter(|file| self.is_older_than(file)) {
+            findings.warning(
+                format!("{} was changed after the server started, and holds from the next start", file.display()),
+                "restart the server",
+            );
+        }
+        findings.check(NAME, format!("{version}, {} at {listening}, health and ready after {took}", self.kind()))
+    }
+
+    fn is_older_than(&self, file: &Path) -> bool {
+        let since = self.state["since"].as_str().and_then(|text| Timestamp::parse(text).ok());
+        let changed = std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok();
+        let changed =
+            changed.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok()).and_then(|since| i64::try_from(since.as_millis()).ok());
+        since.zip(changed).is_some_and(|(since, changed)| changed > since.millis())
+    }
+
+    /// Ends a server of our own; leaves a running one alone.
+    pub async fn close(self) {
+        if let Some(booted) = self.booted {
+            booted.close().await;
+        }
+    }
+}
+
+async fn boot(policy: &Policy, app: App) -> Result<Booted, String> {
+    let sockets = match Sockets::bind(policy).await {
+        Ok(sockets) => sockets,
+        Err(error) => {
+            app.close().await;
+            return Err(error.0);
+        }
+    };
+    let (stop, stopping) = watch::channel(false);
+    let front = app.front.clone();
+    let serving = tokio::spawn(async move { sockets.run(&front, stopping).await });
+    Ok(Booted { app, serving, stop })
+}
+
+impl Booted {
+    async fn close(self) {
+        // It has ended by itself only where it panicked, and then there is nothing to stop.
+        let _ = self.stop.send(true);
+        if self.serving.await.is_err() {
+            tracing::error!("the booted server ended in a panic");
+        }
+        self.app.close().await;
+    }
+}
+
+/// Root must not make files that the user who serves could not open.
+async fn may_boot(database: &Path) -> Result<(), String> {
+    let whose = owner(database).or_else(|| owner(folder(database)));
+    match (owner(Path::new("/proc/self")), whose) {
+        (Some(0), Some(user)) if user != 0 && connect(database).await.is_none() => Err(format!(
+            "no server runs, and the database's place belongs to user {user}: run this as that user, sudo -u '#{user}' tollgate doctor"
+        )),
+        _ => Ok(()),
+    }
+}
+
+async fn call(database: &Path, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
+    let late = |_| Failure::Failed(format!("the running server did not answer within {} s", PATIENCE.as_secs()));
+    let calling = async {
+        let stream = connect(database).await.ok_or_else(|| Failure::Failed("the running server does not answer".into()))?;
+        Client::over(stream).await?.call(method, path, body).await
+    };
+    tokio::time::timeout(PATIENCE, calling).await.map_err(late)?
+}
+
+/// What went wrong with a call.
+fn sentence(failure: Failure) -> String {
+    match failure {
+        Failure::Failed(text) | Failure::Use(text) => text,
+        Failure::Refused(status, problem) => {
+            problem["detail"].as_str().map_or_else(|| format!("it was refused with {status}"), str::to_owned)
+        }
+        Failure::Config | Failure::No => "it was refused".into(),
+    }
+}

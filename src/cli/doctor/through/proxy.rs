@@ -1,0 +1,248 @@
+//! The proxy as the doctor meets it: how it is called, and how much can be seen through it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::super::expected::{About, Expected, verdict_of};
+use super::super::machine::millis;
+use super::super::plans::{Room, roomy};
+use super::super::report::Check;
+use super::super::server::Server;
+use super::super::visit::{Carried, Key, Visit, carry};
+use super::super::wire::{Answer, Wire};
+use super::fixes;
+use crate::config::Policy;
+use crate::http::probe;
+
+/// How long a limit of somebody else's is waited for, and how often.
+const MOST_WAITING: u64 = 5;
+const TRIES: usize = 3;
+
+/// A header of a request.
+pub type Header = (String, String);
+
+/// What there is to work with.
+pub struct Tools<'a> {
+    /// The configuration.
+    pub policy: &'a Arc<Policy>,
+    /// The server.
+    pub server: &'a Server,
+    /// The doctor's account.
+    pub visit: &'a Visit,
+    /// The proxy.
+    pub wire: Wire,
+    /// The proxy, as it was named.
+    pub url: String,
+    /// The address that clients are told to have, where it is not this machine's own.
+    pub address: Option<IpAddr>,
+    /// A path of the app.
+    pub path: String,
+}
+
+/// How the app's side is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Eyes {
+    /// By the probe, header by header.
+    Probe,
+    /// By what the app answers with this status, which may show its headers, or not.
+    App(u16),
+}
+
+/// A proxy that answers.
+pub struct Proxy<'a> {
+    /// What there is to work with.
+    pub tools: Tools<'a>,
+    /// The key that most calls are made with.
+    pub key: Key,
+    /// A plan that may call, with room for every call.
+    room: Room,
+    /// The path that is called.
+    pub target: String,
+    /// How the app's side is seen.
+    pub eyes: Eyes,
+    /// The address that clients are told to have.
+    pub own: Option<IpAddr>,
+    /// The first answer.
+    pub first: Seen,
+}
+
+/// An answer, and what the probe said in it.
+pub struct Seen {
+    /// The answer.
+    pub answer: Answer,
+    /// What the probe said.
+    pub probe: Option<Value>,
+}
+
+impl Seen {
+    fn of(answer: Answer) -> Self {
+        let told = serde_json::from_str::<Value>(&answer.body).ok().filter(|_| answer.status.is_success());
+        let probe = told.filter(|body| body["headers"].is_array() && body["cookies"].is_array() && body["credential"].is_array());
+        Self { answer, probe }
+    }
+
+    /// The values of a header that the app would get.
+    pub fn values(&self, name: &str) -> Vec<String> {
+        self.pairs().filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
+    }
+
+    /// Every header that the probe tells of.
+    pub fn pairs(&self) -> impl Iterator<Item = (String, String)> {
+        let pairs = self.probe.iter().flat_map(|probe| probe["headers"].as_array().into_iter().flatten());
+        pairs.filter_map(|pair| Some((pair[0].as_str()?.to_owned(), pair[1].as_str()?.to_owned())))
+    }
+
+    /// The client's address, as tollgate sees it.
+    pub fn client(&self) -> Option<&str> {
+        self.probe.as_ref()?["client"].as_str()
+    }
+
+    /// Whether tollgate itself was called, and no proxy before it.
+    pub fn is_direct(&self) -> bool {
+        let peer = self.probe.as_ref().and_then(|probe| probe["peer"].as_str());
+        peer.is_some() && peer == self.answer.local.map(|local| local.to_string()).as_deref()
+    }
+}
+
+impl<'a> Proxy<'a> {
+    /// Calls it with a good key: by the probe's path, else by one of the app's.
+    pub async fn meet(tools: Tools<'a>) -> Result<(Self, Check), Check> {
+        const NAME: &str = "proxy";
+        let probe = format!("{}{}", tools.server.prefix, probe::PATH);
+        let began = Instant::now();
+        let (room, key, seen) = tools.knock(&probe).await?;
+        let took = millis(began.elapsed());
+        if seen.probe.is_some() {
+            let detail = format!("{} answers after {took}, and passes the probe on", tools.url);
+            return Ok((Self::of(tools, room, key, probe, Eyes::Probe, seen), Check::ok(NAME, detail)));
+        }
+        let path = tools.path.clone();
+        let (room, key, seen) = tools.knock(&path).await?;
+        let status = seen.answer.status.as_u16();
+        if seen.answer.status.is_server_error() {
+            let fix = "start the app; see that the proxy reaches tollgate and the app: its error log says which it misses";
+            return Err(Check::failed(NAME, format!("GET {path} with a good key is answered {status}"), fix));
+        }
+        let detail = format!("{} answers after {took}, and does not pass the probe on: GET {path} is called instead ({status})", tools.url);
+        Ok((Self::of(tools, room, key, path, Eyes::App(status), seen), Check::ok(NAME, detail)))
+    }
+
+    fn of(tools: Tools<'a>, room: Room, key: Key, target: String, eyes: Eyes, first: Seen) -> Self {
+        let own = tools.address.or(first.answer.local.map(|local| local.ip()));
+        Self { tools, key, room, target, eyes, own, first }
+    }
+
+    /// Another key that may call, for these addresses alone.
+    pub async fn key_for(&self, addresses: &[&str]) -> Result<Key, String> {
+        self.tools.key(&self.room, addresses).await
+    }
+
+    /// Calls it with a key, or none, and these headers.
+    pub async fn ask(&self, key: Option<&Key>, headers: &[Header]) -> Result<Seen, String> {
+        self.tools.call(key, &self.target, headers).await
+    }
+
+    /// The same; a limit that others ran into too is waited for.
+    pub async fn ask_patiently(&self, key: Option<&Key>, headers: &[Header]) -> Result<Seen, String> {
+        let mut tries = 1;
+        loop {
+            let seen = self.ask(key, headers).await?;
+            let seconds = seen.answer.header("retry-after").and_then(|text| text.parse::<u64>().ok());
+            match seconds.filter(|seconds| *seconds <= MOST_WAITING && seen.answer.status == http::StatusCode::TOO_MANY_REQUESTS) {
+                Some(seconds) if tries < TRIES => tokio::time::sleep(Duration::from_secs(seconds)).await,
+                _ => return Ok(seen),
+            }
+            tries += 1;
+        }
+    }
+
+    /// Whether an answer is a pass.
+    pub fn is_pass(&self, seen: &Seen) -> bool {
+        match self.eyes {
+            Eyes::Probe => seen.probe.is_some(),
+            Eyes::App(status) => seen.answer.status.as_u16() == status,
+        }
+    }
+
+    /// What a call with that key should be told now.
+    pub async fn expected(&self, raw: Option<&str>) -> Result<Expected, String> {
+        Expected::of(self.tools.server, About { key: raw, path: path_of(&self.target), ip: self.own }).await
+    }
+
+    /// What an answer that is no pass says, for people.
+    pub fn told(&self, answer: &Answer) -> String {
+        let status = answer.status.as_u16();
+        verdict_of(self.tools.policy, answer).map_or_else(|| format!("{status}"), |verdict| format!("{status}, {verdict}"))
+    }
+}
+
+impl Tools<'_> {
+    /// Calls a path with a key that may call it.
+    async fn knock(&self, target: &str) -> Result<(Room, Key, Seen), Check> {
+        let failed = |error: String| Check::failed("proxy", error, fixes::unknown());
+        let route = self.policy.routes.of("GET", path_of(target));
+        let room = roomy(self.policy, route).ok_or_else(|| failed(format!("no plan with API access may call {target}")))?;
+        let key = self.key(&room, &[]).await.map_err(failed)?;
+        let seen = self.call(Some(&key), target, &[]).await.map_err(|error| unreachable(&self.url, &error))?;
+        judge(self, &seen.answer)?;
+        Ok((room, key, seen))
+    }
+
+    async fn key(&self, room: &Room, addresses: &[&str]) -> Result<Key, String> {
+        self.visit.key(self.server, json!({ "plan": room.plan, "limits": room.limits, "ips": addresses })).await
+    }
+
+    async fn call(&self, key: Option<&Key>, target: &str, headers: &[Header]) -> Result<Seen, String> {
+        let mut headers = headers.to_vec();
+        let mut target = target.to_owned();
+        match key.map(|key| carry(&self.policy.keys.carriers, key.raw())) {
+            Some(Carried::Header(name, value)) => headers.push((name, value)),
+            Some(Carried::Query(name, value)) => {
+                let pair = form_urlencoded::Serializer::new(String::new()).append_pair(&name, &value).finish();
+                target = format!("{target}{}{pair}", if target.contains('?') { '&' } else { '?' });
+            }
+            None => {}
+        }
+        self.wire.send(Method::GET, &target, &headers).await.map(Seen::of)
+    }
+}
+
+/// A target without its query.
+pub fn path_of(target: &str) -> &str {
+    crate::domain::path::split(target).0
+}
+
+fn unreachable(url: &str, error: &str) -> Check {
+    let fix = if error.starts_with("TLS") {
+        "renew the certificate; where a private authority signed it, name that with --ca FILE"
+    } else {
+        "start the proxy, or name the address where it listens"
+    };
+    Check::failed("proxy", format!("{url} does not answer: {error}"), fix)
+}
+
+/// Whether an answer to a good key shows that nothing further can be tried.
+fn judge(tools: &Tools<'_>, answer: &Answer) -> Result<(), Check> {
+    const NAME: &str = "proxy";
+    if answer.status.is_redirection() {
+        let to = answer.header("location").unwrap_or_default();
+        return Err(Check::failed(NAME, format!("{} sends everybody on to {to}", tools.url), "name that address with --through"));
+    }
+    let Some(verdict) = verdict_of(tools.policy, answer) else { return Ok(()) };
+    let fix = match verdict.as_str() {
+        "ambiguous" => fixes::ambiguous(),
+        "insecure" => fixes::insecure(),
+        "missing" | "malformed" => fixes::credential_lost(),
+        "unknown" | "reserved" | "revoked" => {
+            "let the proxy ask this tollgate: another one, with another database, does not know the key".into()
+        }
+        "unavailable" => "read the log of tollgate, and see why it cannot decide".into(),
+        "upstream_down" | "upstream_timeout" => "start the app, or mend [upstream] url".into(),
+        _ => fixes::unknown(),
+    };
+    Err(Check::failed(NAME, format!("a good key is refused: {}, {verdict}", answer.status.as_u16()), fix))
+}

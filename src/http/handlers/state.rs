@@ -1,0 +1,34 @@
+//! `GET /v1/state`, at the control socket alone: what a running server says of itself and its database.
+
+use http::StatusCode;
+use serde_json::json;
+
+use crate::domain::time::Timestamp;
+use crate::http::request::{Call, Unreadable};
+use crate::http::response::{self, Response};
+use crate::store::state;
+
+/// Where it listens, since when, how many files it may open, and what the writer's own connection says of the database.
+pub async fn state(call: Call) -> Result<Response, Unreadable> {
+    let database = call.services.store.write(state::read, |_| ()).await?;
+    let (policy, serving) = (&call.services.policy, call.services.serving.get());
+    Ok(response::json(
+        StatusCode::OK,
+        &json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "listening": serving.map(|serving| &serving.address),
+            "since": serving.map(|serving| serving.since.rfc3339_millis()),
+            "prefix": policy.server.prefix,
+            "max_connections": policy.server.max_connections,
+            // The most it may raise its own bound to, as it does when it starts.
+            "open_files": rlimit::Resource::NOFILE.get_hard().ok(),
+            "database": {
+                "schema": database.schema,
+                "journal_mode": database.journal_mode,
+                "synchronous": database.synchronous,
+                "bytes": database.bytes,
+                "newest": database.newest.map(Timestamp::rfc3339_millis),
+            },
+        }),
+    ))
+}

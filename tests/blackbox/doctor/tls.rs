@@ -1,0 +1,1 @@
+//! By way of a proxy that speaks HTTPS, under a private authority.

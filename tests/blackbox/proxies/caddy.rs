@@ -1,0 +1,5 @@
+//! Behind Caddy.
+
+use super::front::Kind;
+
+super::cases_behind!(Kind::Caddy);

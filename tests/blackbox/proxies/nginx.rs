@@ -1,0 +1,5 @@
+//! Behind nginx.
+
+use super::front::Kind;
+
+super::cases_behind!(Kind::Nginx);
