@@ -163,6 +163,20 @@ fn a_preflight_that_cannot_be_read_in_one_way_is_refused() {
 }
 
 #[test]
+fn a_page_may_call_tollgates_own_paths_with_a_key() {
+    let front = front(&format!("origins = [\"{ORIGIN}\"]"));
+    for (target, status) in [("/auth/v1/me", 200), ("/auth/v1/health", 200), ("/auth/v1/keys", 401), ("/auth/nothing", 404)] {
+        let reply = front.line().ask(front.head("GET", target, &from(ORIGIN))).expect(status);
+        assert_eq!(reply.header("Access-Control-Allow-Origin").as_deref(), Some(ORIGIN), "{target}: {reply:?}");
+        assert_says_nothing(&front.line().ask(front.head("GET", target, &from("https://evil.example"))).expect(status));
+    }
+    let reply = front.line().ask(head("OPTIONS", "/auth/v1/me", &(from(ORIGIN) + ASKING))).expect(204);
+    assert_holds(&reply, "Access-Control-Allow-Headers", &["authorization"]);
+    assert_says_nothing(&front.line().ask(head("OPTIONS", "/auth/v1/me", &(from("https://evil.example") + ASKING))));
+    assert_eq!(front.app.heard().len(), 0);
+}
+
+#[test]
 fn every_origin_may_be_let_in_without_cookies() {
     let front = front("origins = [\"*\"]");
     for origin in [ORIGIN, "http://localhost:5173", "null"] {

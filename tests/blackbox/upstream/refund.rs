@@ -9,7 +9,7 @@ use crate::support::server::text;
 use crate::support::wire::Body;
 use crate::support::{App, Line, Reply, Request, Stage};
 
-/// A rolling window that gives one back in 12 s, a fixed one that nobody sees the end of, one of tokens, and a balance.
+/// A rolling window that gives one back in 12 s, a fixed one that nobody sees the end of, one of tokens, a sliding one, and a balance.
 const METERED: &str = r#"
 response_timeout = "1s"
 idle_timeout = "1s"
@@ -20,6 +20,7 @@ limits = [
   { requests = 5, per = "minute" },
   { name = "day", requests = 1000, per = "3650d", shape = "fixed", count = "account" },
   { name = "tokens", requests = 1000, per = "3650d", shape = "fixed", unit = "tokens" },
+  { name = "sliding", requests = 1000, per = "3650d", shape = "sliding" },
 ]
 [[routes]]
 path = "/**"
@@ -28,8 +29,8 @@ cost = 2
 "#;
 
 /// Nothing charged, and all of it once.
-const FREE: [i64; 4] = [5, 1000, 1000, 100];
-const CHARGED: [i64; 4] = [3, 998, 993, 93];
+const FREE: [i64; 5] = [5, 1000, 1000, 1000, 100];
+const CHARGED: [i64; 5] = [3, 998, 993, 998, 93];
 
 /// How a failure comes about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,7 +113,7 @@ fn what_is_given_back_is_as_configured() {
                     let reply = front.stage.server.get(target, &key).expect(status);
                     let expected = if given_back.contains(&failure) { FREE } else { CHARGED };
                     assert_eq!(numbers(&front.standing(&key)), expected, "{refund}: {target}");
-                    assert_eq!(told(&reply), expected[..3], "{refund}: the answer to {target} says the same");
+                    assert_eq!(told(&reply), expected[..4], "{refund}: the answer to {target} says the same");
                 }
                 let nobody = Vacant::new();
                 let stage = super::stage_before(&nobody.url, &config);
@@ -121,7 +122,7 @@ fn what_is_given_back_is_as_configured() {
                 let front = Front { app: App::answering(|_| Vec::new()), stage, key: key.clone() };
                 let expected = if given_back.contains(&Unreached) { FREE } else { CHARGED };
                 assert_eq!(numbers(&front.standing(&key)), expected, "{refund}: unreached");
-                assert_eq!(told(&reply), expected[..3], "{refund}: unreached");
+                assert_eq!(told(&reply), expected[..4], "{refund}: unreached");
             });
         }
     });
@@ -165,7 +166,7 @@ fn what_was_given_back_can_be_spent() {
     let get = |target: &str| front.stage.server.get(target, &key).status;
     assert_eq!((0..6).map(|_| get("/500")).collect::<Vec<_>>(), [500; 6], "nothing runs out");
     assert_eq!([get("/ok"), get("/ok"), get("/ok")], [200, 200, 429], "and what passes is charged as ever");
-    assert_eq!(numbers(&front.standing(&key))[1..], [996, 986, 86]);
+    assert_eq!(numbers(&front.standing(&key))[1..], [996, 986, 996, 86]);
 }
 
 #[test]
@@ -195,7 +196,7 @@ fn a_retry_is_charged_once() {
     front.stage.server.get("/first", &first).expect(200);
     let reply = front.stage.server.get("/again", &key).expect(200);
     assert_eq!(front.app.heard().len(), 3);
-    assert_eq!((told(&reply), numbers(&front.standing(&key))), (CHARGED[..3].to_vec(), CHARGED.to_vec()));
+    assert_eq!((told(&reply), numbers(&front.standing(&key))), (CHARGED[..4].to_vec(), CHARGED.to_vec()));
 }
 
 #[test]
