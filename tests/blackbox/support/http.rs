@@ -100,19 +100,23 @@ pub struct Reply {
     /// In the order they came, names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: String,
-    pub trailers: Fields,
 }
 
 impl Reply {
     /// Reads one.
     pub fn read(method: &str, reader: &mut impl BufRead) -> std::io::Result<Self> {
+        Self::read_with_trailers(method, reader).map(|(reply, _)| reply)
+    }
+
+    /// Reads one, and the trailers after its chunks.
+    pub fn read_with_trailers(method: &str, reader: &mut impl BufRead) -> std::io::Result<(Self, Fields)> {
         let broken = |what: &str| std::io::Error::new(std::io::ErrorKind::UnexpectedEof, what.to_owned());
         let head = Head::read(reader)?.ok_or_else(|| broken("no status line"))?;
         let status = head.status().ok_or_else(|| broken("no status line"))?;
         let headers = head.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
         let mut body = Body::of_reply(method, &head);
         let bytes = body.whole(reader)?;
-        Ok(Self { status, headers, body: String::from_utf8_lossy(&bytes).into_owned(), trailers: body.trailers })
+        Ok((Self { status, headers, body: String::from_utf8_lossy(&bytes).into_owned() }, body.trailers))
     }
 
     /// A header's value; several of one name are joined as HTTP says.

@@ -4,7 +4,7 @@ use std::io::{BufReader, ErrorKind, Read, Write};
 use std::net::Shutdown;
 
 use super::Reply;
-use super::wire::{Body, Head, Stream};
+use super::wire::{Body, Fields, Head, Stream};
 
 /// A connection.
 pub struct Line(BufReader<Stream>);
@@ -68,6 +68,13 @@ impl Line {
         self.say(&request);
         let method = String::from_utf8_lossy(request.as_ref()).split(' ').next().unwrap_or_default().to_owned();
         self.reply(&method)
+    }
+
+    /// The answer to a GET, and the trailers after its chunks.
+    #[track_caller]
+    pub fn ask_for_trailers(&mut self, request: impl AsRef<[u8]>) -> (Reply, Fields) {
+        self.say(request);
+        Reply::read_with_trailers("GET", &mut self.0).expect("an answer comes, whole")
     }
 
     /// So many bytes.
