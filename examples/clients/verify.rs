@@ -49,7 +49,8 @@ async fn main() -> Result<(), Fault> {
             let tollgate = tollgate.clone();
             async move { Ok::<_, Infallible>(handle(&tollgate, &request, peer.ip()).await) }
         });
-        let connection = hyper::server::conn::http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+        let connection =
+            hyper::server::conn::http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
         tokio::spawn(connection);
     }
 }

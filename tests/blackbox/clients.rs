@@ -6,6 +6,7 @@ mod gate;
 mod outages;
 mod process;
 mod readme;
+mod script;
 mod socket;
 
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use super::process::{Ask, Example, Told};
 use super::{Client, Way, each};
 
 /// The default style, and two answers that are nothing like it.
-const CONFIG: &str = r#"
+pub const CONFIG: &str = r#"
 [[plans]]
 name = "free"
 title = "Free"
@@ -55,10 +55,10 @@ message = ""
 "#;
 
 /// The plain text above, as its reader gets it.
-const PLAIN: &str = "\"Nein\" – zwei\\n %s $HOME `id` \\\\ '\\\"'\tTab";
+pub const PLAIN: &str = "\"Nein\" – zwei\\n %s $HOME `id` \\\\ '\\\"'\tTab";
 
 /// A key for each case that counts or changes one.
-const KEYS: [(&str, &[&str]); 8] = [
+pub const KEYS: [(&str, &[&str]); 8] = [
     ("good", &[]),
     ("fresh", &[]),
     ("gone", &[]),

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
 use std::thread::JoinHandle;
 
 use super::{Client, file};
@@ -78,24 +79,20 @@ impl Example {
 /// An example's program and arguments, without where tollgate is.
 pub fn command(client: Client) -> Command {
     let mut command = match client {
-        Client::Python => with_argument("python3", file("app.py")),
+        Client::Python => program("python3", &[file("app.py")]),
         // Garbage is collected all the time, as it is in a long life: nothing may hang on what is held weakly.
-        Client::JavaScript => {
-            let mut node = with_argument("node", "--expose-gc".into());
-            node.arg("--require").arg(home().join("collect.cjs")).arg(file("app.mjs"));
-            node
-        }
+        Client::JavaScript => program("node", &["--expose-gc".into(), "--require".into(), home().join("collect.cjs"), file("app.mjs")]),
         Client::Rust => Command::new(built()),
-        Client::Shell => with_argument("sh", file("verify.sh")),
+        Client::Shell => program("sh", &[file("verify.sh")]),
     };
     surroundings(&mut command);
     command.env("PORT", "0");
     command
 }
 
-fn with_argument(program: &str, argument: PathBuf) -> Command {
-    let mut command = Command::new(program);
-    command.arg(argument);
+fn program(name: &str, arguments: &[PathBuf]) -> Command {
+    let mut command = Command::new(name);
+    command.args(arguments);
     command
 }
 
@@ -112,13 +109,21 @@ fn home() -> PathBuf {
     super::root().join("tests/blackbox/clients/home")
 }
 
-/// The Rust example, which `cargo test --all-targets` builds.
+/// The Rust example. `cargo test --all-targets` has built it; where only some tests were built, it is built now.
 fn built() -> PathBuf {
-    let binary = PathBuf::from(env!("CARGO_BIN_EXE_tollgate")).with_file_name("examples").join("verify");
-    let changed = |path: &PathBuf| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    let is_current = changed(&binary).is_some_and(|built| Some(built) > changed(&file("verify.rs")));
-    assert!(is_current, "{} is not there, or older than its source: cargo build --example verify", binary.display());
-    binary
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let profile = PathBuf::from(env!("CARGO_BIN_EXE_tollgate")).with_file_name("");
+        let binary = profile.join("examples/verify");
+        let changed = |path: &PathBuf| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+        if changed(&binary) <= changed(&file("verify.rs")) {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["build", "--quiet", "--example", "verify"]).current_dir(super::root());
+            cargo.args(profile.ends_with("release").then_some("--release"));
+            assert!(cargo.status().expect("cargo runs").success(), "the example cannot be built");
+        }
+        binary
+    });
+    BUILT.clone()
 }
 
 /// Runs a command to its end with this on its stdin.
