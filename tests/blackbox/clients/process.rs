@@ -138,7 +138,7 @@ pub fn with_input(mut command: Command, input: &str) -> Output {
 fn spawn(command: &mut Command) -> Child {
     command.spawn().unwrap_or_else(|error| match error.kind() {
         ErrorKind::NotFound => panic!("{:?} is not there; {INSTALL}", command.get_program()),
-        _ => panic!("{command:?}: {error}"),
+        _ => panic!("{:?}: {error}", command.get_program()),
     })
 }
 
@@ -162,7 +162,7 @@ impl App {
         let mut line = String::new();
         stdout.read_line(&mut line).expect("stdout can be read");
         let Some(address) = line.trim_end().strip_prefix("http://").map(str::to_owned) else {
-            panic!("{command:?} did not start; {INSTALL}\n{line}{}", app.end());
+            panic!("{:?} did not start; {INSTALL}\n{line}{}", command.get_program(), app.end());
         };
         app.printed.push(read_on(stdout));
         app.address = address;
