@@ -110,7 +110,9 @@ pub(super) fn read(table: Table<'_>) -> Option<ServerSettings> {
 }
 
 fn socket_mode(text: &str) -> Result<u32, String> {
-    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| text.len() <= 4 && (0o600..=0o777).contains(mode));
+    let mode = u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mode| text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit()) && (0o600..=0o777).contains(mode));
     mode.ok_or_else(|| format!("'{text}' are no permissions of a socket: write them as chmod does, from 600 to 777"))
 }
 

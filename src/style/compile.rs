@@ -13,8 +13,20 @@ use crate::domain::decision::Decision;
 use crate::domain::verdict::Verdict;
 
 /// Headers that belong to the connection or to tollgate itself; the body's type has a setting of its own.
-const NOT_THE_STYLES: [&str; 9] =
-    ["connection", "content-length", "content-type", "date", "keep-alive", "te", "trailer", "transfer-encoding", "x-request-id"];
+const NOT_THE_STYLES: [&str; 12] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "date",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-request-id",
+];
 
 /// A compiled style.
 #[derive(Clone, Debug)]
