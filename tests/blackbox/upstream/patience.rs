@@ -92,6 +92,17 @@ fn an_upload_that_moves_may_take_longer_than_the_answer() {
 }
 
 #[test]
+fn a_slow_client_is_no_slow_app() {
+    let front = Front::with(App::answering(|heard| ok(&String::from_utf8_lossy(&heard.body))), "response_timeout = \"1s\"\n");
+    let mut line = front.line();
+    line.say(front.head("POST", "/x", "Content-Length: 5\r\n") + "he");
+    // Longer than the app may take: this is what is tested.
+    std::thread::sleep(Duration::from_millis(2500));
+    line.say("llo");
+    assert_eq!(line.reply("POST").expect(200).body, "hello");
+}
+
+#[test]
 fn an_answer_that_moves_may_take_longer_than_its_beginning() {
     let app = App::scripted(|call| {
         call.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
