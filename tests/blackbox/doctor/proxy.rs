@@ -84,6 +84,9 @@ pub enum App {
     Silent,
 }
 
+/// Where the APIs of the examples have their keys.
+const CREDENTIALS: [&str; 2] = ["authorization", "api-key"];
+
 type Head = Vec<(String, String)>;
 
 /// A proxy; it ends with this.
@@ -172,7 +175,8 @@ impl Shared {
     }
 
     fn answer(&self, method: &str, target: &str, headers: &Head, peer: IpAddr) -> Reply {
-        let credential = value(headers, "authorization").unwrap_or_default();
+        let credential =
+            headers.iter().find(|(name, _)| CREDENTIALS.contains(&name.as_str())).map(|(_, value)| value.clone()).unwrap_or_default();
         self.credentials.lock().unwrap().insert(credential.clone());
         if self.fault == Fault::Redirects {
             let to = ("location".to_owned(), format!("https://{}{target}", self.tollgate));
@@ -278,8 +282,7 @@ impl Shared {
             (Fault::Underscores, name) if name.contains('_') => true,
             (Fault::Credential, "authorization") => true,
             (Fault::NoCookie, "cookie") => false,
-            (_, "authorization") => false,
-            (_, name) => !is_forged(name),
+            (_, name) => !is_forged(name) && !CREDENTIALS.contains(&name),
         };
         let mut head: Head = headers.iter().filter(|(name, _)| goes_on(name)).cloned().collect();
         let has = |head: &Head, name: &str| head.iter().any(|(known, _)| known == name);

@@ -110,20 +110,18 @@ pub fn direct() -> String {
     "nothing stands before tollgate, so nobody should be believed: [server] trusted_proxies = []\nor call it from another machine, or by this one's public address".into()
 }
 
-/// The client's address comes out wrong.
-pub fn address(taken: Option<&str>, own: IpAddr, is_told: bool) -> String {
-    let trusted = match taken {
-        Some(taken) => format!("where {taken} is a proxy's address: [server] trusted_proxies must name it"),
-        None => "where a proxy stands before this one: [server] trusted_proxies must name its address".into(),
-    };
-    let nat = format!("where this machine is behind NAT: name the address that the proxy sees with --address (it was taken to be {own})");
-    let told = "the proxy must say who calls:";
+/// The client's address comes out wrong: `taken` is what it comes out as.
+pub fn address(taken: Option<IpAddr>, own: IpAddr) -> String {
     let told = lines(
-        told,
+        "the proxy must tell tollgate who calls:",
         "proxy_set_header X-Forwarded-For $remote_addr; in the location that asks tollgate",
         "forward_auth sets X-Forwarded-For by itself; no header_up over it",
     );
-    if is_told { format!("{trusted}\n{nat}") } else { format!("{told}\n{trusted}\n{nat}") }
+    let taken = taken.map_or("its address".to_owned(), |taken| format!("{taken}"));
+    format!(
+        "{told}\nwhere another proxy stands before this one: [server] trusted_proxies must name {taken}\n\
+         where this machine is behind NAT, and the proxy sees another address than {own}: name it with --address"
+    )
 }
 
 /// A call is not charged once.

@@ -53,7 +53,7 @@ pub async fn identity(proxy: &Proxy<'_>) -> Result<Check, String> {
         }
         if *names == alone && proxy.eyes == Eyes::Probe && seen.probe.is_none() {
             findings.failed(format!("a forged {KEY} takes the true one's place"), fixes::identity(KEY));
-        } else if !proxy.is_pass(&seen) && !(may_be_refused && seen.answer.status.is_client_error()) {
+        } else if !(proxy.is_pass(&seen) || may_be_refused && seen.answer.status.is_client_error()) {
             findings.failed(
                 format!("with a forged {} a good key is answered {}", names.join(", "), proxy.told(&seen.answer)),
                 fixes::unknown(),
