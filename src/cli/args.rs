@@ -40,15 +40,6 @@ pub enum Command {
     Serve,
     /// Say what is wrong with the configuration, all of it at once
     Validate,
-    /// Make, show and change accounts
-    #[command(subcommand)]
-    Account(AccountCommand),
-    /// Make, show, change, rotate, revoke and try keys
-    #[command(subcommand)]
-    Key(KeyCommand),
-    /// Make, show and revoke service tokens
-    #[command(subcommand)]
-    Token(TokenCommand),
     /// Prove that this machine, the server and the proxy before it are fit
     #[command(after_help = "\
 Examples:
@@ -58,23 +49,15 @@ Examples:
 It makes an account 'tollgate doctor' and keys that live for ten minutes, and takes them back. What must be mended is told with
 the line to change. Exit codes: 0 fit, 1 not fit, 2 wrong use or configuration.")]
     Doctor(DoctorArgs),
-}
-
-/// How far the doctor looks.
-#[derive(Debug, ClapArgs)]
-pub struct DoctorArgs {
-    /// Call by way of the real proxy, and prove what must come out right there
-    #[arg(long, value_name = "URL")]
-    pub through: Option<String>,
-    /// Certificates of a private authority, PEM, for an https:// URL
-    #[arg(long, value_name = "FILE", requires = "through")]
-    pub ca: Option<PathBuf>,
-    /// This machine's address as the proxy sees it, where it is behind NAT
-    #[arg(long, value_name = "IP", requires = "through")]
-    pub address: Option<IpAddr>,
-    /// A path of the app that shows its headers, where the proxy does not pass the probe on [default: /]
-    #[arg(long, value_name = "PATH", requires = "through")]
-    pub path: Option<String>,
+    /// Make, show and change accounts
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Make, show, change, rotate, revoke and try keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Make, show and revoke service tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
 }
 
 /// What to do with accounts.
@@ -279,4 +262,21 @@ pub enum TokenCommand {
         /// tok_…
         id: String,
     },
+}
+
+/// How far the doctor looks.
+#[derive(Debug, ClapArgs)]
+pub struct DoctorArgs {
+    /// Call by way of the real proxy, and prove what must come out right there
+    #[arg(long, value_name = "URL")]
+    pub through: Option<String>,
+    /// Certificates of a private authority, PEM, for an https:// URL
+    #[arg(long, value_name = "FILE", requires = "through")]
+    pub ca: Option<PathBuf>,
+    /// This machine's address as the proxy sees it, where it is behind NAT
+    #[arg(long, value_name = "IP", requires = "through")]
+    pub address: Option<IpAddr>,
+    /// A path of the app that shows its headers, where the proxy does not pass the probe on [default: /]
+    #[arg(long, value_name = "PATH", requires = "through")]
+    pub path: Option<String>,
 }
