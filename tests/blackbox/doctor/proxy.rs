@@ -23,6 +23,8 @@ pub enum Fault {
     Underscores,
     /// The app is not told the plan.
     NoPlan,
+    /// The app is not told the key.
+    NoKey,
     /// The client's address is added to what it says itself.
     Appends,
     /// The client is asked for its address.
@@ -291,6 +293,7 @@ impl Shared {
                 Fault::Account => name == "x-auth-account" && has(&head, name),
                 Fault::KeyInstead => name == "x-auth-key" && has(&head, name),
                 Fault::NoPlan => name == "x-auth-plan",
+                Fault::NoKey => name == "x-auth-key",
                 _ => false,
             };
             if !is_replaced {

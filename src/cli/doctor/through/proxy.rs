@@ -68,6 +68,8 @@ pub struct Proxy<'a> {
     pub own: Option<IpAddr>,
     /// The first answer.
     pub first: Seen,
+    /// Whether the probe's path leads to tollgate, which is not told there who calls.
+    pub is_probe_without_key: bool,
 }
 
 /// An answer, and what the probe said in it.
@@ -94,6 +96,12 @@ impl Seen {
     pub fn pairs(&self) -> impl Iterator<Item = (String, String)> {
         let pairs = self.probe.iter().flat_map(|probe| probe["headers"].as_array().into_iter().flatten());
         pairs.filter_map(|pair| Some((pair[0].as_str()?.to_owned(), pair[1].as_str()?.to_owned())))
+    }
+
+    /// Whether tollgate itself says that there is nothing.
+    fn is_nothing_here(&self) -> bool {
+        let is_problem = self.answer.header("content-type").is_some_and(|media| media == "application/problem+json");
+        is_problem && self.answer.status == StatusCode::NOT_FOUND && self.answer.body.contains("There is nothing at this path.")
     }
 
     /// The addresses that the probe knows of: the client's, as far as it was told, and the proxy's.
@@ -124,6 +132,7 @@ impl<'a> Proxy<'a> {
             let check = on_its_way(&tools, &seen, detail);
             return Ok((Self::of(tools, room, key, probe, Eyes::Probe, seen), check));
         }
+        let is_probe_without_key = seen.is_nothing_here();
         let path = tools.path.clone();
         let (room, key, seen) = tools.knock(&path).await?;
         let status = seen.answer.status.as_u16();
@@ -133,12 +142,12 @@ impl<'a> Proxy<'a> {
         }
         let detail = format!("{} answers after {took}, and does not pass the probe on: GET {path} is called instead ({status})", tools.url);
         let check = on_its_way(&tools, &seen, detail);
-        Ok((Self::of(tools, room, key, path, Eyes::App(status), seen), check))
+        Ok((Self { is_probe_without_key, ..Self::of(tools, room, key, path, Eyes::App(status), seen) }, check))
     }
 
     fn of(tools: Tools<'a>, room: Room, key: Key, target: String, eyes: Eyes, first: Seen) -> Self {
         let own = tools.address.or(first.answer.local.map(|local| local.ip()));
-        Self { tools, key, room, target, eyes, own, first }
+        Self { tools, key, room, target, eyes, own, first, is_probe_without_key: false }
     }
 
     /// Another key that may call, for these addresses alone.

@@ -152,7 +152,7 @@ fn judge_passes(before: &Expected, calls: u64, passes: &[Seen], findings: &mut F
     let missing = passes.first().map(|seen| before.header_differences(&seen.answer)).unwrap_or_default();
     if !missing.is_empty() {
         let names: Vec<&str> = missing.iter().filter_map(|told| told.split(' ').next()).collect();
-        findings.failed(format!("on passes {}", missing.join("; ")), fixes::limit_headers(&names.join(", ")));
+        findings.failed(format!("on passes {}", missing.join("; ")), fixes::limit_headers(&names));
     }
 }
 
