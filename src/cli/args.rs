@@ -90,23 +90,6 @@ pub enum ProxyKind {
     Caddy,
 }
 
-/// How far the doctor looks.
-#[derive(Debug, ClapArgs)]
-pub struct DoctorArgs {
-    /// Call by way of the real proxy, and prove what must come out right there
-    #[arg(long, value_name = "URL")]
-    pub through: Option<String>,
-    /// Certificates of a private authority, PEM, for an https:// URL
-    #[arg(long, value_name = "FILE", requires = "through")]
-    pub ca: Option<PathBuf>,
-    /// This machine's address as the proxy sees it, where it is behind NAT
-    #[arg(long, value_name = "IP", requires = "through")]
-    pub address: Option<IpAddr>,
-    /// A path of the app that shows its headers, where the proxy does not pass the probe on [default: /]
-    #[arg(long, value_name = "PATH", requires = "through")]
-    pub path: Option<String>,
-}
-
 /// What to do with accounts.
 #[derive(Debug, Subcommand)]
 pub enum AccountCommand {
@@ -309,4 +292,21 @@ pub enum TokenCommand {
         /// tok_…
         id: String,
     },
+}
+
+/// How far the doctor looks.
+#[derive(Debug, ClapArgs)]
+pub struct DoctorArgs {
+    /// Call by way of the real proxy, and prove what must come out right there
+    #[arg(long, value_name = "URL")]
+    pub through: Option<String>,
+    /// Certificates of a private authority, PEM, for an https:// URL
+    #[arg(long, value_name = "FILE", requires = "through")]
+    pub ca: Option<PathBuf>,
+    /// This machine's address as the proxy sees it, where it is behind NAT
+    #[arg(long, value_name = "IP", requires = "through")]
+    pub address: Option<IpAddr>,
+    /// A path of the app that shows its headers, where the proxy does not pass the probe on [default: /]
+    #[arg(long, value_name = "PATH", requires = "through")]
+    pub path: Option<String>,
 }
