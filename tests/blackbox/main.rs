@@ -19,3 +19,4 @@ mod proxies;
 mod readme;
 mod smoke;
 mod smuggling;
+mod upstream;

@@ -1,11 +1,13 @@
 //! An HTTP/1.1 client of few lines: what a test writes is what goes over the wire, wrong input included.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use serde_json::Value;
+
+use super::wire::{Body, Fields, Head};
 
 /// Longer than any time-out of the server's.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -78,7 +80,7 @@ impl Request {
         let mut stream = UnixStream::connect(path).expect("the socket is there");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(&self.bytes()).unwrap();
-        Reply::read(&self.method, stream).expect("the server answers")
+        Reply::read(&self.method, &mut BufReader::new(stream)).expect("the server answers")
     }
 }
 
@@ -88,7 +90,7 @@ pub fn raw(address: &str, bytes: &[u8]) -> std::io::Result<Reply> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(bytes)?;
     let method = String::from_utf8_lossy(bytes).split(' ').next().unwrap_or_default().to_owned();
-    Reply::read(&method, stream)
+    Reply::read(&method, &mut BufReader::new(stream))
 }
 
 /// An answer.
@@ -101,39 +103,20 @@ pub struct Reply {
 }
 
 impl Reply {
-    fn read(method: &str, stream: impl Read) -> std::io::Result<Self> {
+    /// Reads one.
+    pub fn read(method: &str, reader: &mut impl BufRead) -> std::io::Result<Self> {
+        Self::read_with_trailers(method, reader).map(|(reply, _)| reply)
+    }
+
+    /// Reads one, and the trailers after its chunks.
+    pub fn read_with_trailers(method: &str, reader: &mut impl BufRead) -> std::io::Result<(Self, Fields)> {
         let broken = |what: &str| std::io::Error::new(std::io::ErrorKind::UnexpectedEof, what.to_owned());
-        let mut reader = BufReader::new(stream);
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        let status = line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(|| broken("no status line"))?;
-        let mut headers = Vec::new();
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line)? == 0 {
-                return Err(broken("the headers ended early"));
-            }
-            let line = line.trim_end();
-            if line.is_empty() {
-                break;
-            }
-            let (name, value) = line.split_once(':').ok_or_else(|| broken("a header without a colon"))?;
-            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-        }
-        let mut reply = Self { status, headers, body: String::new() };
-        let mut body = Vec::new();
-        match reply.header("content-length").and_then(|length| length.parse::<u64>().ok()) {
-            _ if method == "HEAD" || status == 204 => {}
-            Some(length) => {
-                reader.take(length).read_to_end(&mut body)?;
-                if body.len() as u64 != length {
-                    return Err(broken("the body ended early"));
-                }
-            }
-            None => drop(reader.read_to_end(&mut body)?),
-        }
-        reply.body = String::from_utf8_lossy(&body).into_owned();
-        Ok(reply)
+        let head = Head::read(reader)?.ok_or_else(|| broken("no status line"))?;
+        let status = head.status().ok_or_else(|| broken("no status line"))?;
+        let headers = head.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
+        let mut body = Body::of_reply(method, &head);
+        let bytes = body.whole(reader)?;
+        Ok((Self { status, headers, body: String::from_utf8_lossy(&bytes).into_owned() }, body.trailers))
     }
 
     /// A header's value; several of one name are joined as HTTP says.

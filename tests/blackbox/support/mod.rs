@@ -1,10 +1,15 @@
 //! What every test needs: the real binary in a folder of its own, and an HTTP client that sends exactly what it is told.
 
+pub mod app;
 pub mod http;
+pub mod line;
 pub mod server;
 pub mod stage;
+pub mod wire;
 
+pub use app::App;
 pub use http::{Reply, Request};
+pub use line::Line;
 pub use server::{Folder, Server};
 pub use stage::Stage;
 
