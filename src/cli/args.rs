@@ -70,13 +70,13 @@ the line to change. Exit codes: 0 fit, 1 not fit, 2 wrong use or configuration."
 pub struct ProxyArgs {
     /// Which proxy
     pub proxy: ProxyKind,
-    /// Where the app is: http://HOST:PORT or unix:PATH [default: [upstream] url, else http://127.0.0.1:3000]
+    /// Where the app is: http://HOST:PORT or unix:PATH [default: upstream.url, else http://127.0.0.1:3000]
     #[arg(long, value_name = "URL")]
     pub app: Option<String>,
-    /// Where the proxy listens, in plain HTTP: [HOST]:PORT [default: :80; Caddy, where it knows a name, HTTPS]
+    /// Where the proxy listens, in plain HTTP: HOST:PORT or :PORT [default: :80; Caddy, where it knows a name: HTTPS]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
-    /// The name that clients call [default: the host of [server] public_url]
+    /// The name that clients call [default: the host of server.public_url]
     #[arg(long, value_name = "HOST")]
     pub name: Option<String>,
 }
