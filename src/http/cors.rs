@@ -3,7 +3,7 @@
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LENGTH,
-    HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, TRANSFER_ENCODING, VARY,
+    HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, TRANSFER_ENCODING, UPGRADE, VARY,
 };
 use http::{HeaderMap, Method, StatusCode};
 
@@ -84,5 +84,5 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> HeaderValue {
 pub fn is_preflight(method: &str, headers: &HeaderMap) -> bool {
     let one = |name: HeaderName| headers.get_all(name).iter().count() == 1;
     let is_empty = !headers.contains_key(TRANSFER_ENCODING) && headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0");
-    method == "OPTIONS" && one(ORIGIN) && one(ACCESS_CONTROL_REQUEST_METHOD) && is_empty
+    method == "OPTIONS" && !headers.contains_key(UPGRADE) && one(ORIGIN) && one(ACCESS_CONTROL_REQUEST_METHOD) && is_empty
 }
