@@ -46,7 +46,7 @@ impl Cors {
     /// Answers a preflight. To an origin that may not call it says nothing, and the browser refuses.
     pub fn answer_preflight(&self, asked: &HeaderMap) -> Response {
         let mut response = response::empty(StatusCode::NO_CONTENT);
-        if self.allowed(asked.get(ORIGIN)).is_some() {
+        if self.allowed(origin(asked)).is_some() {
             let headers = response.headers_mut();
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
             headers.insert(ACCESS_CONTROL_MAX_AGE, self.max_age.clone());
@@ -73,6 +73,12 @@ impl Cors {
             answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
     }
+}
+
+/// The origin of a page: two are none.
+pub fn origin(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut origins = headers.get_all(ORIGIN).iter();
+    origins.next().filter(|_| origins.next().is_none())
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> HeaderValue {

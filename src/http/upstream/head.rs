@@ -167,7 +167,9 @@ fn wanted_upgrade(parts: &Parts) -> Option<HeaderValue> {
         let name = protocol.split('/').next().unwrap_or_default().trim();
         !NO_UPGRADE.iter().any(|known| name.eq_ignore_ascii_case(known))
     };
-    let is_sound = parts.version == Version::HTTP_11 && parts.headers.get_all(CONNECTION).iter().any(says_so);
+    // A body before the switch could be taken for what comes after it.
+    let is_empty = !parts.headers.contains_key(TRANSFER_ENCODING) && parts.headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0");
+    let is_sound = is_empty && parts.version == Version::HTTP_11 && parts.headers.get_all(CONNECTION).iter().any(says_so);
     let is_allowed = value.to_str().is_ok_and(|list| tokens(list).next().is_some() && tokens(list).all(may));
     (is_sound && is_allowed).then(|| value.clone())
 }
