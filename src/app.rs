@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::Policy;
 use crate::config::policy::Listen;
+use crate::config::upstream::LONGEST_SOCKET;
 use crate::domain::time::{Span, Timestamp};
 use crate::http::Front;
 use crate::http::server::{Listener, serve};
@@ -31,9 +32,6 @@ const TIDY_AFTER: Span = Span::from_secs(3600);
 /// How long to wait for another process to let go of the database.
 const LOCK_PATIENCE: Duration = Duration::from_secs(8);
 const LOCK_RETRY: Duration = Duration::from_millis(25);
-
-/// The longest path a Unix socket can be bound to (`sun_path`).
-const LONGEST_SOCKET: usize = 107;
 
 /// Why tollgate could not start: one clear sentence.
 #[derive(Debug)]

@@ -70,13 +70,13 @@ the line to change. Exit codes: 0 fit, 1 not fit, 2 wrong use or configuration."
 pub struct ProxyArgs {
     /// Which proxy
     pub proxy: ProxyKind,
-    /// Where the app is: http://HOST:PORT or unix:PATH [default: [upstream] url, else http://127.0.0.1:3000]
+    /// Where the app is: http://HOST:PORT or unix:PATH [default: upstream.url, else http://127.0.0.1:3000]
     #[arg(long, value_name = "URL")]
     pub app: Option<String>,
-    /// Where the proxy listens, in plain HTTP: [HOST]:PORT [default: :80; Caddy, where it knows a name, HTTPS]
+    /// Where the proxy listens, in plain HTTP: HOST:PORT or :PORT [default: :80; Caddy, where it knows a name: HTTPS]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
-    /// The name that clients call [default: the host of [server] public_url]
+    /// The name that clients call [default: the host of server.public_url]
     #[arg(long, value_name = "HOST")]
     pub name: Option<String>,
 }
@@ -88,23 +88,6 @@ pub enum ProxyKind {
     Nginx,
     /// reverse_proxy with handle_response
     Caddy,
-}
-
-/// How far the doctor looks.
-#[derive(Debug, ClapArgs)]
-pub struct DoctorArgs {
-    /// Call by way of the real proxy, and prove what must come out right there
-    #[arg(long, value_name = "URL")]
-    pub through: Option<String>,
-    /// Certificates of a private authority, PEM, for an https:// URL
-    #[arg(long, value_name = "FILE", requires = "through")]
-    pub ca: Option<PathBuf>,
-    /// This machine's address as the proxy sees it, where it is behind NAT
-    #[arg(long, value_name = "IP", requires = "through")]
-    pub address: Option<IpAddr>,
-    /// A path of the app that shows its headers, where the proxy does not pass the probe on [default: /]
-    #[arg(long, value_name = "PATH", requires = "through")]
-    pub path: Option<String>,
 }
 
 /// What to do with accounts.
@@ -309,4 +292,21 @@ pub enum TokenCommand {
         /// tok_…
         id: String,
     },
+}
+
+/// How far the doctor looks.
+#[derive(Debug, ClapArgs)]
+pub struct DoctorArgs {
+    /// Call by way of the real proxy, and prove what must come out right there
+    #[arg(long, value_name = "URL")]
+    pub through: Option<String>,
+    /// Certificates of a private authority, PEM, for an https:// URL
+    #[arg(long, value_name = "FILE", requires = "through")]
+    pub ca: Option<PathBuf>,
+    /// This machine's address as the proxy sees it, where it is behind NAT
+    #[arg(long, value_name = "IP", requires = "through")]
+    pub address: Option<IpAddr>,
+    /// A path of the app that shows its headers, where the proxy does not pass the probe on [default: /]
+    #[arg(long, value_name = "PATH", requires = "through")]
+    pub path: Option<String>,
 }

@@ -10,6 +10,9 @@ use super::reader::Table;
 use super::server::Listen;
 use crate::domain::time::Span;
 
+/// The longest path of a Unix socket (`sun_path`).
+pub const LONGEST_SOCKET: usize = 107;
+
 /// Where the app is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -23,7 +26,11 @@ impl Target {
     /// Reads `http://127.0.0.1:3000` or `unix:PATH`.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
-            return if path.is_empty() { Err("'unix:' wants a path after it".into()) } else { Ok(Self::Unix(path.into())) };
+            return match path.len() {
+                0 => Err("'unix:' wants a path after it".into()),
+                1..=LONGEST_SOCKET => Ok(Self::Unix(path.into())),
+                _ => Err(format!("the path of a socket has at most {LONGEST_SOCKET} bytes: name a shorter one, or a link to it")),
+            };
         }
         if text.starts_with("https://") {
             return Err("the app is asked in plain HTTP: it stands next to tollgate. Write http://, or unix:PATH".into());

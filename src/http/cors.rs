@@ -3,7 +3,7 @@
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LENGTH,
-    HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, TRANSFER_ENCODING, VARY,
+    HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, TRANSFER_ENCODING, UPGRADE, VARY,
 };
 use http::{HeaderMap, Method, StatusCode};
 
@@ -46,7 +46,7 @@ impl Cors {
     /// Answers a preflight. To an origin that may not call it says nothing, and the browser refuses.
     pub fn answer_preflight(&self, asked: &HeaderMap) -> Response {
         let mut response = response::empty(StatusCode::NO_CONTENT);
-        if self.allowed(asked.get(ORIGIN)).is_some() {
+        if self.allowed(origin(asked)).is_some() {
             let headers = response.headers_mut();
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
             headers.insert(ACCESS_CONTROL_MAX_AGE, self.max_age.clone());
@@ -75,6 +75,12 @@ impl Cors {
     }
 }
 
+/// The origin of a page: two are none.
+pub fn origin(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut origins = headers.get_all(ORIGIN).iter();
+    origins.next().filter(|_| origins.next().is_none())
+}
+
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> HeaderValue {
     // Names of headers and methods are tokens: a header can carry them.
     HeaderValue::try_from(names.collect::<Vec<_>>().join(", ")).unwrap_or(HeaderValue::from_static(""))
@@ -84,5 +90,5 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> HeaderValue {
 pub fn is_preflight(method: &str, headers: &HeaderMap) -> bool {
     let one = |name: HeaderName| headers.get_all(name).iter().count() == 1;
     let is_empty = !headers.contains_key(TRANSFER_ENCODING) && headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0");
-    method == "OPTIONS" && one(ORIGIN) && one(ACCESS_CONTROL_REQUEST_METHOD) && is_empty
+    method == "OPTIONS" && !headers.contains_key(UPGRADE) && one(ORIGIN) && one(ACCESS_CONTROL_REQUEST_METHOD) && is_empty
 }

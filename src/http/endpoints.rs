@@ -60,12 +60,12 @@ endpoints! {
     ANY    "/v1/check"             ANYONE => check::check;
     ANY    "/v1/check/nginx"       ANYONE => check::check_nginx;
     ANY    "/v1/check/answer"      ANYONE => check::check_answer;
-    ANY    "/v1/probe"             ANYONE => probe::probe;
     POST   "/v1/verify"            VERIFY => verify::verify;
     POST   "/v1/balance"           VERIFY => balance::change;
     GET    "/v1/me"                ANYONE => me::me;
     GET    "/v1/health"            ANYONE => health::health;
     GET    "/v1/ready"             ANYONE => health::ready;
+    ANY    "/v1/probe"             ANYONE => probe::probe;
     GET    "/v1/state"             OPERATOR => state::state;
     GET    "/v1/plans"             ADMIN  => plans::list;
     GET    "/v1/accounts"          ADMIN  => accounts::list;

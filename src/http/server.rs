@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
-use super::cors::is_preflight;
+use super::cors::{self, is_preflight};
 use super::endpoints::{self, Access, Matched};
 use super::front::Front;
 use super::handlers::gate;
@@ -236,7 +236,7 @@ pub async fn handle(front: &Arc<Front>, request: Request<Body>, peer: Peer) -> R
         now,
         id: String::new(),
     };
-    let origin = call.parts.headers.get(http::header::ORIGIN).cloned();
+    let origin = cors::origin(&call.parts.headers).cloned();
     let mut response = route(call, &path).await;
     if let Some(cors) = &front.cors {
         cors.tell(origin.as_ref(), response.headers_mut());

@@ -14,6 +14,10 @@ const FIRST_YEAR: i16 = 2026;
 const LOOKED_AT: Duration = Duration::from_millis(200);
 const STEP: i64 = 50;
 
+/// What counts as one moment, and how often it is tried for.
+const AT_ONCE: Duration = Duration::from_millis(5);
+const TRIES: usize = 20;
+
 /// How far it may be from another machine's: unnoticed, and at all.
 const NEAR: u64 = 2_000;
 const FAR: u64 = 60_000;
@@ -54,10 +58,24 @@ pub async fn clock(newest: Option<Timestamp>) -> Check {
 
 /// How far the wall clock went from the one that never steps, in milliseconds.
 async fn step() -> i64 {
-    let (wall, steady) = (Timestamp::now(), Instant::now());
+    let (wall, steady) = both();
     tokio::time::sleep(LOOKED_AT).await;
-    let passed = i64::try_from(steady.elapsed().as_millis()).unwrap_or(i64::MAX);
-    Timestamp::now().millis() - wall.millis() - passed
+    let (later, steadily) = both();
+    let passed = i64::try_from(steadily.duration_since(steady).as_millis()).unwrap_or(i64::MAX);
+    later.millis() - wall.millis() - passed
+}
+
+/// Both clocks at one moment; on a busy machine it takes a few tries to read them without a pause between.
+fn both() -> (Timestamp, Instant) {
+    let mut read = (Timestamp::now(), Instant::now());
+    for _ in 0..TRIES {
+        let before = Instant::now();
+        read = (Timestamp::now(), before);
+        if before.elapsed() < AT_ONCE {
+            break;
+        }
+    }
+    read
 }
 
 /// Against the `Date` of somebody's answer; `None` where there is none.

@@ -38,8 +38,8 @@ pub struct Expected {
 pub struct About<'a> {
     /// The raw key.
     pub key: Option<&'a str>,
-    /// The path.
-    pub path: &'a str,
+    /// The path; without one no route holds.
+    pub path: Option<&'a str>,
     /// The client's address.
     pub ip: Option<std::net::IpAddr>,
 }
@@ -47,7 +47,10 @@ pub struct About<'a> {
 impl Expected {
     /// Asks the server itself, without charging.
     pub async fn of(server: &Server, about: About<'_>) -> Result<Self, String> {
-        let mut ask = json!({ "method": "GET", "path": about.path, "dry_run": true });
+        let mut ask = json!({ "method": "GET", "dry_run": true });
+        if let Some(path) = about.path {
+            ask["path"] = path.into();
+        }
         if let Some(key) = about.key {
             ask["key"] = key.into();
         }

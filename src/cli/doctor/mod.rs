@@ -102,8 +102,8 @@ async fn look(
     report.add(machine::disk(database, scratch));
     let server = match Server::find(policy, wanted.through.is_some()).await {
         Ok(server) => found.insert(server),
-        Err(error) => {
-            report.add(Check::failed("database", error, "mend that first: without it there is no server to look at"));
+        Err(check) => {
+            report.add(check);
             report.add(machine::files(database, scratch.as_ref().ok().and_then(Scratch::owner)));
             report.add(clock::clock(None).await);
             upstream(policy, report).await;
@@ -152,11 +152,11 @@ async fn round_trip(server: &Server, policy: &Policy, visit: &Visit) -> Result<C
     let began = Instant::now();
     let passed = who_am_i(server, policy, &key).await?;
     let took = millis(began.elapsed());
-    let verdict = Expected::of(server, About { key: Some(key.raw()), path: "/", ip: None }).await?.verdict;
+    let verdict = Expected::of(server, About { key: Some(key.raw()), ..About::default() }).await?.verdict;
     key.revoke(server).await?;
     let refused = who_am_i(server, policy, &key).await?;
     let told = |answer: &Answer| verdict_of(policy, answer).unwrap_or_else(|| answer.status.as_u16().to_string());
-    let by_control = Expected::of(server, About { key: Some(key.raw()), path: "/", ip: None }).await?.verdict;
+    let by_control = Expected::of(server, About { key: Some(key.raw()), ..About::default() }).await?.verdict;
     Ok(if !passed.status.is_success() || passed.header("x-auth-key").as_deref() != Some(key.id.as_str()) {
         let fix = if policy.server.require_https {
             "where tollgate is reached over plain HTTP alone: [server] trusted_proxies must name the proxy that speaks HTTPS"

@@ -99,15 +99,14 @@ impl Findings {
     /// All of it as one check; as it should be where nothing was found.
     pub fn check(self, name: &'static str, well: impl Into<String>) -> Check {
         let Some(outcome) = self.0.iter().map(|(outcome, ..)| *outcome).max() else { return Check::ok(name, well) };
-        let (mut details, mut fixes) = (Vec::new(), Vec::new());
-        for (_, detail, fix) in self.0 {
-            details.push(detail);
-            // Several things may be mended by one line.
-            if !fixes.contains(&fix) {
-                fixes.push(fix);
-            }
+        let details: Vec<&str> = self.0.iter().map(|(_, detail, _)| detail.as_str()).collect();
+        let mut lines: Vec<&str> = Vec::new();
+        for line in self.0.iter().flat_map(|(.., fix)| fix.lines()) {
+            // One line may mend several things; the last time is the one that is read last.
+            lines.retain(|known| *known != line);
+            lines.push(line);
         }
-        Check { name, outcome, detail: details.join("; "), fix: Some(fixes.join("\n")) }
+        Check { name, outcome, detail: details.join("; "), fix: Some(lines.join("\n")) }
     }
 }
 

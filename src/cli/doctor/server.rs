@@ -47,10 +47,14 @@ struct Booted {
 
 impl Server {
     /// Finds the running server, or boots one: where a proxy will look for it, or else on a free port.
-    pub async fn find(policy: &Arc<Policy>, for_a_proxy: bool) -> Result<Self, String> {
+    /// Answers the check that failed where there is none.
+    pub async fn find(policy: &Arc<Policy>, for_a_proxy: bool) -> Result<Self, Check> {
+        const FIRST: &str = "mend that first: without it there is no server to look at";
+        let no_database = |error: String| Check::failed("database", error, FIRST);
+        let no_server = |error: String| Check::failed("server", error, FIRST);
         let database = &policy.server.database;
-        may_boot(database).await?;
-        let booted = match App::claim(database).await.map_err(|error| error.0)? {
+        may_boot(database).await.map_err(no_database)?;
+        let booted = match App::claim(database).await.map_err(|error| no_database(error.0))? {
             Claim::Served(_) => None,
             Claim::Ours(lock) => {
                 let mut policy = Policy::clone(policy);
@@ -58,8 +62,8 @@ impl Server {
                     policy.server.listen = Listen::Tcp("127.0.0.1:0".into());
                 }
                 let policy = Arc::new(policy);
-                let app = App::open(policy.clone(), lock).await.map_err(|error| error.0)?;
-                Some(boot(&policy, app).await?)
+                let app = App::open(policy.clone(), lock).await.map_err(|error| no_database(error.0))?;
+                Some(boot(&policy, app).await.map_err(no_server)?)
             }
         };
         match Self::ask_state(database).await {
@@ -68,7 +72,7 @@ impl Server {
                 if let Some(booted) = booted {
                     booted.close().await;
                 }
-                Err(error)
+                Err(no_server(error))
             }
         }
     }

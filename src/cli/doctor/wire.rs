@@ -165,6 +165,11 @@ impl Wire {
         Ok(Answer { status: head.status, headers: head.headers, body, local, between })
     }
 
+    /// Whether what is sent can be read on its way.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.way, Way::Tcp)
+    }
+
     /// Only connects.
     pub async fn reach(&self) -> Result<(), String> {
         self.connect().await.map(|_| ())

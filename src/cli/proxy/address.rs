@@ -4,10 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 
 use crate::config::policy::Listen;
-use crate::config::upstream::Target;
-
-/// The longest path of a socket that a proxy can open (`sun_path`).
-const LONGEST_SOCKET: usize = 107;
+use crate::config::upstream::{LONGEST_SOCKET, Target};
 
 /// Where tollgate or the app is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -102,6 +102,10 @@ async fn pass_on(call: Call, upstream: &Upstream, mut decision: Decision, mut ta
             if response.status().is_server_error() && gives_back(Refund::Errors) {
                 give_back(&services, &mut decision, address, &request_id).await;
             }
+            // Where the style says nothing, the app does not speak for it.
+            for name in services.policy.style.pass_headers() {
+                response.headers_mut().remove(name);
+            }
             response.headers_mut().extend(services.policy.style.answer(&decision, &request_id).headers);
             response
         }

@@ -86,6 +86,9 @@ async fn in_front(mut call: Call, upstream: &Upstream) -> Response {
 }
 
 /// Tells of a head as an app would get it, where its `X-Auth-Key` is a living key of the doctor's; else there is nothing here.
+///
+/// Where tollgate stands in front itself, the gate calls this for the probe's path: once a request has passed, with the very
+/// head that the app would be sent, in place of sending it.
 pub async fn echo(services: &Services, head: &Head<'_>, request_id: &str, now: Timestamp) -> Response {
     match is_doctors(services, head.headers, now).await {
         Ok(true) => told(&services.policy, head),

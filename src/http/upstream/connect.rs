@@ -1,10 +1,10 @@
-//! Connections to the app: over TCP or a Unix socket, each knowing how many answers came over it.
+//! Connections to the app: over TCP or a Unix socket, each knowing what came over it.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,26 +12,37 @@ use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_io_timeout::TimeoutStream;
 use tower_service::Service;
 
 use crate::config::upstream::Target;
 
-/// How many answers came over a connection.
+/// What came over a connection.
 #[derive(Clone, Debug, Default)]
-pub struct Served(Arc<AtomicU64>);
+pub struct Served(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    answers: AtomicU64,
+    /// Whether anything came since something was last written.
+    is_heard: AtomicBool,
+}
 
 impl Served {
-    /// One more.
+    /// One more answer.
     pub fn count(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.answers.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether any did: then it was kept from an earlier request.
-    pub fn is_reused(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+    /// Whether it was kept from an earlier request, and to this one nothing was said.
+    pub fn was_dead(&self) -> bool {
+        self.0.answers.load(Ordering::Relaxed) > 0 && !self.0.is_heard.load(Ordering::Relaxed)
+    }
+
+    fn hear(&self, heard: bool) {
+        self.0.is_heard.store(heard, Ordering::Relaxed);
     }
 }
 
@@ -60,9 +71,10 @@ impl Service<Uri> for Connector {
         Box::pin(async move {
             let too_slow = || io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {} s", patience.as_secs()));
             let socket = tokio::time::timeout(patience, connect(&target)).await.map_err(|_| too_slow())??;
-            let mut stream = TimeoutStream::new(socket);
+            let served = Served::default();
+            let mut stream = TimeoutStream::new(Listening { socket, served: served.clone() });
             stream.set_write_timeout(Some(write_patience));
-            Ok(AppStream { io: TokioIo::new(Box::pin(stream)), served: Served::default() })
+            Ok(AppStream { io: TokioIo::new(Box::pin(stream)), served })
         })
     }
 }
@@ -81,8 +93,49 @@ async fn connect(target: &Target) -> io::Result<Box<dyn Socket>> {
 trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 
+/// A socket that notes whether anything came.
+struct Listening {
+    socket: Box<dyn Socket>,
+    served: Served,
+}
+
+impl AsyncRead for Listening {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.socket).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.served.hear(true);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Listening {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.served.hear(false);
+        Pin::new(&mut self.socket).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, pieces: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.served.hear(false);
+        Pin::new(&mut self.socket).poll_write_vectored(context, pieces)
+    }
+}
+
 /// A socket that is given up where nothing can be written to it.
-type Timed = Pin<Box<TimeoutStream<Box<dyn Socket>>>>;
+type Timed = Pin<Box<TimeoutStream<Listening>>>;
 
 /// A connection to the app.
 pub struct AppStream {

@@ -56,8 +56,8 @@ pub struct Passing<'a> {
 }
 
 impl Passing<'_> {
-    /// Makes a client's head the app's. Answers whether it asks for another protocol.
-    pub fn rewrite(&self, parts: &mut Parts) -> Result<bool, http::Error> {
+    /// Makes a client's head the app's. Answers what other protocols it asks for.
+    pub fn rewrite(&self, parts: &mut Parts) -> Result<Option<HeaderValue>, http::Error> {
         let trusted = &self.policy.server.trusted_proxies;
         let is_trusted = is_trusted(self.peer, trusted);
         let client = client(self.peer, &parts.headers, trusted);
@@ -82,12 +82,11 @@ impl Passing<'_> {
             headers.insert(TE, HeaderValue::from_static("trailers"));
             headers.insert(CONNECTION, HeaderValue::from_static("TE"));
         }
-        let upgrades = upgrade.is_some();
-        if let Some(protocol) = upgrade {
-            headers.insert(UPGRADE, protocol);
+        if let Some(protocol) = &upgrade {
+            headers.insert(UPGRADE, protocol.clone());
             headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         }
-        Ok(upgrades)
+        Ok(upgrade)
     }
 
     /// Whoever asked for a whole URI named its host there (RFC 9112, 3.2.2); HTTP/1.0 need not name any.
@@ -127,6 +126,10 @@ impl Passing<'_> {
 /// Makes the head of the app's answer the client's. `switches`: it is the 101 that the client asked for.
 pub fn for_client(headers: &mut HeaderMap, switches: bool) {
     let protocol = headers.get(UPGRADE).filter(|_| switches).cloned();
+    // Chunks say how long they are (RFC 9112, 6.3).
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
     remove_hop_by_hop(headers);
     if let Some(protocol) = protocol {
         headers.insert(UPGRADE, protocol);
@@ -164,9 +167,18 @@ fn wanted_upgrade(parts: &Parts) -> Option<HeaderValue> {
         let name = protocol.split('/').next().unwrap_or_default().trim();
         !NO_UPGRADE.iter().any(|known| name.eq_ignore_ascii_case(known))
     };
-    let is_sound = parts.version == Version::HTTP_11 && parts.headers.get_all(CONNECTION).iter().any(says_so);
+    // A body before the switch could be taken for what comes after it.
+    let is_empty = !parts.headers.contains_key(TRANSFER_ENCODING) && parts.headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0");
+    let is_sound = is_empty && parts.version == Version::HTTP_11 && parts.headers.get_all(CONNECTION).iter().any(says_so);
     let is_allowed = value.to_str().is_ok_and(|list| tokens(list).next().is_some() && tokens(list).all(may));
     (is_sound && is_allowed).then(|| value.clone())
+}
+
+/// Whether the app switches to something that was asked for.
+pub fn is_offered(asked: &HeaderValue, answer: &HeaderMap) -> bool {
+    let mut switched = answer.get_all(UPGRADE).iter();
+    let (Some(Ok(to)), None, Ok(asked)) = (switched.next().map(HeaderValue::to_str), switched.next(), asked.to_str()) else { return false };
+    tokens(asked).any(|offered| offered.eq_ignore_ascii_case(to.trim()))
 }
 
 fn takes_trailers(headers: &HeaderMap) -> bool {

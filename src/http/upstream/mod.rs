@@ -12,12 +12,14 @@ mod upload;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::TRAILER;
 use http::request::Parts;
 use http::uri::Authority;
-use http::{Request, StatusCode};
+use http::{HeaderName, HeaderValue, Request, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::watch;
 
@@ -26,6 +28,7 @@ use super::response::{Response, ResponseBody};
 use super::server::Place;
 use super::strict::TunnelSwitch;
 use crate::config::upstream::{Target, UpstreamSettings};
+use crate::domain::carrier::Carrier;
 use crate::domain::decision::Decision;
 use connect::{Connector, Served};
 use download::Download;
@@ -61,7 +64,7 @@ impl Upstream {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(settings.keep_alive.as_duration())
-            .pool_max_idle_per_host(settings.max_idle)
+            .pool_max_idle_per_host(if settings.keep_alive.millis() == 0 { 0 } else { settings.max_idle })
             // Those that were never begun to be sent.
             .retry_canceled_requests(true)
             .set_host(false)
@@ -69,8 +72,8 @@ impl Upstream {
         Self { settings, client, authority }
     }
 
-    /// Makes a client's head the app's. Answers whether it asks for another protocol.
-    pub fn rewrite(&self, call: &mut Call, decision: &Decision) -> Result<bool, Trouble> {
+    /// Makes a client's head the app's. Answers what other protocols it asks for.
+    pub fn rewrite(&self, call: &mut Call, decision: &Decision) -> Result<Option<HeaderValue>, Trouble> {
         let passing = Passing {
             policy: &call.services.policy,
             settings: &self.settings,
@@ -84,15 +87,16 @@ impl Upstream {
 
     /// Passes a request on; answers with the app's own answer, still without the style's headers.
     pub async fn ask(&self, mut call: Call, decision: &Decision) -> Result<Response, Trouble> {
-        let upgrades = self.rewrite(&mut call, decision)?;
+        let asked = self.rewrite(&mut call, decision)?;
+        let withheld = self.withheld_trailers(&call);
         let Call { mut parts, body, request_id, .. } = call;
-        let upgrade = parts.extensions.remove::<OnUpgrade>().filter(|_| upgrades);
+        let upgrade = parts.extensions.remove::<OnUpgrade>().filter(|_| asked.is_some());
         let (switch, place) = (parts.extensions.remove::<TunnelSwitch>(), parts.extensions.remove::<Place>());
         parts.extensions.clear();
         let progress = Arc::new(Progress::new());
         let patience = self.settings.idle_timeout.as_duration();
-        let mut upload = Upload::new(body, self.settings.max_body_bytes, patience, progress.clone());
-        let is_repeatable = !upgrades && upload.is_end_stream() && parts.method.is_idempotent();
+        let mut upload = Upload::new(body, self.settings.max_body_bytes, patience, progress.clone()).without_trailers(withheld);
+        let is_repeatable = asked.is_none() && upload.is_end_stream() && parts.method.is_idempotent();
         let again = is_repeatable.then(|| (parts.method.clone(), parts.uri.clone(), parts.headers.clone()));
         let expectation = expects_continue(&parts).then(|| upload.once_wanted());
         let mut request = Request::from_parts(parts, upload);
@@ -109,9 +113,10 @@ impl Upstream {
         }
         let mut response = response?;
         let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let is_offered = asked.is_some_and(|asked| head::is_offered(&asked, response.headers()));
         head::for_client(response.headers_mut(), switches);
         if switches {
-            let Some(client) = upgrade else {
+            let Some(client) = upgrade.filter(|_| is_offered) else {
                 return Err(Trouble { kind: Kind::NoAnswer, detail: "it switched to a protocol that nobody asked for".into() });
             };
             if let Some(switch) = switch {
@@ -123,12 +128,28 @@ impl Upstream {
         Ok(response.map(|body| ResponseBody::Passing(Box::new(Download::new(body, patience, request_id, expectation)))))
     }
 
-    async fn send(&self, request: Request<Upload>, progress: &Progress) -> Result<http::Response<Incoming>, Trouble> {
-        progress.note();
+    /// What is dropped from a head does not come in behind the body.
+    fn withheld_trailers(&self, call: &Call) -> Vec<HeaderName> {
+        let carriers = call.services.policy.keys.carriers.iter().filter_map(|carrier| match carrier {
+            Carrier::Header(name) if !self.settings.pass_credential => Some(name.clone()),
+            _ => None,
+        });
+        let has_trailers = call.parts.headers.contains_key(TRAILER);
+        if has_trailers { self.settings.drop_headers.iter().cloned().chain(carriers).collect() } else { Vec::new() }
+    }
+
+    async fn send(&self, mut request: Request<Upload>, progress: &Progress) -> Result<http::Response<Incoming>, Trouble> {
         let patience = self.settings.response_timeout.as_duration();
+        let mut connection = capture_connection(&mut request);
+        let too_late = async {
+            // Connecting has a time of its own.
+            connection.wait_for_connection_metadata().await;
+            progress.note();
+            progress.silence(patience).await;
+        };
         let answered = tokio::select! {
             answered = self.client.request(request) => answered,
-            () = progress.silence(patience) => {
+            () = too_late => {
                 return Err(Trouble { kind: Kind::TooSlow, detail: format!("it did not answer within {} s", patience.as_secs()) });
             }
         };

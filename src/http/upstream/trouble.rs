@@ -95,19 +95,19 @@ impl Trouble {
             None if error.is_connect() && is_io(error, &[io::ErrorKind::TimedOut]) => Kind::UnreachedInTime,
             None if error.is_connect() => Kind::Unreached,
             None if is_io(error, &[io::ErrorKind::TimedOut]) => Kind::TooSlow,
-            None if is_reused(error) && has_ended(error) => Kind::DeadConnection,
+            None if was_dead(error) && has_ended(error) => Kind::DeadConnection,
             None => Kind::NoAnswer,
         };
         Self { kind, detail: told(error) }
     }
 }
 
-fn is_reused(error: &legacy::Error) -> bool {
+fn was_dead(error: &legacy::Error) -> bool {
     let mut extras = http::Extensions::new();
     if let Some(info) = error.connect_info() {
         info.get_extras(&mut extras);
     }
-    extras.get::<Served>().is_some_and(Served::is_reused)
+    extras.get::<Served>().is_some_and(Served::was_dead)
 }
 
 /// Whether the connection ended, rather than that something unreadable came over it.

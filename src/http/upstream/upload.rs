@@ -7,12 +7,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderName;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::watch;
 
 use super::patience::Patience;
 use super::progress::{Broken, Progress};
 use crate::http::request::{Body, BodyFault};
+use crate::http::strict::folds_to;
 
 /// How long an app may take to say that it wants a body, before it is sent anyway: apps need not say so.
 const UNTIL_SENT_ANYWAY: Duration = Duration::from_secs(1);
@@ -36,12 +38,18 @@ pub struct Upload {
     /// Ends with whether the body is wanted.
     expectation: Option<Pin<Box<dyn Future<Output = Wanted> + Send>>>,
     patience: Patience,
+    withheld: Vec<HeaderName>,
 }
 
 impl Upload {
     /// At most `most` bytes, with at most `patience` between two pieces.
     pub fn new(body: Body, most: Option<u64>, patience: Duration, progress: Arc<Progress>) -> Self {
-        Self { body, left: most, progress, expectation: None, patience: Patience::new(patience) }
+        Self { body, left: most, progress, expectation: None, patience: Patience::new(patience), withheld: Vec::new() }
+    }
+
+    /// Without these trailers.
+    pub fn without_trailers(self, withheld: Vec<HeaderName>) -> Self {
+        Self { withheld, ..self }
     }
 
     /// Held back until the app wants it: whoever holds the other end says so.
@@ -87,11 +95,16 @@ impl hyper::body::Body for Upload {
         this.progress.set_waits_for_client(false);
         this.progress.note();
         this.patience.renew();
-        let frame = match frame {
+        let mut frame = match frame {
             None => return Poll::Ready(None),
             Some(Err(fault)) => return this.broken(Broken::Gone, &fault.0),
             Some(Ok(frame)) => frame,
         };
+        if let Some(trailers) = frame.trailers_mut() {
+            let is_withheld = |name: &&HeaderName| this.withheld.iter().any(|known| folds_to(name.as_str().as_bytes(), known.as_str()));
+            let doomed: Vec<HeaderName> = trailers.keys().filter(is_withheld).cloned().collect();
+            doomed.into_iter().for_each(|name| drop(trailers.remove(name)));
+        }
         if let (Some(data), Some(left)) = (frame.data_ref(), &mut this.left) {
             match left.checked_sub(data.len() as u64) {
                 Some(rest) => *left = rest,

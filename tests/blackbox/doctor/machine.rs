@@ -109,7 +109,7 @@ fn wrong_use_and_wrong_configuration_end_with_two() {
         assert_eq!(told.code, Some(2), "{wrong:?}: {:#}", told.document);
         assert!(told.document["error"]["detail"].is_string(), "{:#}", told.document);
     }
-    let told = Told::of(&Folder::with("[server]\nlisten = \"nowhere\"\nprefx = \"/x\"\n"), &[]);
+    let told = Told::of(&Folder::with("[server]\nprefix = \"nowhere\"\nprefx = \"/x\"\n"), &[]);
     assert_eq!(told.code, Some(2));
     assert_eq!(told.document["faults"].as_array().unwrap().len(), 2, "{:#}", told.document);
 }

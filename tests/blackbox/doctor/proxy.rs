@@ -23,6 +23,8 @@ pub enum Fault {
     Underscores,
     /// The app is not told the plan.
     NoPlan,
+    /// The app is not told the key.
+    NoKey,
     /// The client's address is added to what it says itself.
     Appends,
     /// The client is asked for its address.
@@ -83,6 +85,9 @@ pub enum App {
     /// It says nothing of them; the probe is not passed on.
     Silent,
 }
+
+/// Where the APIs of the examples have their keys.
+const CREDENTIALS: [&str; 2] = ["authorization", "api-key"];
 
 type Head = Vec<(String, String)>;
 
@@ -172,7 +177,8 @@ impl Shared {
     }
 
     fn answer(&self, method: &str, target: &str, headers: &Head, peer: IpAddr) -> Reply {
-        let credential = value(headers, "authorization").unwrap_or_default();
+        let credential =
+            headers.iter().find(|(name, _)| CREDENTIALS.contains(&name.as_str())).map(|(_, value)| value.clone()).unwrap_or_default();
         self.credentials.lock().unwrap().insert(credential.clone());
         if self.fault == Fault::Redirects {
             let to = ("location".to_owned(), format!("https://{}{target}", self.tollgate));
@@ -278,8 +284,7 @@ impl Shared {
             (Fault::Underscores, name) if name.contains('_') => true,
             (Fault::Credential, "authorization") => true,
             (Fault::NoCookie, "cookie") => false,
-            (_, "authorization") => false,
-            (_, name) => !is_forged(name),
+            (_, name) => !is_forged(name) && !CREDENTIALS.contains(&name),
         };
         let mut head: Head = headers.iter().filter(|(name, _)| goes_on(name)).cloned().collect();
         let has = |head: &Head, name: &str| head.iter().any(|(known, _)| known == name);
@@ -288,6 +293,7 @@ impl Shared {
                 Fault::Account => name == "x-auth-account" && has(&head, name),
                 Fault::KeyInstead => name == "x-auth-key" && has(&head, name),
                 Fault::NoPlan => name == "x-auth-plan",
+                Fault::NoKey => name == "x-auth-key",
                 _ => false,
             };
             if !is_replaced {

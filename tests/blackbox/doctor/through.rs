@@ -12,19 +12,19 @@ fn through(stage: &Stage, proxy: &Proxy, more: &[&str]) -> Told {
 /// What each fault is found by, and a word of the fix.
 const FAULTS: [(Fault, &[&str], &str); 27] = [
     (Fault::Account, &["proxy_identity"], "proxy_set_header X-Auth-Account $x_auth_account;"),
-    (Fault::KeyBeside, &["proxy_identity"], "X-Auth-Key in copy_headers"),
+    (Fault::KeyBeside, &["proxy_identity"], "request_header X-Auth-Key {rp.header.X-Auth-Key}"),
     (Fault::KeyInstead, &["proxy_identity"], "proxy_set_header X-Auth-Key $x_auth_key;"),
-    (Fault::Underscores, &["proxy_identity"], "request_header -X_Auth_Account"),
+    (Fault::Underscores, &["proxy_identity"], "request_header -*_*"),
     (Fault::Appends, &["proxy_forwarded"], "proxy_set_header X-Forwarded-For $remote_addr;"),
-    (Fault::RealIp, &["proxy_forwarded"], "proxy_set_header X-Real-IP $remote_addr;"),
+    (Fault::RealIp, &["proxy_forwarded"], "proxy_set_header X-Real-IP \"\";"),
     (Fault::Forwarded, &["proxy_forwarded"], "proxy_set_header Forwarded \"\";"),
     (Fault::Uri, &["proxy_forwarded"], "proxy_set_header X-Forwarded-Uri $request_uri;"),
-    (Fault::HostTwice, &["proxy_forwarded"], "proxy_set_header X-Forwarded-Host $host;"),
+    (Fault::HostTwice, &["proxy_forwarded"], "proxy_set_header X-Forwarded-Host $http_host;"),
     (Fault::NoAddress, &["proxy_address"], "proxy_set_header X-Forwarded-For $remote_addr;"),
-    (Fault::Statuses, &["proxy_limits"], "error_page 401 403 = @refused;"),
+    (Fault::Statuses, &["proxy_limits"], "error_page 401 403 = @tollgate_refused;"),
     (Fault::Bodies, &["proxy_limits"], "no handle_errors"),
     (Fault::NoRetryAfter, &["proxy_limits"], "whole"),
-    (Fault::NoLimitHeaders, &["proxy_limits"], "add_header X-RateLimit-Limit $limit always;"),
+    (Fault::NoLimitHeaders, &["proxy_limits"], "add_header RateLimit-Policy $ratelimit_policy always;"),
     (Fault::Twice, &["proxy_limits"], "exactly once"),
     (Fault::NoChallenge, &["proxy_refusal", "proxy_revocation"], "whole"),
     (Fault::FoldsCookies, &["proxy_cookies"], "Set-Cookie must never be joined"),
@@ -32,7 +32,7 @@ const FAULTS: [(Fault, &[&str], &str); 27] = [
     (Fault::NoCookie, &["proxy_cookies"], "no header_up Cookie"),
     (Fault::Credential, &["proxy_credential"], "proxy_set_header authorization \"\";"),
     (Fault::Stale, &["proxy_revocation"], "no proxy_cache"),
-    (Fault::Caches, &["proxy_limits", "proxy_revocation"], "no cache before"),
+    (Fault::Caches, &["proxy_limits", "proxy_revocation"], "no cache before the reverse_proxy"),
     (Fault::Unguarded, &["proxy_refusal"], "auth_request"),
     (Fault::NoUri, &["proxy"], "trusted_proxies"),
     (Fault::NoCredential, &["proxy"], "no proxy_set_header Authorization"),
@@ -110,7 +110,10 @@ fn a_proxy_that_tollgate_does_not_trust_is_told_apart() {
     told.expect_failed(&["proxy_address"]);
     let check = told.check("proxy_address");
     assert!(text(&check["detail"]).contains("tollgate takes it for 127.0.0.1"), "{check:#}");
-    assert!(text(&check["fix"]).contains("[server] trusted_proxies must name") && text(&check["fix"]).contains("--address"), "{check:#}");
+    assert!(
+        text(&check["fix"]).contains("[server] trusted_proxies must name 127.0.0.1") && text(&check["fix"]).contains("--address"),
+        "{check:#}"
+    );
 }
 
 #[test]
@@ -145,6 +148,11 @@ fn without_the_probe_an_app_that_shows_its_headers_will_do() {
             assert_eq!(told.check(name)["outcome"], "ok", "what the gate answers needs no eyes behind it");
         }
     }
+    // The probe is there, and is not told who calls.
+    let proxy = Proxy::before(&stage.server.address, Fault::NoKey, App::Probed);
+    let told = through(&stage, &proxy, &[]);
+    assert_eq!(told.check("proxy_identity")["outcome"], "not proven");
+    assert!(text(&told.check("proxy_identity")["fix"]).contains("proxy_set_header X-Auth-Key $x_auth_key;"), "{:#}", told.document);
     run(Fault::Unguarded, App::Silent, "/").expect_failed(&["proxy_refusal"]);
 }
 
@@ -205,7 +213,6 @@ fn routes_that_hold_for_the_probe_too_are_taken_into_account() {
         ("cost = 7", &[]),
         ("tokens = 3", &[]),
         ("cost = 0", &["proxy_limits"]),
-        ("limits = []", &["proxy_limits"]),
         ("open = true", &["proxy_refusal", "proxy_limits"]),
     ] {
         let stage = Stage::with(&format!("{plans}[[routes]]\npath = \"/**\"\n{route}\n"));
@@ -218,6 +225,19 @@ fn routes_that_hold_for_the_probe_too_are_taken_into_account() {
         }
         assert!(told.ended("failed").is_empty());
         assert_eq!(told.ended("not proven").iter().map(String::as_str).collect::<Vec<_>>(), unproven);
+    }
+}
+
+#[test]
+fn a_credential_in_the_query_is_a_warning_where_there_is_no_other_carrier() {
+    for (carriers, outcome) in [("\"query:api_key\"", "warning"), ("\"query:api_key\", \"bearer\"", "ok")] {
+        let stage = Stage::with(&format!("[keys]\ncarriers = [{carriers}]\n"));
+        let proxy = Proxy::before(&stage.server.address, Fault::None, App::Probed);
+        let told = through(&stage, &proxy, &[]);
+        told.expect_fit();
+        assert_eq!(told.check("proxy_credential")["outcome"], outcome, "{:#}", told.document);
+        let (_, log) = stage.server.stop();
+        assert!(!log.contains("tg_live_"), "{log}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -25,6 +25,8 @@ pub struct App {
 struct Shared {
     received: Mutex<Vec<Value>>,
     may_go_on: AtomicBool,
+    /// 0: what the path says.
+    status: AtomicU16,
 }
 
 impl App {
@@ -70,6 +72,11 @@ impl App {
         self.shared.received.lock().unwrap().len()
     }
 
+    /// From now on it answers everything with this.
+    pub fn answer_with(&self, status: u16) {
+        self.shared.status.store(status, Ordering::Relaxed);
+    }
+
     /// Lets an answer go on that stands still half-way.
     pub fn go_on(&self) {
         self.shared.may_go_on.store(true, Ordering::Relaxed);
@@ -92,7 +99,8 @@ fn converse(mut reader: BufReader<impl Read>, mut writer: impl Write, shared: &S
             eventually("the test lets the answer go on", || shared.may_go_on.load(Ordering::Relaxed).then_some(()));
             return write!(writer, "data: last\n\n");
         }
-        let status: u16 = target.strip_prefix("/status/").map_or(200, |status| status.parse().expect("a status"));
+        let told: u16 = target.strip_prefix("/status/").map_or(200, |status| status.parse().expect("a status"));
+        let status = Some(shared.status.load(Ordering::Relaxed)).filter(|status| *status > 0).unwrap_or(told);
         let body = request.to_string();
         let own: String = OWN.iter().map(|name| format!("{name}: the app's\r\n")).collect();
         write!(writer, "HTTP/1.1 {status} Told\r\nContent-Type: application/json\r\nX-App: yes\r\nWWW-Authenticate: App\r\n{own}")?;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::app::{App, OWN};
-use super::front::{Front, Kind};
+use super::front::{Front, Kind, Proxy};
 use crate::support::http::raw;
 use crate::support::server::text;
 use crate::support::{Folder, Request};
@@ -119,6 +119,38 @@ pub fn what_is_forged_changes_no_verdict(kind: Kind) {
     let front = Front::with(kind, &format!("[server]\nrequire_https = true\n{CONFIG}"));
     let request = Request::get("/x").bearer(&front.stage.raw_key("free")).header("X-Forwarded-Proto", "https");
     assert_eq!(front.refused(&request).expect(403).verdict(), "insecure");
+}
+
+pub fn what_tollgate_is_asked_is_the_proxys_own_word(kind: Kind) {
+    // Somebody else stands in for tollgate, and tells what he was asked.
+    let (tollgate, app) = (App::tcp(), App::tcp());
+    tollgate.answer_with(403);
+    let proxy = Proxy::start(kind, &Folder::new(), tollgate.url.trim_start_matches("http://"), &app);
+    for (method, body) in [("GET", ""), ("POST", "0123456789")] {
+        let before = tollgate.asked();
+        let request = Request::new(method, "/x?a=%20b").bearer("secret").header("Cookie", "a=b").body(body.as_bytes());
+        forging(request, 1).send(&proxy.address).expect(403);
+        let asked = tollgate.received().split_off(before);
+        assert_eq!(asked.len(), if kind == Kind::Nginx { 2 } else { 1 }, "{asked:#?}");
+        for ask in asked {
+            assert_eq!(ask["method"], "GET", "which may be sent again on another connection: {ask:#}");
+            assert_eq!(ask["body"], "", "a body is never sent along: {ask:#}");
+            assert!(["", "0"].contains(&header(&ask, "content-length")), "nor announced: {ask:#}");
+            assert_eq!(header(&ask, "transfer-encoding"), "", "{ask:#}");
+            for (name, value) in [
+                ("authorization", "Bearer secret"),
+                ("x-forwarded-method", method),
+                ("x-forwarded-uri", "/x?a=%20b"),
+                ("x-forwarded-for", "127.0.0.1"),
+                ("x-forwarded-proto", "http"),
+                ("x-forwarded-host", "test"),
+            ] {
+                assert_eq!(header(&ask, name), value, "{name}: {ask:#}");
+            }
+            assert!(header(&ask, "x-request-id").len() >= 20 && header(&ask, "upgrade").is_empty(), "{ask:#}");
+        }
+    }
+    assert_eq!(app.asked(), 0);
 }
 
 pub fn limit_headers_are_tollgates_on_every_pass(kind: Kind) {
@@ -238,7 +270,7 @@ pub fn unix_sockets_on_both_sides(kind: Kind) {
     let key = folder.key(&account, &["--ip", "127.0.0.0/8"]);
     let app = App::unix(&folder.path("app.sock"));
     let server = folder.serve();
-    let proxy = super::front::Proxy::start(kind, &folder, "unix:gate.sock", &app);
+    let proxy = Proxy::start(kind, &folder, "unix:gate.sock", &app);
     let send = |request: Request| request.send(&proxy.address);
     let reply = send(Request::post("/x", &json!({ "a": 1 })).bearer(&text(&key["key"]))).expect(200);
     assert_eq!(reply.json()["headers"]["x-auth-account"], *account, "{reply:?}");

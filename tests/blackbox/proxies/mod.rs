@@ -30,6 +30,7 @@ behind_each_proxy! {
     refusals::the_apps_own_answers_come_through_untouched;
     headers::who_passed_stands_in_headers_that_no_client_can_forge;
     headers::what_is_forged_changes_no_verdict;
+    headers::what_tollgate_is_asked_is_the_proxys_own_word;
     headers::limit_headers_are_tollgates_on_every_pass;
     headers::the_credential_stays_behind_or_goes_on;
     headers::the_request_comes_as_it_was_sent;

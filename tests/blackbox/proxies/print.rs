@@ -106,6 +106,15 @@ fn each_proxy_takes_it_without_a_word() {
 }
 
 #[test]
+fn help_shows_how_to_paste_it() {
+    let output = Folder::new().run(&["proxy", "--help"]);
+    let help = String::from_utf8_lossy(&output.stdout);
+    for said in ["nginx", "caddy", "--app", "--listen", "--name", "Examples:", "> /etc/nginx/conf.d/tollgate.conf"] {
+        assert!(output.status.success() && help.contains(said), "'{said}' is missing: {help}");
+    }
+}
+
+#[test]
 fn json_is_one_document() {
     for kind in BOTH {
         let folder = Folder::new();

@@ -3,12 +3,16 @@
 use super::super::report::{Check, Findings};
 use super::fixes;
 use super::proxy::{Eyes, Header, Proxy, Seen};
+use crate::domain::carrier::Carrier;
 
 /// The identity headers, as people write them.
 const IDENTITY: [&str; 6] = ["X-Auth-Account", "X-Auth-Key", "X-Auth-User", "X-Auth-Plan", "X-Auth-Scopes", "X-Auth-Verdict"];
 
 /// The one by which the probe knows whom to answer.
 const KEY: &str = "X-Auth-Key";
+
+/// What the probe calls the place of a credential that stands in the query.
+const QUERY: &str = "query";
 
 /// An address of nobody's (RFC 5737).
 pub const FORGED: &str = "198.51.100.77";
@@ -157,14 +161,18 @@ pub async fn cookies(proxy: &Proxy<'_>) -> Result<Check, String> {
 /// The app does not get to see the credential, unless it is meant to.
 pub async fn credential(proxy: &Proxy<'_>) -> Result<Check, String> {
     const NAME: &str = "proxy_credential";
-    if proxy.tools.policy.upstream.pass_credential {
+    if may_see_credential(proxy) {
         return Ok(Check::ok(NAME, "the app may see it: [upstream] pass_credential = true"));
     }
     let mut findings = Findings::default();
     match &proxy.first.probe {
         Some(probe) => {
             for place in probe["credential"].as_array().into_iter().flatten().filter_map(|place| place.as_str()) {
-                findings.failed(format!("the app gets to see the credential ({place})"), fixes::credential(place));
+                if place == QUERY && !has_header_carrier(proxy) {
+                    findings.warning("the app gets to see the credential in its query, as does every log", fixes::credential_in_query());
+                } else {
+                    findings.failed(format!("the app gets to see the credential ({place})"), fixes::credential(place));
+                }
             }
         }
         None => {
@@ -179,11 +187,27 @@ pub async fn credential(proxy: &Proxy<'_>) -> Result<Check, String> {
     Ok(findings.check(NAME, "the credential does not reach the app"))
 }
 
+fn may_see_credential(proxy: &Proxy<'_>) -> bool {
+    proxy.tools.policy.upstream.pass_credential
+}
+
+/// Whether a credential can be carried in a header at all.
+fn has_header_carrier(proxy: &Proxy<'_>) -> bool {
+    proxy.tools.policy.keys.carriers.iter().any(|carrier| !matches!(carrier, Carrier::Query(_)))
+}
+
 /// What the app gets cannot be seen; what was found all the same is told.
 fn unseen(name: &'static str, proxy: &Proxy<'_>, findings: Findings) -> Check {
     if !findings.is_empty() {
         return findings.check(name, "");
     }
-    let detail = format!("what reaches the app cannot be seen: GET {} does not show it", proxy.target);
-    Check::not_proven(name, detail, fixes::probe(&proxy.tools.server.prefix))
+    let (prefix, target) = (&proxy.tools.server.prefix, &proxy.target);
+    if proxy.is_probe_without_key {
+        let detail = format!(
+            "what reaches the app cannot be seen: {prefix}/v1/probe reaches tollgate without {KEY}, and GET {target} does not show it"
+        );
+        return Check::not_proven(name, detail, format!("{}\n{}", fixes::identity(KEY), fixes::probe(prefix)));
+    }
+    let detail = format!("what reaches the app cannot be seen: {prefix}/v1/probe is not passed on, and GET {target} does not show it");
+    Check::not_proven(name, detail, fixes::probe(prefix))
 }

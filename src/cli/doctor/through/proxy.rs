@@ -1,10 +1,10 @@
 //! The proxy as the doctor meets it: how it is called, and how much can be seen through it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::Method;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::super::expected::{About, Expected, verdict_of};
@@ -68,6 +68,8 @@ pub struct Proxy<'a> {
     pub own: Option<IpAddr>,
     /// The first answer.
     pub first: Seen,
+    /// Whether the probe's path leads to tollgate, which is not told there who calls.
+    pub is_probe_without_key: bool,
 }
 
 /// An answer, and what the probe said in it.
@@ -96,9 +98,18 @@ impl Seen {
         pairs.filter_map(|pair| Some((pair[0].as_str()?.to_owned(), pair[1].as_str()?.to_owned())))
     }
 
-    /// The client's address, as tollgate sees it.
-    pub fn client(&self) -> Option<&str> {
-        self.probe.as_ref()?["client"].as_str()
+    /// Whether tollgate itself says that there is nothing.
+    fn is_nothing_here(&self) -> bool {
+        let is_problem = self.answer.header("content-type").is_some_and(|media| media == "application/problem+json");
+        is_problem && self.answer.status == StatusCode::NOT_FOUND && self.answer.body.contains("There is nothing at this path.")
+    }
+
+    /// The addresses that the probe knows of: the client's, as far as it was told, and the proxy's.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let text = |name: &str| self.probe.as_ref().and_then(|probe| probe[name].as_str());
+        let peer = text("peer").and_then(|peer| peer.parse::<SocketAddr>().ok()).map(|peer| peer.ip());
+        let client = text("client").and_then(|client| client.parse::<IpAddr>().ok());
+        client.into_iter().chain(peer)
     }
 
     /// Whether tollgate itself was called, and no proxy before it.
@@ -118,8 +129,10 @@ impl<'a> Proxy<'a> {
         let took = millis(began.elapsed());
         if seen.probe.is_some() {
             let detail = format!("{} answers after {took}, and passes the probe on", tools.url);
-            return Ok((Self::of(tools, room, key, probe, Eyes::Probe, seen), Check::ok(NAME, detail)));
+            let check = on_its_way(&tools, &seen, detail);
+            return Ok((Self::of(tools, room, key, probe, Eyes::Probe, seen), check));
         }
+        let is_probe_without_key = seen.is_nothing_here();
         let path = tools.path.clone();
         let (room, key, seen) = tools.knock(&path).await?;
         let status = seen.answer.status.as_u16();
@@ -128,12 +141,13 @@ impl<'a> Proxy<'a> {
             return Err(Check::failed(NAME, format!("GET {path} with a good key is answered {status}"), fix));
         }
         let detail = format!("{} answers after {took}, and does not pass the probe on: GET {path} is called instead ({status})", tools.url);
-        Ok((Self::of(tools, room, key, path, Eyes::App(status), seen), Check::ok(NAME, detail)))
+        let check = on_its_way(&tools, &seen, detail);
+        Ok((Self { is_probe_without_key, ..Self::of(tools, room, key, path, Eyes::App(status), seen) }, check))
     }
 
     fn of(tools: Tools<'a>, room: Room, key: Key, target: String, eyes: Eyes, first: Seen) -> Self {
         let own = tools.address.or(first.answer.local.map(|local| local.ip()));
-        Self { tools, key, room, target, eyes, own, first }
+        Self { tools, key, room, target, eyes, own, first, is_probe_without_key: false }
     }
 
     /// Another key that may call, for these addresses alone.
@@ -152,7 +166,7 @@ impl<'a> Proxy<'a> {
         loop {
             let seen = self.ask(key, headers).await?;
             let seconds = seen.answer.header("retry-after").and_then(|text| text.parse::<u64>().ok());
-            match seconds.filter(|seconds| *seconds <= MOST_WAITING && seen.answer.status == http::StatusCode::TOO_MANY_REQUESTS) {
+            match seconds.filter(|seconds| *seconds <= MOST_WAITING && seen.answer.status == StatusCode::TOO_MANY_REQUESTS) {
                 Some(seconds) if tries < TRIES => tokio::time::sleep(Duration::from_secs(seconds)).await,
                 _ => return Ok(seen),
             }
@@ -168,9 +182,14 @@ impl<'a> Proxy<'a> {
         }
     }
 
+    /// Whether an answer came from behind the proxy, pass or not: the probe has nothing for whom it does not know.
+    pub fn is_let_through(&self, seen: &Seen) -> bool {
+        seen.answer.status.is_success() || self.is_pass(seen) || seen.answer.status == StatusCode::NOT_FOUND
+    }
+
     /// What a call with that key should be told now.
     pub async fn expected(&self, raw: Option<&str>) -> Result<Expected, String> {
-        Expected::of(self.tools.server, About { key: raw, path: path_of(&self.target), ip: self.own }).await
+        Expected::of(self.tools.server, About { key: raw, path: Some(path_of(&self.target)), ip: self.own }).await
     }
 
     /// What an answer that is no pass says, for people.
@@ -214,6 +233,19 @@ impl Tools<'_> {
 /// A target without its query.
 pub fn path_of(target: &str) -> &str {
     crate::domain::path::split(target).0
+}
+
+/// It answers; keys that go over a network unprotected are a warning.
+fn on_its_way(tools: &Tools<'_>, seen: &Seen, detail: String) -> Check {
+    const NAME: &str = "proxy";
+    if tools.wire.is_plain() && seen.answer.local.is_some_and(|local| !local.ip().is_loopback()) {
+        return Check::warning(
+            NAME,
+            format!("{detail}; by plain HTTP, so keys can be read on their way"),
+            "let the proxy speak HTTPS, and call that address",
+        );
+    }
+    Check::ok(NAME, detail)
 }
 
 fn unreachable(url: &str, error: &str) -> Check {

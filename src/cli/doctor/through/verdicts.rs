@@ -1,5 +1,6 @@
 //! What the client is told: refusals, its own address, limits, revocation.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -48,8 +49,7 @@ pub async fn refusal(proxy: &Proxy<'_>) -> Result<Refused, String> {
             format!("{} comes through as the style tells it: {}", expected.verdict, status.as_u16()),
         )));
     }
-    // The probe itself answers 404 to whom tollgate was not asked about.
-    if status.is_success() || status == http::StatusCode::NOT_FOUND {
+    if proxy.is_let_through(&seen) {
         let detail = format!("a call that should be refused ({}) is let through: {}", expected.verdict, status.as_u16());
         return Ok(Refused::Unguarded(Check::failed(NAME, detail, fixes::unguarded())));
     }
@@ -68,11 +68,9 @@ pub async fn address(proxy: &Proxy<'_>) -> Result<Check, String> {
     let expected = proxy.expected(Some(elsewhere.raw())).await?;
     let (here, elsewhere) = (proxy.ask_patiently(Some(&here), &[]).await?, proxy.ask_patiently(Some(&elsewhere), &[]).await?);
     if !proxy.is_pass(&here) {
-        let taken = proxy.first.client().filter(|taken| *taken != own.to_string());
+        let taken = taken_for(proxy, own).await?;
         let by = taken.map(|taken| format!(": tollgate takes it for {taken}")).unwrap_or_default();
-        let is_told = proxy.first.probe.is_none() || !proxy.first.values("x-forwarded-for").is_empty();
-        findings
-            .failed(format!("a key for {own} alone is refused ({}){by}", proxy.told(&here.answer)), fixes::address(taken, own, is_told));
+        findings.failed(format!("a key for {own} alone is refused ({}){by}", proxy.told(&here.answer)), fixes::address(taken, own));
     }
     if proxy.is_pass(&elsewhere) {
         findings.failed(format!("a key for {FORGED} alone passes from {own}"), fixes::unguarded());
@@ -84,6 +82,17 @@ pub async fn address(proxy: &Proxy<'_>) -> Result<Check, String> {
         }
     }
     Ok(findings.check(NAME, format!("a key for {own} alone passes, and one for {FORGED} alone is refused")))
+}
+
+/// What tollgate takes the client's address for, where it is not its own: a key for that alone passes.
+async fn taken_for(proxy: &Proxy<'_>, own: IpAddr) -> Result<Option<IpAddr>, String> {
+    for address in proxy.first.addresses().filter(|address| *address != own) {
+        let key = proxy.key_for(&[&address.to_string()]).await?;
+        if proxy.is_pass(&proxy.ask_patiently(Some(&key), &[]).await?) {
+            return Ok(Some(address));
+        }
+    }
+    Ok(None)
 }
 
 /// A key that runs out is refused as the style tells it, after exactly as many passes as its limit has.
@@ -143,7 +152,7 @@ fn judge_passes(before: &Expected, calls: u64, passes: &[Seen], findings: &mut F
     let missing = passes.first().map(|seen| before.header_differences(&seen.answer)).unwrap_or_default();
     if !missing.is_empty() {
         let names: Vec<&str> = missing.iter().filter_map(|told| told.split(' ').next()).collect();
-        findings.failed(format!("on passes {}", missing.join("; ")), fixes::limit_headers(&names.join(", ")));
+        findings.failed(format!("on passes {}", missing.join("; ")), fixes::limit_headers(&names));
     }
 }
 
@@ -189,10 +198,10 @@ pub async fn revocation(proxy: &Proxy<'_>) -> Result<Check, String> {
     let seen = proxy.ask_patiently(Some(&proxy.key), &[]).await?;
     let expected = proxy.expected(Some(proxy.key.raw())).await?;
     let differences = expected.differences(&seen.answer);
-    Ok(if proxy.is_pass(&seen) || seen.answer.status.is_success() {
-        Check::failed(NAME, "a revoked key still passes", fixes::revocation())
-    } else if differences.is_empty() {
+    Ok(if differences.is_empty() {
         Check::ok(NAME, "a revoked key is refused at the very next call")
+    } else if proxy.is_let_through(&seen) {
+        Check::failed(NAME, "a revoked key still passes", fixes::revocation())
     } else {
         Check::failed(
             NAME,
