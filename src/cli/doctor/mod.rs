@@ -103,6 +103,9 @@ async fn look(
     let server = match Server::find(policy, wanted.through.is_some()).await {
         Ok(server) => found.insert(server),
         Err(check) => {
+            if !check.is_of(server::DATABASE) {
+                report.add(server::unserved_database(database).await);
+            }
             report.add(check);
             report.add(machine::files(database, scratch.as_ref().ok().and_then(Scratch::owner)));
             report.add(clock::clock(None).await);
