@@ -1,9 +1,9 @@
 //! Behind nginx and Caddy: the real proxies, run with what `tollgate proxy` prints, in front of an app that tells what it got.
 
 mod answer;
-mod app;
+pub mod app;
 mod caddy;
-mod front;
+pub mod front;
 mod headers;
 mod nginx;
 mod print;
