@@ -189,7 +189,17 @@ impl<'a> Proxy<'a> {
 
     /// What a call with that key should be told now.
     pub async fn expected(&self, raw: Option<&str>) -> Result<Expected, String> {
-        Expected::of(self.tools.server, About { key: raw, path: Some(path_of(&self.target)), ip: self.own }).await
+        self.expected_at(&self.target, raw).await
+    }
+
+    /// The same at another path.
+    pub async fn expected_at(&self, target: &str, raw: Option<&str>) -> Result<Expected, String> {
+        Expected::of(self.tools.server, About { key: raw, path: Some(path_of(target)), ip: self.own }).await
+    }
+
+    /// Calls another path.
+    pub async fn ask_at(&self, target: &str, key: Option<&Key>) -> Result<Seen, String> {
+        self.tools.call(key, target, &[]).await
     }
 
     /// What an answer that is no pass says, for people.
