@@ -187,6 +187,12 @@ impl<'a> Proxy<'a> {
         seen.answer.status.is_success() || self.is_pass(seen) || seen.answer.status == StatusCode::NOT_FOUND
     }
 
+    /// Whether the proxy went on to an app that does not answer it.
+    pub fn is_gone_on(&self, seen: &Seen) -> bool {
+        let of_a_proxy = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+        of_a_proxy.contains(&seen.answer.status) && verdict_of(self.tools.policy, &seen.answer).is_none()
+    }
+
     /// What a call with that key should be told now.
     pub async fn expected(&self, raw: Option<&str>) -> Result<Expected, String> {
         self.expected_at(&self.target, raw).await

@@ -34,7 +34,7 @@ pub async fn refusal(proxy: &Proxy<'_>) -> Result<Refused, String> {
             continue;
         }
         let (differences, status) = (expected.differences(&seen.answer), seen.answer.status.as_u16());
-        if !differences.is_empty() && proxy.is_let_through(&seen) {
+        if !differences.is_empty() && (proxy.is_let_through(&seen) || proxy.is_gone_on(&seen)) {
             findings
                 .failed(format!("GET {target} should be refused ({}) and is let through: {status}", expected.verdict), fixes::unguarded());
             if *target == proxy.target {
