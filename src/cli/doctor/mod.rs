@@ -31,6 +31,7 @@ use super::args::DoctorArgs;
 use super::output::Output;
 use crate::config::Policy;
 use crate::domain::route::Route;
+use crate::http::server::files_each;
 
 /// What is asked for.
 struct Wanted {
@@ -118,7 +119,7 @@ async fn look(
     report.add(machine::files(database, server.user()));
     report.add(clock::clock(server.newest()).await);
     let (connections, files) = server.bounds();
-    report.add(machine::open_files(connections, files));
+    report.add(machine::open_files(connections, files_each(policy), files));
     report.add(server.answers(file).await);
     let Some(visit) = arrive(server, policy, report).await else { return upstream(policy, report).await };
     report.add(
