@@ -142,7 +142,7 @@ impl Gate {
 
     /// Whether a path is one of tollgate's own: `/auth/v1/me`, the admin API, and whatever else lies under `[server] prefix`.
     pub fn owns(&self, path: &str) -> bool {
-        crate::http::server::owns(&self.front.services, path)
+        crate::http::owns(&self.front.services, path)
     }
 
     /// Answers a request as the server would: tollgate's own paths, and every other path as the gate, which passes it on where

@@ -2,6 +2,7 @@
 
 mod machine;
 mod proxy;
+mod real;
 mod through;
 mod tls;
 

@@ -31,6 +31,7 @@ use super::args::DoctorArgs;
 use super::output::Output;
 use crate::config::Policy;
 use crate::domain::route::Route;
+use crate::http::server::files_each;
 
 /// What is asked for.
 struct Wanted {
@@ -103,6 +104,9 @@ async fn look(
     let server = match Server::find(policy, wanted.through.is_some()).await {
         Ok(server) => found.insert(server),
         Err(check) => {
+            if !check.is_of(server::DATABASE) {
+                report.add(server::unserved_database(database).await);
+            }
             report.add(check);
             report.add(machine::files(database, scratch.as_ref().ok().and_then(Scratch::owner)));
             report.add(clock::clock(None).await);
@@ -115,7 +119,7 @@ async fn look(
     report.add(machine::files(database, server.user()));
     report.add(clock::clock(server.newest()).await);
     let (connections, files) = server.bounds();
-    report.add(machine::open_files(connections, files));
+    report.add(machine::open_files(connections, files_each(policy), files));
     report.add(server.answers(file).await);
     let Some(visit) = arrive(server, policy, report).await else { return upstream(policy, report).await };
     report.add(

@@ -71,6 +71,11 @@ impl Check {
         Self { name, outcome: Outcome::NotProven, detail: detail.into(), fix: Some(fix.into()) }
     }
 
+    /// Whether it is the check of that name.
+    pub fn is_of(&self, name: &str) -> bool {
+        self.name == name
+    }
+
     fn json(&self) -> Value {
         json!({ "name": self.name, "outcome": self.outcome.name(), "detail": self.detail, "fix": self.fix })
     }

@@ -23,6 +23,9 @@ use crate::store::state;
 /// How long one call over the control socket may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The check of the database.
+pub const DATABASE: &str = "database";
+
 /// What `synchronous=FULL` reads as.
 const FULL: u64 = 2;
 
@@ -50,7 +53,7 @@ impl Server {
     /// Answers the check that failed where there is none.
     pub async fn find(policy: &Arc<Policy>, for_a_proxy: bool) -> Result<Self, Check> {
         const FIRST: &str = "mend that first: without it there is no server to look at";
-        let no_database = |error: String| Check::failed("database", error, FIRST);
+        let no_database = |error: String| Check::failed(DATABASE, error, FIRST);
         let no_server = |error: String| Check::failed("server", error, FIRST);
         let database = &policy.server.database;
         may_boot(database).await.map_err(no_database)?;
@@ -117,9 +120,8 @@ impl Server {
         (self.state["max_connections"].as_u64().unwrap_or_default(), self.state["open_files"].as_u64())
     }
 
-    /// Whether the database is as tollgate leaves it, by the writer's own connection and by reading all of it.
+    /// Whether the database is as tollgate leaves it, by a connection of the server's own and by reading all of it.
     pub async fn database(&self) -> Check {
-        const NAME: &str = "database";
         const OPENED_SO: &str = "restart tollgate, which opens it so; if that does not help, let no other program change its settings";
         let told = &self.state["database"];
         let mut findings = Findings::default();
@@ -130,20 +132,9 @@ impl Server {
         if synchronous.is_none_or(|level| level < FULL) {
             findings.failed("synchronous is not FULL: an acknowledged change may be lost with the power", OPENED_SO);
         }
-        let (path, began) = (self.database.clone(), Instant::now());
-        let damages = match tokio::task::spawn_blocking(move || state::damages(&path)).await {
-            Ok(damages) => damages,
-            Err(error) => Err(error.to_string()),
-        };
-        let took = began.elapsed();
-        let restore = || format!("stop tollgate, keep a copy of {0}, {0}-wal and {0}-shm, and restore a backup", self.database.display());
-        match damages {
-            Ok(damages) if damages.is_empty() => {}
-            Ok(damages) => findings.failed(format!("it is damaged: {}", damages.join("; ")), restore()),
-            Err(error) => findings.failed(format!("it cannot be read whole: {error}"), restore()),
-        }
+        let took = read_whole(&self.database, &mut findings).await;
         let (schema, bytes) = (told["schema"].as_u64().unwrap_or_default(), told["bytes"].as_u64().unwrap_or_default());
-        findings.check(NAME, format!("schema {schema}, {}, WAL, synchronous FULL, sound (read in {})", human(bytes), millis(took)))
+        findings.check(DATABASE, format!("schema {schema}, {}, WAL, synchronous FULL, sound (read in {})", human(bytes), millis(took)))
     }
 
     /// Whether it answers where clients reach it, and is what the configuration file says.
@@ -189,6 +180,26 @@ impl Server {
             booted.close().await;
         }
     }
+}
+
+/// Whether a database is sound that no server could be asked about.
+pub async fn unserved_database(database: &Path) -> Check {
+    let mut findings = Findings::default();
+    let took = read_whole(database, &mut findings).await;
+    findings.check(DATABASE, format!("sound (read in {})", millis(took)))
+}
+
+/// Reads all of a database; how long that took.
+async fn read_whole(database: &Path, findings: &mut Findings) -> Duration {
+    let (path, began) = (database.to_owned(), Instant::now());
+    let damages = tokio::task::spawn_blocking(move || state::damages(&path)).await.unwrap_or_else(|error| Err(error.to_string()));
+    let restore = || format!("stop tollgate, keep a copy of {0}, {0}-wal and {0}-shm, and restore a backup", database.display());
+    match damages {
+        Ok(damages) if damages.is_empty() => {}
+        Ok(damages) => findings.failed(format!("it is damaged: {}", damages.join("; ")), restore()),
+        Err(error) => findings.failed(format!("it cannot be read whole: {error}"), restore()),
+    }
+    began.elapsed()
 }
 
 async fn boot(policy: &Policy, app: App) -> Result<Booted, String> {

@@ -1,6 +1,6 @@
 //! nginx: `auth_request`, and a second, free ask for the body of a refusal, which nginx throws away.
 
-use super::address::Address;
+use super::address::{Address, Public};
 use super::layout::Layout;
 use super::{Filling, fill};
 
@@ -15,10 +15,15 @@ const HEAD_BUFFER: usize = 8 * 1024;
 /// The configuration.
 pub fn config(layout: &Layout) -> String {
     let one = |text: &str| vec![text.to_owned()];
-    let listen = layout
-        .listen
-        .as_ref()
-        .map_or_else(|| "80".to_owned(), |at| at.host.as_ref().map_or(at.port.to_string(), |host| format!("{host}:{}", at.port)));
+    let port = layout.listen.as_ref().map_or_else(|| "80".to_owned(), port);
+    // Without a name it takes whatever comes; where another server does so too, nginx says so and does not start.
+    let (listen, any_name) = match &layout.name {
+        Some(_) => (port, Vec::new()),
+        None => (
+            format!("{port} default_server"),
+            one("# Without a name it takes every request that comes here. Debian's own default site must go then."),
+        ),
+    };
     let name = layout.name.as_deref().unwrap_or("_");
     let long_names = if name.len() > LONGEST_NAME { one("server_names_hash_bucket_size 512;") } else { Vec::new() };
     let forgotten = |name: &String| format!("proxy_set_header {name} \"\";");
@@ -31,6 +36,7 @@ pub fn config(layout: &Layout) -> String {
         ("patience", one(&layout.patience_seconds.to_string())),
         ("long_names", long_names),
         ("listen", one(&listen)),
+        ("any_name", any_name),
         ("name", one(name)),
         ("prefix", one(&layout.prefix)),
         ("body", one(&layout.max_body_bytes.map_or("10m".to_owned(), |bytes| bytes.to_string()))),
@@ -43,6 +49,10 @@ pub fn config(layout: &Layout) -> String {
         ("passes", layout.on_passes.iter().flat_map(|name| hide_and_add(name)).collect()),
     ];
     fill(TEMPLATE, &fillings)
+}
+
+fn port(at: &Public) -> String {
+    at.host.as_ref().map_or(at.port.to_string(), |host| format!("{host}:{}", at.port))
 }
 
 fn server(address: &Address) -> String {

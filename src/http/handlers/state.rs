@@ -8,9 +8,9 @@ use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::store::state;
 
-/// Where it listens, since when, how many files it may open, and what the writer's own connection says of the database.
+/// Where it listens, since when, how many files it may open, and what a connection of its own says of the database.
 pub async fn state(call: Call) -> Result<Response, Unreadable> {
-    let database = call.services.store.write(state::read, |_| ()).await?;
+    let database = call.services.store.read(state::read).await?;
     let (policy, serving) = (&call.services.policy, call.services.serving.get());
     Ok(response::json(
         StatusCode::OK,

@@ -138,7 +138,16 @@ const BROKEN: [Broken; 13] = [
         "chmod 600 auth.toml",
     ),
     ("a record is of tomorrow", |folder| write_tomorrow(folder), "clock", "failed", "set-ntp"),
-    ("a page of the database is torn", |folder| tear(folder), "database", "failed", "restore a backup"),
+    (
+        "a page of the database is torn that no request reads",
+        |folder| {
+            alter(folder, "CREATE TABLE unread (text TEXT); INSERT INTO unread VALUES ('x')");
+            tear(folder, "unread");
+        },
+        "database",
+        "failed",
+        "restore a backup",
+    ),
     ("the database is another program's", |folder| alter(folder, "PRAGMA application_id = 7"), "database", "failed", "mend"),
     ("the database is a newer tollgate's", |folder| alter(folder, "PRAGMA user_version = 99"), "database", "failed", "mend"),
     (
@@ -164,14 +173,24 @@ fn write_tomorrow(folder: &Folder) {
     connection.execute("INSERT INTO usage (hour, account, key, verdict, count) VALUES (?1, '', '', 'missing', 1)", [tomorrow]).unwrap();
 }
 
-/// A page that no request of the doctor's touches.
-fn tear(folder: &Folder) {
+/// Spoils the first page of a table.
+fn tear(folder: &Folder, table: &str) {
     let connection = Connection::open(folder.database()).unwrap();
-    let page: i64 = connection.query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'idempotency'", [], |row| row.get(0)).unwrap();
+    let page: i64 = connection.query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?1", [table], |row| row.get(0)).unwrap();
     let size: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0)).unwrap();
     connection.close().unwrap();
     let file = std::fs::OpenOptions::new().write(true).open(folder.database()).unwrap();
     file.write_all_at(&[0xAA; 512], ((page - 1) * size) as u64).unwrap();
+}
+
+#[test]
+fn a_database_that_a_server_cannot_even_be_asked_about_is_read_all_the_same() {
+    let folder = Folder::new();
+    folder.account(&[]);
+    tear(&folder, "accounts");
+    let told = Told::of(&folder, &[]);
+    told.expect_failed(&["database", "server"]);
+    assert!(text(&told.check("database")["fix"]).contains("restore a backup"), "{:#}", told.document);
 }
 
 #[test]

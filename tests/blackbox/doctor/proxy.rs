@@ -67,6 +67,8 @@ pub enum Fault {
     Caches,
     /// Nobody asks tollgate.
     Unguarded,
+    /// tollgate is asked about the probe's path alone.
+    AppUnguarded,
     /// Everybody is sent on to HTTPS.
     Redirects,
     /// The app is down.
@@ -184,7 +186,8 @@ impl Shared {
             let to = ("location".to_owned(), format!("https://{}{target}", self.tollgate));
             return Reply { status: 308, headers: vec![to], body: String::new() };
         }
-        let mut asked = if self.fault == Fault::Unguarded {
+        let is_unguarded = self.fault == Fault::Unguarded || self.fault == Fault::AppUnguarded && !target.starts_with("/auth/");
+        let mut asked = if is_unguarded {
             Reply { status: 200, headers: Vec::new(), body: String::new() }
         } else if self.fault == Fault::Caches && self.passed.lock().unwrap().contains_key(&credential) {
             self.passed.lock().unwrap()[&credential].clone()

@@ -10,7 +10,7 @@ fn through(stage: &Stage, proxy: &Proxy, more: &[&str]) -> Told {
 }
 
 /// What each fault is found by, and a word of the fix.
-const FAULTS: [(Fault, &[&str], &str); 27] = [
+const FAULTS: [(Fault, &[&str], &str); 28] = [
     (Fault::Account, &["proxy_identity"], "proxy_set_header X-Auth-Account $x_auth_account;"),
     (Fault::KeyBeside, &["proxy_identity"], "request_header X-Auth-Key {rp.header.X-Auth-Key}"),
     (Fault::KeyInstead, &["proxy_identity"], "proxy_set_header X-Auth-Key $x_auth_key;"),
@@ -34,6 +34,7 @@ const FAULTS: [(Fault, &[&str], &str); 27] = [
     (Fault::Stale, &["proxy_revocation"], "no proxy_cache"),
     (Fault::Caches, &["proxy_limits", "proxy_revocation"], "no cache before the reverse_proxy"),
     (Fault::Unguarded, &["proxy_refusal"], "auth_request"),
+    (Fault::AppUnguarded, &["proxy_refusal"], "nowhere auth_request off;"),
     (Fault::NoUri, &["proxy"], "trusted_proxies"),
     (Fault::NoCredential, &["proxy"], "no proxy_set_header Authorization"),
     (Fault::Redirects, &["proxy"], "--through"),

@@ -103,11 +103,10 @@ fn converse(mut reader: BufReader<impl Read>, mut writer: impl Write, shared: &S
         let status = Some(shared.status.load(Ordering::Relaxed)).filter(|status| *status > 0).unwrap_or(told);
         let body = request.to_string();
         let own: String = OWN.iter().map(|name| format!("{name}: the app's\r\n")).collect();
-        write!(writer, "HTTP/1.1 {status} Told\r\nContent-Type: application/json\r\nX-App: yes\r\nWWW-Authenticate: App\r\n{own}")?;
-        write!(writer, "Content-Length: {}\r\n\r\n", body.len())?;
-        if request["method"] != "HEAD" {
-            writer.write_all(body.as_bytes())?;
-        }
+        let head = format!("HTTP/1.1 {status} Told\r\nContent-Type: application/json\r\nX-App: yes\r\nWWW-Authenticate: App\r\n{own}");
+        let body = if request["method"] == "HEAD" { "" } else { &body };
+        // In one piece: the kernel would hold back the second of two.
+        writer.write_all(format!("{head}Content-Length: {}\r\n\r\n{body}", request.to_string().len()).as_bytes())?;
         writer.flush()?;
         if header("connection").eq_ignore_ascii_case("close") {
             return Ok(());

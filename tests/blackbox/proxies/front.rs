@@ -130,9 +130,14 @@ pub struct Proxy {
 impl Proxy {
     /// Prints the configuration for a port that is free, and runs it. Where another test was faster at that port, with the next.
     pub fn start(kind: Kind, printing: &Folder, tollgate: &str, app: &App) -> Self {
+        Self::edited(kind, printing, tollgate, app, |printed| printed)
+    }
+
+    /// The same, with the configuration edited.
+    pub fn edited(kind: Kind, printing: &Folder, tollgate: &str, app: &App, edit: impl Fn(String) -> String) -> Self {
         for _ in 0..10 {
             let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-            let config = print(kind, printing, tollgate, &["--app", &app.url, "--listen", &free]);
+            let config = edit(print(kind, printing, tollgate, &["--app", &app.url, "--listen", &free]));
             if let Some(proxy) = Self::run(kind, &config, &free) {
                 return proxy;
             }

@@ -1,9 +1,9 @@
 //! Behind nginx and Caddy: the real proxies, run with what `tollgate proxy` prints, in front of an app that tells what it got.
 
 mod answer;
-mod app;
+pub mod app;
 mod caddy;
-mod front;
+pub mod front;
 mod headers;
 mod nginx;
 mod print;
@@ -27,6 +27,8 @@ behind_each_proxy! {
     refusals::a_request_is_charged_once_and_a_refused_one_never;
     refusals::revocation_holds_for_the_next_request;
     refusals::without_tollgate_nothing_reaches_the_app;
+    refusals::whoever_else_answers_at_tollgates_address_lets_nothing_through;
+    refusals::a_window_that_opens_meanwhile_changes_no_refusal;
     refusals::the_apps_own_answers_come_through_untouched;
     headers::who_passed_stands_in_headers_that_no_client_can_forge;
     headers::what_is_forged_changes_no_verdict;

@@ -18,7 +18,7 @@ const ROWS: [Row; 14] = [
             "server 127.0.0.1:8080;|reverse_proxy 127.0.0.1:8080 {",
             "server 127.0.0.1:3000;|reverse_proxy 127.0.0.1:3000 {",
             "/auth/v1/check",
-            "listen 80;|http://:80 {",
+            "listen 80 default_server;|http://:80 {",
         ],
         &["NOT YET"],
     ),

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::app::App;
-use super::front::{Front, Kind};
+use super::front::{Front, Kind, Proxy};
 use crate::support::server::text;
 use crate::support::{Folder, Reply, Request, Stage, eventually};
 
@@ -197,6 +197,41 @@ pub fn without_tollgate_nothing_reaches_the_app(kind: Kind) {
         assert!((500..=504).contains(&reply.status), "{}: {request:?} {reply:?}", kind.name());
     }
     assert_eq!(app.asked(), 1, "only while tollgate was there");
+}
+
+pub fn whoever_else_answers_at_tollgates_address_lets_nothing_through(kind: Kind) {
+    let (stranger, app) = (App::tcp(), App::tcp());
+    let proxy = Proxy::start(kind, &Folder::new(), stranger.url.trim_start_matches("http://"), &app);
+    for status in [200, 201, 204, 301, 404, 500] {
+        stranger.answer_with(status);
+        for path in ["/x", "/auth/v1/probe"] {
+            Request::get(path).header("X-Auth-Verdict", "ok").bearer("anything").send(&proxy.address);
+            assert_eq!(app.asked(), 0, "{}: {status}", kind.name());
+        }
+    }
+}
+
+pub fn a_window_that_opens_meanwhile_changes_no_refusal(kind: Kind) {
+    // One more each 100 ms: between the two asks of a refused request, too.
+    let limits = "limits = [{ requests = 10, per = \"second\", burst = 1 }, { requests = 100000, per = \"month\" }]";
+    let front = Front::with(kind, &format!("[[plans]]\nname = \"free\"\n{limits}"));
+    let key = front.stage.raw_key("free");
+    let (mut passed, mut refused) = (0, 0);
+    while passed < 10 || refused < 10 {
+        assert!(passed < 5000 && refused < 5000, "{passed} passed, {refused} were refused");
+        let reply = front.send(&Request::get("/x").bearer(&key));
+        if reply.header("X-App").is_some() {
+            passed += 1;
+            reply.expect(200);
+        } else {
+            refused += 1;
+            assert_eq!((reply.status, reply.number("Retry-After")), (429, Some(1)), "{reply:?}");
+            assert_eq!(reply.verdict(), "rate_limited");
+        }
+    }
+    assert_eq!(front.app.asked(), passed);
+    let me = front.stage.server.get("/auth/v1/me", &key).expect(200).json();
+    assert_eq!(me["limits"][1]["remaining"], 100_000 - passed, "each pass was charged once, and nothing else");
 }
 
 pub fn the_apps_own_answers_come_through_untouched(kind: Kind) {

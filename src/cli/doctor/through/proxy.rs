@@ -187,9 +187,25 @@ impl<'a> Proxy<'a> {
         seen.answer.status.is_success() || self.is_pass(seen) || seen.answer.status == StatusCode::NOT_FOUND
     }
 
+    /// Whether the proxy went on to an app that does not answer it.
+    pub fn is_gone_on(&self, seen: &Seen) -> bool {
+        let of_a_proxy = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+        of_a_proxy.contains(&seen.answer.status) && verdict_of(self.tools.policy, &seen.answer).is_none()
+    }
+
     /// What a call with that key should be told now.
     pub async fn expected(&self, raw: Option<&str>) -> Result<Expected, String> {
-        Expected::of(self.tools.server, About { key: raw, path: Some(path_of(&self.target)), ip: self.own }).await
+        self.expected_at(&self.target, raw).await
+    }
+
+    /// The same at another path.
+    pub async fn expected_at(&self, target: &str, raw: Option<&str>) -> Result<Expected, String> {
+        Expected::of(self.tools.server, About { key: raw, path: Some(path_of(target)), ip: self.own }).await
+    }
+
+    /// Calls another path.
+    pub async fn ask_at(&self, target: &str, key: Option<&Key>) -> Result<Seen, String> {
+        self.tools.call(key, target, &[]).await
     }
 
     /// What an answer that is no pass says, for people.

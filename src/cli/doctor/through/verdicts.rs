@@ -11,7 +11,7 @@ use super::super::report::{Check, Findings};
 use super::super::visit::Key;
 use super::fixes;
 use super::headers::FORGED;
-use super::proxy::{Proxy, Seen, path_of};
+use super::proxy::{Eyes, Proxy, Seen, path_of};
 use crate::domain::limit::Shape;
 use crate::domain::time::Timestamp;
 
@@ -23,38 +23,50 @@ pub enum Refused {
     Unguarded(Check),
 }
 
-/// A call without a key gets the style's answer, whole.
+/// A call without a key gets the style's answer, whole: at the probe's path, and at one of the app's.
 pub async fn refusal(proxy: &Proxy<'_>) -> Result<Refused, String> {
     const NAME: &str = "proxy_refusal";
-    let missing = proxy.expected(None).await?;
-    let (expected, seen) = if !missing.passes() {
-        (missing, proxy.ask_patiently(None, &[]).await?)
-    } else {
-        // Callers without a key are let in: one whose key nobody knows must not be.
-        let Some(environment) = proxy.tools.policy.keys.environments.default() else {
-            return Err("there is no environment for keys".into());
-        };
-        let stranger = Key::unknown(environment.generate());
-        (proxy.expected(Some(stranger.raw())).await?, proxy.ask_patiently(Some(&stranger), &[]).await?)
-    };
-    if expected.passes() {
-        let detail = format!("{} needs no key: it is an open route", proxy.target);
+    let mut findings = Findings::default();
+    let mut told = Vec::new();
+    for target in [&proxy.target, &proxy.tools.path].into_iter().take(if proxy.eyes == Eyes::Probe { 2 } else { 1 }) {
+        let (expected, seen) = turned_away(proxy, target).await?;
+        if expected.passes() {
+            continue;
+        }
+        let (differences, status) = (expected.differences(&seen.answer), seen.answer.status.as_u16());
+        if !differences.is_empty() && (proxy.is_let_through(&seen) || proxy.is_gone_on(&seen)) {
+            findings
+                .failed(format!("GET {target} should be refused ({}) and is let through: {status}", expected.verdict), fixes::unguarded());
+            if *target == proxy.target {
+                return Ok(Refused::Unguarded(findings.check(NAME, "")));
+            }
+        } else if !differences.is_empty() {
+            findings.failed(garbled(&expected, &differences), fixes::refusal());
+        }
+        told.push(format!("GET {target}: {status}, {}", expected.verdict));
+    }
+    if told.is_empty() {
+        let detail = format!("{} and {} need no key: they are open routes", proxy.target, proxy.tools.path);
         return Ok(Refused::Told(Check::not_proven(NAME, detail, "name a path that needs a key with --path")));
     }
-    let differences = expected.differences(&seen.answer);
-    let status = seen.answer.status;
-    if differences.is_empty() {
-        return Ok(Refused::Told(Check::ok(
-            NAME,
-            format!("{} comes through as the style tells it: {}", expected.verdict, status.as_u16()),
-        )));
+    Ok(Refused::Told(findings.check(NAME, format!("comes through as the style tells it ({})", told.join("; ")))))
+}
+
+/// What somebody should be told whom nobody knows, and what they are told. Where callers without a key are let in, it is one
+/// with a key that was never made.
+async fn turned_away(proxy: &Proxy<'_>, target: &str) -> Result<(Expected, Seen), String> {
+    let missing = proxy.expected_at(target, None).await?;
+    if !missing.passes() {
+        return Ok((missing, proxy.ask_at(target, None).await?));
     }
-    if proxy.is_let_through(&seen) {
-        let detail = format!("a call that should be refused ({}) is let through: {}", expected.verdict, status.as_u16());
-        return Ok(Refused::Unguarded(Check::failed(NAME, detail, fixes::unguarded())));
-    }
-    let detail = format!("{} does not come through as the style tells it: {}", expected.verdict, differences.join("; "));
-    Ok(Refused::Told(Check::failed(NAME, detail, fixes::refusal())))
+    let environment = proxy.tools.policy.keys.environments.default().ok_or("there is no environment for keys")?;
+    let stranger = Key::unknown(environment.generate());
+    Ok((proxy.expected_at(target, Some(stranger.raw())).await?, proxy.ask_at(target, Some(&stranger)).await?))
+}
+
+/// A refusal that does not come through whole.
+fn garbled(expected: &Expected, differences: &[String]) -> String {
+    format!("{} does not come through as the style tells it: {}", expected.verdict, differences.join("; "))
 }
 
 /// tollgate takes the client for who it is.
@@ -77,8 +89,7 @@ pub async fn address(proxy: &Proxy<'_>) -> Result<Check, String> {
     } else if proxy.is_pass(&here) {
         let differences = expected.differences(&elsewhere.answer);
         if !differences.is_empty() {
-            let detail = format!("{} does not come through as the style tells it: {}", expected.verdict, differences.join("; "));
-            findings.failed(detail, fixes::refusal());
+            findings.failed(garbled(&expected, &differences), fixes::refusal());
         }
     }
     Ok(findings.check(NAME, format!("a key for {own} alone passes, and one for {FORGED} alone is refused")))
@@ -159,8 +170,7 @@ fn judge_passes(before: &Expected, calls: u64, passes: &[Seen], findings: &mut F
 fn judge_refusal(after: &Expected, refused: &Seen, findings: &mut Findings) {
     let differences = after.differences(&refused.answer);
     if !differences.is_empty() {
-        findings
-            .failed(format!("{} does not come through as the style tells it: {}", after.verdict, differences.join("; ")), fixes::refusal());
+        findings.failed(garbled(after, &differences), fixes::refusal());
     }
 }
 
@@ -203,10 +213,6 @@ pub async fn revocation(proxy: &Proxy<'_>) -> Result<Check, String> {
     } else if proxy.is_let_through(&seen) {
         Check::failed(NAME, "a revoked key still passes", fixes::revocation())
     } else {
-        Check::failed(
-            NAME,
-            format!("{} does not come through as the style tells it: {}", expected.verdict, differences.join("; ")),
-            fixes::refusal(),
-        )
+        Check::failed(NAME, garbled(&expected, &differences), fixes::refusal())
     })
 }

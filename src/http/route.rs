@@ -1,0 +1,164 @@
+//! The one function that every request goes through: to tollgate's own paths by their table, to the gate with every other.
+
+use std::sync::Arc;
+
+use http::{Method, Request, StatusCode};
+
+use super::cors::{self, is_preflight};
+use super::endpoints::{self, Access, Matched};
+use super::front::Front;
+use super::handlers::gate;
+use super::peer::Peer;
+use super::request::{Body, Call, Unreadable, request_id};
+use super::response::{self, Response};
+use crate::domain::error::{Error, FieldFault};
+use crate::domain::path::normalise;
+use crate::domain::time::Timestamp;
+use crate::service::Services;
+
+/// How many wrong fields one answer names.
+const MOST_FAULTS: usize = 100;
+
+/// Answers one request: tollgate's own paths by their table, every other path by the gate.
+pub async fn handle(front: &Arc<Front>, request: Request<Body>, peer: Peer) -> Response {
+    let (now, services) = (Timestamp::now(), &front.services);
+    let (parts, body) = request.into_parts();
+    let request_id = request_id(peer, &parts.headers, services, now);
+    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+    let call = Call {
+        services: services.clone(),
+        front: front.clone(),
+        parts,
+        body,
+        peer,
+        request_id: request_id.clone(),
+        now,
+        id: String::new(),
+    };
+    let origin = cors::origin(&call.parts.headers).cloned();
+    let mut response = route(call, &path).await;
+    if let Some(cors) = &front.cors {
+        cors.tell(origin.as_ref(), response.headers_mut());
+    }
+    tracing::debug!(request_id, status = response.status().as_u16(), "{}", without_secrets(services, &method, &path));
+    response::name(&request_id, response.headers_mut());
+    response
+}
+
+/// A request line as a log may keep it: what holds a key or token is left out.
+fn without_secrets(services: &Services, method: &Method, path: &str) -> String {
+    let discreet = |text: &str| if services.policy.holds_secret(text) { "…".to_owned() } else { text.to_owned() };
+    let path = normalise(path)
+        .map_or_else(|_| "(a path that reads in two ways)".into(), |path| path.split('/').map(discreet).collect::<Vec<_>>().join("/"));
+    format!("{} {path}", discreet(method.as_str()))
+}
+
+/// An error that repeats no secret that somebody wrote into the wrong place.
+fn discreet(services: &Services, error: Error) -> Error {
+    let Error::Invalid(faults) = error else { return error };
+    let told = |text: String, instead: &str| if services.policy.holds_secret(&text) { instead.to_owned() } else { text };
+    let faults = faults.into_iter().take(MOST_FAULTS).map(|fault| FieldFault {
+        field: told(fault.field, "…"),
+        message: told(fault.message, "holds a raw key or token, which is not repeated here"),
+    });
+    Error::Invalid(faults.collect())
+}
+
+async fn route(call: Call, path: &str) -> Response {
+    // At the control socket there is nothing else, whatever the prefix was when the command line read its config.
+    let prefix = if call.peer == Peer::Control { "" } else { call.services.policy.server.prefix.as_str() };
+    let own = own_path(path, prefix);
+    let Some(own) = own else { return gate::gate(call).await };
+    let (request_id, method) = (call.request_id.clone(), call.parts.method.clone());
+    let services = call.services.clone();
+    let patience = services.policy.server.request_timeout.as_duration();
+    tokio::time::timeout(patience, own_answer(call, &own)).await.unwrap_or_else(|_| {
+        tracing::error!(request_id, "{} took too long", without_secrets(&services, &method, path));
+        response::problem(StatusCode::SERVICE_UNAVAILABLE, "This took too long. Try again.", Vec::new(), &request_id)
+    })
+}
+
+/// What one of tollgate's own paths answers.
+async fn own_answer(mut call: Call, own: &str) -> Response {
+    let request_id = call.request_id.clone();
+    let (endpoint, id) = match endpoints::find(&call.parts.method, own) {
+        Matched::Endpoint(endpoint, id) => (endpoint, id),
+        Matched::WrongMethod(methods) => {
+            let cors = call.front.cors.as_ref().filter(|_| is_preflight(call.parts.method.as_str(), &call.parts.headers));
+            return cors.map_or_else(|| wrong_method(&methods.join(", "), &request_id), |cors| cors.answer_preflight(&call.parts.headers));
+        }
+        Matched::Nothing => return response::nothing_here(&request_id),
+    };
+    if let Err(refusal) = admit(&call, endpoint.access).await {
+        return refusal;
+    }
+    call.id = id;
+    let services = call.services.clone();
+    let most = services.policy.server.max_body_bytes;
+    match (endpoint.handler)(call).await {
+        Ok(response) => response,
+        Err(Unreadable::Error(error)) => response::failed(&discreet(&services, error), &request_id),
+        Err(Unreadable::Bad(detail)) => response::problem(StatusCode::BAD_REQUEST, &detail, Vec::new(), &request_id),
+        Err(Unreadable::TooSlow) => {
+            response::problem(StatusCode::REQUEST_TIMEOUT, "The body did not come in time.", Vec::new(), &request_id)
+        }
+        Err(Unreadable::TooLarge) => {
+            response::problem(StatusCode::PAYLOAD_TOO_LARGE, &format!("The body is over {most} bytes."), Vec::new(), &request_id)
+        }
+        Err(Unreadable::WrongType) => response::problem(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "Send JSON, with Content-Type: application/json.",
+            Vec::new(),
+            &request_id,
+        ),
+    }
+}
+
+/// Whether a path is one of tollgate's own.
+pub fn owns(services: &Services, path: &str) -> bool {
+    own_path(path, &services.policy.server.prefix).is_some()
+}
+
+/// What lies below the prefix; `None` where the path is the gate's. One that can be read in two ways is the gate's to refuse.
+fn own_path(path: &str, prefix: &str) -> Option<String> {
+    let path = normalise(path).ok()?;
+    let rest = path.strip_prefix(prefix)?;
+    (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
+}
+
+fn wrong_method(allowed: &str, request_id: &str) -> Response {
+    let mut response = response::problem(StatusCode::METHOD_NOT_ALLOWED, &format!("This path knows {allowed}."), Vec::new(), request_id);
+    if let Ok(allowed) = allowed.parse() {
+        response.headers_mut().insert(http::header::ALLOW, allowed);
+    }
+    response
+}
+
+/// Whether a call may go on to its handler.
+async fn admit(call: &Call, access: Access) -> Result<(), Response> {
+    let scope = match access {
+        _ if call.peer == Peer::Control => return Ok(()),
+        Access::Anyone => return Ok(()),
+        Access::Operator => return Err(response::nothing_here(&call.request_id)),
+        Access::Token(scope) => scope,
+    };
+    let challenged = |status, detail: &str, challenge: &str| {
+        let mut response = response::problem(status, detail, Vec::new(), &call.request_id);
+        if let Ok(challenge) = challenge.parse() {
+            response.headers_mut().insert(http::header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    };
+    let Some(raw) = call.bearer() else {
+        return Err(challenged(StatusCode::UNAUTHORIZED, "Send a service token: Authorization: Bearer tgs_…", "Bearer"));
+    };
+    match call.services.token(raw, call.now).await {
+        Ok(Some(token)) if token.scopes.contains(&scope) => Ok(()),
+        Ok(Some(_)) => {
+            let needed = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", scope.name());
+            Err(challenged(StatusCode::FORBIDDEN, &format!("This service token lacks the scope '{}'.", scope.name()), &needed))
+        }
+        Ok(None) => Err(challenged(StatusCode::UNAUTHORIZED, "This service token is not valid.", "Bearer error=\"invalid_token\"")),
+        Err(error) => Err(response::failed(&error, &call.request_id)),
+    }
+}
