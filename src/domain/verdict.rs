@@ -87,9 +87,14 @@ impl Verdict {
         matches!(self, Self::QuotaExceeded | Self::RateLimited)
     }
 
-    /// Whether it can be reached only after somebody was recognised.
+    /// Whether the gate let the request pass: it does, or something failed afterwards.
+    pub fn has_passed(self) -> bool {
+        (Self::TooLarge..=Self::Ok).contains(&self)
+    }
+
+    /// Whether somebody may have been recognised.
     pub fn knows_caller(self) -> bool {
-        (Self::Revoked..=Self::RateLimited).contains(&self) || self == Self::Ok
+        (Self::Revoked..=Self::RateLimited).contains(&self) || self.has_passed()
     }
 }
 

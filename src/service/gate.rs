@@ -325,7 +325,7 @@ impl Services {
             let slot = state.window(limit);
             // A window that is full again since has forgotten the charge.
             if standing.is_drawn_on && !standing.exceeded && now < standing.reset {
-                slot.window.give_back(limit, limit.price(decision.cost, decision.tokens), decision.at);
+                slot.window.give_back(limit, limit.price(decision.cost, decision.tokens), standing.reset);
                 slot.is_saved = false;
             }
             let after = slot.window.look(limit, 0, now);

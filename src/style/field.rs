@@ -135,7 +135,7 @@ impl Field {
         match self {
             Self::RequestId | Self::Verdict | Self::Code | Self::Status | Self::Message | Self::Challenge => true,
             Self::RetryAfter | Self::RetryAt(_) => verdict.by_limit(),
-            Self::Limit(Which::Deciding, _) => verdict.by_limit() || verdict == Verdict::Ok,
+            Self::Limit(Which::Deciding, _) => verdict.by_limit() || verdict.has_passed(),
             Self::Limit(Which::Named(_), _) => verdict.knows_caller() && (verdict > Verdict::WrongIp),
             _ => verdict.knows_caller(),
         }

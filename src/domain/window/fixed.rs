@@ -59,8 +59,8 @@ impl Fixed {
         self.used += price;
     }
 
-    pub(super) fn give_back(&mut self, price: u64, at: Timestamp) {
-        if at >= self.start && at < self.end {
+    pub(super) fn give_back(&mut self, price: u64, reset: Timestamp) {
+        if self.end == reset {
             self.used = self.used.saturating_sub(price);
         }
     }

@@ -86,12 +86,12 @@ impl Window {
         }
     }
 
-    /// Takes back a charge made at `at`.
-    pub fn give_back(&mut self, limit: &Limit, price: u64, at: Timestamp) {
+    /// Gives a charge back: `reset` is what was told right after it, and says which window or slot it was counted in.
+    pub fn give_back(&mut self, limit: &Limit, price: u64, reset: Timestamp) {
         match self {
             Self::Rolling(window) => window.give_back(limit, price),
-            Self::Sliding(window) => window.give_back(limit, price, at),
-            Self::Fixed(window) => window.give_back(price, at),
+            Self::Sliding(window) => window.give_back(price, reset),
+            Self::Fixed(window) => window.give_back(price, reset),
         }
     }
 

@@ -58,11 +58,10 @@ impl Sliding {
         }
     }
 
-    /// Takes a charge back from the slot that it was counted in: another's slot would open too early. One that has left
-    /// already gives nothing back.
-    pub(super) fn give_back(&mut self, limit: &Limit, price: u64, at: Timestamp) {
-        let end = end_of_slot(limit, at);
-        if let Some(place) = self.entries.iter().position(|entry| entry.end == end) {
+    /// Takes a charge back from the slot that it was counted in, which leaves at `reset`: another's would open too early. One
+    /// that has left already gives nothing back.
+    pub(super) fn give_back(&mut self, price: u64, reset: Timestamp) {
+        if let Some(place) = self.entries.iter().position(|entry| entry.leaves == reset) {
             let part = self.entries[place].count.min(price);
             self.entries[place].count -= part;
             self.total -= part;

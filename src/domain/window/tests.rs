@@ -131,11 +131,29 @@ proptest! {
             let before = window.look(&limit, price, at);
             if before.fit == Fit::Fits {
                 window.charge(&limit, price, at);
-                window.give_back(&limit, price, at);
+                let reset = window.look(&limit, 0, at).reset;
+                window.give_back(&limit, price, reset);
                 prop_assert_eq!(window.look(&limit, price, at).remaining, before.remaining);
                 window.charge(&limit, 1, at);
             }
         }
+    }
+
+    #[test]
+    fn what_was_charged_out_of_order_is_given_back_whole(charges in proptest::collection::vec((0i64..3000, 1u64..4), 1..8), back in 0usize..8) {
+        let limit = limit(Shape::Sliding, 100, 60_000, None);
+        let mut window = Window::new(Shape::Sliding);
+        let mut charged = Vec::new();
+        for (after, price) in charges {
+            let at = Timestamp::from_millis(BASE + after);
+            window.charge(&limit, price, at);
+            charged.push((window.look(&limit, 0, at).reset, price));
+        }
+        let now = Timestamp::from_millis(BASE + 3000);
+        let before = window.look(&limit, 0, now).remaining;
+        let (reset, price) = charged[back % charged.len()];
+        window.give_back(&limit, price, reset);
+        prop_assert_eq!(window.look(&limit, 0, now).remaining, before + price);
     }
 
     #[test]
@@ -234,10 +252,11 @@ fn what_is_given_back_is_ones_own() {
     let (first, second) = (Timestamp::from_millis(BASE), Timestamp::from_millis(BASE + 500));
     let mut window = Window::new(Shape::Sliding);
     window.charge(&limit, 1, first);
+    let reset = window.look(&limit, 0, first).reset;
     window.charge(&limit, 1, second);
-    window.give_back(&limit, 1, first);
+    window.give_back(&limit, 1, reset);
     assert_eq!(window.full_at(), Timestamp::from_millis(BASE + 1500), "the second request is still counted");
-    window.give_back(&limit, 1, first);
+    window.give_back(&limit, 1, reset);
     assert_eq!(window.look(&limit, 0, second).remaining, 1, "what was given back is not given back twice");
 }
 
