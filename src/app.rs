@@ -71,7 +71,13 @@ pub struct App {
     /// What answers requests.
     pub front: Arc<Front>,
     clockwork: JoinHandle<()>,
-    _lock: Lock,
+}
+
+/// Without a [`App::close`] nothing is saved, and nothing goes on either.
+impl Drop for App {
+    fn drop(&mut self) {
+        self.clockwork.abort();
+    }
 }
 
 impl App {
@@ -98,24 +104,21 @@ impl App {
     /// Opens the database that was claimed, or makes it.
     pub async fn open(policy: Arc<Policy>, lock: Lock) -> Result<Self, StartError> {
         let store = Arc::new(Store::open(&policy.server.database).map_err(|error| StartError(error.to_string()))?);
-        let services = Arc::new(Services::new(policy, store));
+        let services = Arc::new(Services::new(policy, store, lock));
         services.mirror_plans().await.map_err(|error| StartError(error.to_string()))?;
         let clockwork = tokio::spawn(run_clockwork(services.clone()));
         let front = Arc::new(Front::new(services.clone()));
-        Ok(Self { services, front, clockwork, _lock: lock })
+        Ok(Self { services, front, clockwork })
     }
 
     /// Saves everything, gives open leases back and closes the database.
-    pub async fn close(self) {
+    pub async fn close(mut self) {
+        self.services.refuse_all();
         self.clockwork.abort();
         // What it was just doing is done, or was never begun.
-        let _ = self.clockwork.await;
-        drop(self.front);
-        let services = self.services;
-        let closing = tokio::task::spawn_blocking(move || {
-            services.meter.close(Timestamp::now());
-            services.store.close();
-        });
+        let _ = (&mut self.clockwork).await;
+        let services = self.services.clone();
+        let closing = tokio::task::spawn_blocking(move || services.close(Timestamp::now()));
         if closing.await.is_err() {
             tracing::error!("closing the database ended in a panic");
         }

@@ -81,9 +81,16 @@ pub struct Gate {
 
 /// What is to be closed.
 struct Running {
-    app: App,
-    control: JoinHandle<()>,
+    app: Option<App>,
+    control: Option<JoinHandle<()>>,
     stop: watch::Sender<bool>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Nobody listens any more only where it has ended by itself.
+        let _ = self.stop.send(true);
+    }
 }
 
 impl fmt::Debug for Gate {
@@ -118,7 +125,7 @@ impl Gate {
             let front = front.clone();
             async move { sockets.run(&front, stopping).await }
         });
-        Ok(Self { front, running: Arc::new(Mutex::new(Some(Running { app, control, stop }))) })
+        Ok(Self { front, running: Arc::new(Mutex::new(Some(Running { app: Some(app), control: Some(control), stop }))) })
     }
 
     /// Checks and charges one request: its head alone is read. `peer` is who sent it, `None` where it came over a Unix socket; what
@@ -160,9 +167,8 @@ impl Gate {
     /// `unavailable`. A process that ends without this loses what a crash would: a second of statistics, and open leases.
     pub async fn close(self) {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Running { app, control, stop }) = running else { return };
-        // Nobody listens any more only where it has ended by itself.
-        let _ = stop.send(true);
+        let Some((Some(app), Some(control))) = running.map(|mut running| (running.app.take(), running.control.take())) else { return };
+        app.services.refuse_all();
         if control.await.is_err() {
             tracing::error!("the control socket ended in a panic");
         }

@@ -25,10 +25,15 @@ pub struct CorsSettings {
 /// The inner `None`: no page may.
 pub(super) fn read(table: Table<'_>) -> Option<Option<CorsSettings>> {
     let header = |text: &str| text.parse::<HeaderName>().map_err(|_| format!("'{text}' is no header name"));
-    let all = |name: &'static str| table.texts(name).is_some_and(|texts| texts == ["*"]);
-    let (all_origins, all_headers) = (all("origins"), all("headers"));
-    let origins = if all_origins { None } else { Some(table.all_parsed("origins", origin)) };
-    let headers = if all_headers { None } else { Some(table.all_parsed("headers", header)) };
+    let (origins, headers) =
+        (table.all_parsed("origins", |text| all_or(text, origin)), table.all_parsed("headers", |text| all_or(text, header)));
+    for (name, mixes) in [("origins", mixes(origins.as_deref())), ("headers", mixes(headers.as_deref()))] {
+        if mixes {
+            table.fault(name, "holds \"*\", which is all, and others beside it: write either");
+        }
+    }
+    let (origins, headers) = (origins.map(named), headers.map(named));
+    let all_origins = matches!(origins, Some(None));
     let methods = table.all_parsed("methods", |text| {
         text.parse::<Method>()
             .ok()
@@ -42,12 +47,24 @@ pub(super) fn read(table: Table<'_>) -> Option<Option<CorsSettings>> {
     if all_origins && credentials == Some(true) {
         table.fault("credentials", "cookies cannot come along from every origin: name the origins");
     }
-    // An outer `None` is a fault that was told.
-    let origins = origins.map_or(Some(None), |read| read.map(Some))?;
-    let headers = headers.map_or(Some(None), |read| read.map(Some))?;
+    let (origins, headers) = (origins?, headers?);
     let (methods, expose, credentials, max_age) = (methods?, expose?, credentials?, max_age?);
     let is_wanted = origins.as_ref().is_none_or(|origins| !origins.is_empty());
     Some(is_wanted.then_some(CorsSettings { origins, methods, headers, expose, credentials, max_age }))
+}
+
+/// `None`: the star, which is all.
+fn all_or<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+    if text == "*" { Ok(None) } else { parse(text).map(Some) }
+}
+
+fn mixes<T>(list: Option<&[Option<T>]>) -> bool {
+    list.is_some_and(|list| list.len() > 1 && list.iter().any(Option::is_none))
+}
+
+/// Those that are named; `None`: all.
+fn named<T>(list: Vec<Option<T>>) -> Option<Vec<T>> {
+    list.into_iter().collect()
 }
 
 /// A scheme, a host, and a port where it is not the scheme's own: what a browser sends as `Origin`.
@@ -56,7 +73,7 @@ fn origin(text: &str) -> Result<String, String> {
     let uri: Uri = text.parse().map_err(|_| wrong())?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(wrong()) };
     let bare = format!("{scheme}://{authority}");
-    if bare != text || authority.as_str().contains('@') {
+    if bare != text || authority.as_str().contains(['@', '*']) {
         return Err(wrong());
     }
     let own = match scheme {
@@ -81,7 +98,7 @@ mod tests {
         ] {
             assert_eq!(origin(text).as_deref(), Ok(told));
         }
-        for text in ["app.example.com", "https://app.example.com/", "https://a/b", "*", "null", "https://me@app"] {
+        for text in ["app.example.com", "https://app.example.com/", "https://a/b", "*", "null", "https://me@app", "https://*.example.com"] {
             assert!(origin(text).is_err(), "{text}");
         }
     }

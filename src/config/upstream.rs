@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use http::HeaderName;
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::Authority;
 
 use super::reader::Table;
@@ -35,9 +36,11 @@ impl Target {
         if text.starts_with("https://") {
             return Err("the app is asked in plain HTTP: it stands next to tollgate. Write http://, or unix:PATH".into());
         }
-        let wrong = || format!("'{text}' is no address of an app: write http://127.0.0.1:3000 or unix:PATH");
+        let wrong = || format!("'{text}' is no address of an app: write http://127.0.0.1:3000, without a path, or unix:PATH");
         let authority: Authority = text.strip_prefix("http://").unwrap_or_default().trim_end_matches('/').parse().map_err(|_| wrong())?;
-        if authority.host().is_empty() || authority.as_str().contains('@') {
+        let says_port = authority.as_str().len() > authority.host().len();
+        let is_port = !says_port || authority.port_u16().is_some_and(|port| port > 0);
+        if authority.host().is_empty() || authority.as_str().contains('@') || !is_port {
             return Err(wrong());
         }
         Ok(Self::Tcp(authority))
@@ -120,8 +123,10 @@ pub struct UpstreamSettings {
 pub(super) fn read(table: Table<'_>) -> Option<UpstreamSettings> {
     let target = table.parsed("url", |text| if text.is_empty() { Ok(None) } else { Target::parse(text).map(Some) });
     let pass_credential = table.flag("pass_credential");
-    let drop_headers =
-        table.all_parsed("drop_headers", |text| text.parse::<HeaderName>().map_err(|_| format!("'{text}' is no header name")));
+    let drop_headers = table.all_parsed("drop_headers", |text| match text.parse::<HeaderName>() {
+        Ok(HOST | CONTENT_LENGTH | TRANSFER_ENCODING) => Err(format!("'{text}' is what a request cannot do without")),
+        name => name.map_err(|_| format!("'{text}' is no header name")),
+    });
     let refund = table.word("refund", "never, unreached, failed or errors", Refund::named);
     let (connect_timeout, response_timeout) = (table.span("connect_timeout", 1..=3600), table.span("response_timeout", 1..=86_400));
     let (idle_timeout, keep_alive) = (table.span("idle_timeout", 1..=86_400), table.span("keep_alive", 0..=3600));
@@ -176,7 +181,19 @@ mod tests {
         ] {
             assert_eq!(Target::parse(text).unwrap().to_string(), told);
         }
-        for text in ["127.0.0.1:3000", "https://app", "http://", "http:///x", "http://app/base", "http://me@app", "unix:", "ftp://app"] {
+        for text in [
+            "127.0.0.1:3000",
+            "https://app",
+            "http://",
+            "http:///x",
+            "http://app/base",
+            "http://me@app",
+            "unix:",
+            "ftp://app",
+            "http://app:99999",
+            "http://app:0",
+            "http://app:",
+        ] {
             assert!(Target::parse(text).is_err(), "{text}");
         }
     }

@@ -131,35 +131,31 @@ pub fn read<'a>(carriers: &[Carrier], headers: &'a HeaderMap, query: Option<&'a 
     found
 }
 
-/// Takes away what the carriers hold, as far as it is ours. Answers the query that is left, byte for byte but for that.
-pub fn remove(carriers: &[Carrier], headers: &mut HeaderMap, query: Option<String>, is_ours: impl Fn(&str) -> bool) -> Option<String> {
-    let ours = |found: Found<'_>, value: &HeaderValue| match found {
-        Found::Credential(text) => is_ours(&text),
-        Found::Unreadable | Found::Nothing => value.to_str().is_ok_and(&is_ours),
+/// Takes away what the carriers hold in headers, as far as it is ours.
+pub fn remove(carriers: &[Carrier], headers: &mut HeaderMap, is_ours: impl Fn(&str) -> bool) {
+    let is_lossily_ours = |value: &HeaderValue| is_ours(&String::from_utf8_lossy(value.as_bytes()));
+    let ours = |value: &HeaderValue, read: &dyn Fn(&str) -> Option<bool>| {
+        value.to_str().ok().and_then(read).unwrap_or_else(|| is_lossily_ours(value))
+    };
+    let readable = |found: Found<'_>| match found {
+        Found::Credential(text) => Some(is_ours(&text)),
+        Found::Unreadable | Found::Nothing => None,
     };
     if carriers.iter().any(Carrier::is_authorization) {
-        retain(headers, &AUTHORIZATION, |value| {
-            !ours(value.to_str().map_or(Found::Unreadable, |text| authorization(carriers, text)), value)
-        });
+        retain(headers, &AUTHORIZATION, |value| !ours(value, &|text| readable(authorization(carriers, text))));
     }
-    let mut left = query;
     for carrier in carriers {
-        match carrier {
-            Carrier::Header(name) => {
-                retain(headers, name, |value| {
-                    !ours(value.to_str().map_or(Found::Unreadable, |text| Found::credential(text.trim().into())), value)
-                });
-            }
-            Carrier::Query(name) => {
-                let keeps = |pair: &&str| {
-                    form_urlencoded::parse(pair.as_bytes()).next().is_none_or(|(key, value)| key != *name || !is_ours(&value))
-                };
-                left = left.map(|query| query.split('&').filter(keeps).collect::<Vec<_>>().join("&")).filter(|query| !query.is_empty());
-            }
-            _ => {}
+        if let Carrier::Header(name) = carrier {
+            retain(headers, name, |value| !ours(value, &|text| readable(Found::credential(text.trim().into()))));
         }
     }
-    left
+}
+
+/// A query without what the carriers hold in it, as far as it is ours; byte for byte but for that.
+pub fn without(carriers: &[Carrier], query: &str, is_ours: impl Fn(&str) -> bool) -> String {
+    let carries = |key: &str| carriers.iter().any(|carrier| matches!(carrier, Carrier::Query(name) if name == key));
+    let keeps = |pair: &&str| form_urlencoded::parse(pair.as_bytes()).next().is_none_or(|(key, value)| !carries(&key) || !is_ours(&value));
+    query.split('&').filter(keeps).collect::<Vec<_>>().join("&")
 }
 
 /// Keeps some of the values of a header.

@@ -163,7 +163,8 @@ impl Span {
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, millis) = UNITS.iter().find(|(_, millis)| self.0.is_multiple_of(*millis)).unwrap_or(&UNITS[4]);
+        let fits = |(_, millis): &&(&str, u64)| self.0 > 0 && self.0.is_multiple_of(*millis);
+        let (unit, millis) = UNITS.iter().find(fits).unwrap_or(&UNITS[3]);
         write!(f, "{}{unit}", self.0 / millis)
     }
 }

@@ -58,7 +58,8 @@ impl Cors {
     }
 
     /// Lets a page of an allowed origin read an answer to a request that named it. What the app says about that counts no more.
-    pub fn tell(&self, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
+    /// To tollgate's own paths no cookie comes along.
+    pub fn tell(&self, origin: Option<&HeaderValue>, is_own: bool, answer: &mut HeaderMap) {
         for name in [ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_EXPOSE_HEADERS] {
             answer.remove(name);
         }
@@ -69,7 +70,7 @@ impl Cors {
         let Some(origin) = self.allowed(origin) else { return };
         answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, self.expose.clone());
-        if self.settings.credentials {
+        if self.settings.credentials && !is_own {
             answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
     }
@@ -88,7 +89,10 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> HeaderValue {
 
 /// Whether a browser asks what a page may send. Such a request never carries a credential, nor anything else.
 pub fn is_preflight(method: &str, headers: &HeaderMap) -> bool {
+    if method != "OPTIONS" {
+        return false;
+    }
     let one = |name: HeaderName| headers.get_all(name).iter().count() == 1;
     let is_empty = !headers.contains_key(TRANSFER_ENCODING) && headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0");
-    method == "OPTIONS" && !headers.contains_key(UPGRADE) && one(ORIGIN) && one(ACCESS_CONTROL_REQUEST_METHOD) && is_empty
+    !headers.contains_key(UPGRADE) && one(ORIGIN) && one(ACCESS_CONTROL_REQUEST_METHOD) && is_empty
 }

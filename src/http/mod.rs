@@ -6,6 +6,7 @@ mod fields;
 pub mod forwarded;
 mod front;
 mod handlers;
+mod linger;
 pub mod peer;
 pub mod request;
 pub mod response;

@@ -1,5 +1,6 @@
 //! Who is at the other end of a connection.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 /// Who is at the other end of the connection.
@@ -11,4 +12,14 @@ pub enum Peer {
     Unix,
     /// The operator: the command line, over the control socket or in this process.
     Control,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix => f.write_str("unix"),
+            Self::Control => f.write_str("control"),
+        }
+    }
 }

@@ -24,7 +24,9 @@ pub async fn handle(front: &Arc<Front>, request: Request<Body>, peer: Peer) -> R
     let (now, services) = (Timestamp::now(), &front.services);
     let (parts, body) = request.into_parts();
     let request_id = request_id(peer, &parts.headers, services, now);
-    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+    // Counted, not copied.
+    let (method, uri) = (parts.method.clone(), parts.uri.clone());
+    let origin = front.cors.as_ref().and_then(|_| cors::origin(&parts.headers).cloned());
     let call = Call {
         services: services.clone(),
         front: front.clone(),
@@ -35,12 +37,13 @@ pub async fn handle(front: &Arc<Front>, request: Request<Body>, peer: Peer) -> R
         now,
         id: String::new(),
     };
-    let origin = cors::origin(&call.parts.headers).cloned();
-    let mut response = route(call, &path).await;
+    let mut response = route(call, uri.path()).await;
     if let Some(cors) = &front.cors {
-        cors.tell(origin.as_ref(), response.headers_mut());
+        cors.tell(origin.as_ref(), owns(services, uri.path()), response.headers_mut());
     }
-    tracing::debug!(request_id, status = response.status().as_u16(), "{}", without_secrets(services, &method, &path));
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        tracing::debug!(request_id, status = response.status().as_u16(), "{}", without_secrets(services, &method, uri.path()));
+    }
     response::name(&request_id, response.headers_mut());
     response
 }

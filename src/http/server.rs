@@ -16,8 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
 use super::front::Front;
+use super::linger::Lingering;
 use super::peer::Peer;
-use super::request::{Body, BodyFault};
+use super::request::Body;
 use super::route::handle;
 use super::strict::Strict;
 use crate::config::Policy;
@@ -43,6 +44,9 @@ pub enum Listener {
 /// How long to wait after an accept that failed: out of file descriptors, most often.
 const AFTER_A_FAULT: Duration = Duration::from_millis(50);
 
+/// How many commands at once.
+const MOST_COMMANDS: usize = 32;
+
 /// Open files that are no connections: the database, the sockets, the log, and room for commands.
 pub const OTHER_FILES: u64 = 64;
 
@@ -52,7 +56,11 @@ const LAST_COMMANDS: Duration = Duration::from_millis(50);
 /// Accepts until the shutdown, then lets what is under way finish.
 pub async fn serve(front: Arc<Front>, listener: Listener, mut shutdown: watch::Receiver<bool>) {
     let settings = &front.services.policy.server;
-    let places = Arc::new(Semaphore::new(within_open_files(settings.max_connections, files_each(&front.services.policy))));
+    let places = match listener {
+        Listener::Control { .. } => MOST_COMMANDS,
+        _ => within_open_files(settings.max_connections, files_each(&front.services.policy)),
+    };
+    let places = Arc::new(Semaphore::new(places));
     let graceful = Graceful::new();
     let patience = settings.shutdown_timeout.as_duration();
     loop {
@@ -144,16 +152,19 @@ fn converse<S>(stream: S, peer: Peer, front: &Arc<Front>, graceful: &Graceful, p
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let settings = &front.services.policy.server;
-    let front = front.clone();
-    let stream = Strict::new(stream, settings.max_header_bytes);
+    let (policy, front) = (front.services.policy.clone(), front.clone());
+    let settings = &policy.server;
+    let stream = Strict::new(stream, peer, settings.max_header_bytes);
     let switch = stream.tunnel_switch();
     let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(settings.request_timeout.as_duration()));
+    // A client that reads what the app says may pause as long as the app may.
+    let has_app = policy.upstream.target.is_some();
+    let patience = if has_app { policy.upstream.idle_timeout.max(settings.request_timeout) } else { settings.request_timeout };
+    stream.set_write_timeout(Some(patience.as_duration()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        // Who has said all it has to say still wants the answer.
-        .half_close(true)
+        // Who has said all it has to say still wants the answer. But where an app works for it, who has gone must be noticed.
+        .half_close(!has_app)
         .header_read_timeout(settings.header_timeout.as_duration())
         .max_headers(settings.max_headers)
         .max_buf_size(settings.max_header_bytes)
@@ -166,7 +177,7 @@ where
                     request.extensions_mut().insert(switch.clone());
                     request.extensions_mut().insert(place.clone());
                 }
-                async move { Ok::<_, std::convert::Infallible>(handle(&front, request.map(boxed), peer).await) }
+                async move { Ok::<_, std::convert::Infallible>(handle(&front, lingering(request), peer).await) }
             }),
         )
         .with_upgrades();
@@ -210,6 +221,7 @@ impl Graceful {
     }
 }
 
-fn boxed(body: Incoming) -> Body {
-    body.map_err(|error| BodyFault(error.to_string())).boxed()
+fn lingering(request: Request<Incoming>) -> Request<Body> {
+    let expects = request.headers().contains_key(http::header::EXPECT);
+    request.map(|body| Lingering::new(body, expects).boxed())
 }

@@ -77,6 +77,9 @@ impl Services {
     /// The verdict, and whose statistics it belongs to.
     async fn judge(&self, ask: &Ask<'_>, now: Timestamp) -> (Decision, Option<Arc<Subject>>) {
         let nobody = |verdict| (Decision::of_nobody(verdict, now), None);
+        if self.closed.load(std::sync::atomic::Ordering::Acquire) {
+            return nobody(Verdict::Unavailable);
+        }
         if self.policy.server.require_https && ask.is_https == Some(Ok(false)) {
             return nobody(Verdict::Insecure);
         }
@@ -323,9 +326,8 @@ impl Services {
             let limit = &caller.limits[standing.limit];
             let Some(state) = &mut states[limit.count as usize] else { continue };
             let slot = state.window(limit);
-            // A window that is full again since has forgotten the charge.
-            if standing.is_drawn_on && !standing.exceeded && now < standing.reset {
-                slot.window.give_back(limit, limit.price(decision.cost, decision.tokens), standing.reset);
+            if standing.is_drawn_on && !standing.exceeded {
+                slot.window.give_back(limit, limit.price(decision.cost, decision.tokens), decision.at, standing.reset);
                 slot.is_saved = false;
             }
             let after = slot.window.look(limit, 0, now);

@@ -18,6 +18,7 @@ use crate::domain::error::FieldFault;
 use crate::domain::key::KeyHash;
 use crate::domain::time::Timestamp;
 use crate::store::Store;
+use crate::store::lock::Lock;
 use cache::{Generations, Lookup};
 use gate::Known;
 use limits::OverrideChanges;
@@ -38,6 +39,10 @@ pub struct Services {
     pub(crate) tokens: Lookup<Arc<crate::domain::token::TokenRecord>>,
     /// Counts the changes of accounts.
     pub(crate) accounts: Arc<Generations>,
+    /// Set when it closes: from then on nothing passes.
+    pub(crate) closed: std::sync::atomic::AtomicBool,
+    /// Who has the database: kept until the last user of it is gone.
+    lock: std::sync::Mutex<Option<Lock>>,
     /// Where it serves, once it does.
     pub serving: std::sync::OnceLock<Serving>,
 }
@@ -56,17 +61,31 @@ const HELD_TOKENS: usize = 1024;
 
 impl Services {
     /// Over an open database.
-    pub fn new(policy: Arc<Policy>, store: Arc<Store>) -> Self {
+    pub fn new(policy: Arc<Policy>, store: Arc<Store>, lock: Lock) -> Self {
         let meter = Arc::new(Meter::new(store.clone(), policy.server.held_windows));
         Self {
             keys: Lookup::new(policy.server.cached_keys),
             tokens: Lookup::new(HELD_TOKENS),
             accounts: Arc::default(),
+            closed: std::sync::atomic::AtomicBool::new(false),
+            lock: std::sync::Mutex::new(Some(lock)),
             serving: std::sync::OnceLock::new(),
             policy,
             store,
             meter,
         }
+    }
+
+    /// From here on nothing passes any more.
+    pub fn refuse_all(&self) {
+        self.closed.store(true, std::sync::atomic::Ordering::Release);
+    }
+
+    /// Saves everything, gives open leases back, closes the database and lets go of it.
+    pub fn close(&self, now: Timestamp) {
+        self.meter.close(now);
+        self.store.close();
+        drop(self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
     }
 
     /// Mirrors the plans into the database.

@@ -1,20 +1,43 @@
 //! Gives back what a request was charged, where the app behind the gate failed.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::Services;
 use super::meter::subject::SubjectId;
+use crate::domain::caller::Caller;
 use crate::domain::decision::Decision;
 use crate::domain::error::Result;
 use crate::domain::time::Timestamp;
 
 impl Services {
-    /// Gives limits and balance back what a pass was charged; the decision then tells how they stand.
-    pub async fn refund(&self, decision: &mut Decision, client: Option<IpAddr>, now: Timestamp) -> Result<()> {
-        let Some(caller) = decision.caller.clone() else { return Ok(()) };
-        if let (Some(paid), Some(account)) = (decision.paid.take(), &caller.account) {
-            decision.balance = Some(self.put_back_tokens(&account.id, paid, now).await?.total());
+    /// Gives limits and balance back what a pass was charged; the decision then tells how they stand. It goes on where
+    /// nobody waits for it any more; what could not be given back is logged.
+    pub async fn refund(self: &Arc<Self>, decision: Decision, client: Option<IpAddr>, request_id: &str, now: Timestamp) -> Decision {
+        let (services, charged, id) = (self.clone(), decision.clone(), request_id.to_owned());
+        let refunding = tokio::spawn(async move { services.give_back(charged, client, &id, now).await });
+        refunding.await.unwrap_or_else(|error| {
+            tracing::error!(request_id, "giving back ended in a panic: {error}");
+            decision
+        })
+    }
+
+    async fn give_back(&self, mut decision: Decision, client: Option<IpAddr>, request_id: &str, now: Timestamp) -> Decision {
+        let Some(caller) = decision.caller.clone() else { return decision };
+        if let Err(error) = self.give_limits_back(&mut decision, &caller, client, now).await {
+            tracing::error!(request_id, "what a failed request was charged in limits could not be given back: {error}");
         }
+        if let (Some(paid), Some(account)) = (decision.paid.take(), &caller.account) {
+            match self.put_back_tokens(&account.id, paid, now).await {
+                Ok(balance) => decision.balance = Some(balance.total()),
+                Err(error) => tracing::error!(request_id, "the tokens of a failed request could not be given back: {error}"),
+            }
+        }
+        decision.at = now;
+        decision
+    }
+
+    async fn give_limits_back(&self, decision: &mut Decision, caller: &Caller, client: Option<IpAddr>, now: Timestamp) -> Result<()> {
         let subjects = match (&caller.key, &caller.account) {
             (Some(key), Some(account)) => {
                 let (id, account) = (key.id.as_str().into(), account.id.as_str());
@@ -27,9 +50,8 @@ impl Services {
             }
             _ => None,
         };
-        let counted = self.counted(&caller, subjects.as_ref().map(|(key, account)| (key, account)), client, now).await?;
-        self.give_back_limits(decision, &caller, &counted, now);
-        decision.at = now;
+        let counted = self.counted(caller, subjects.as_ref().map(|(key, account)| (key, account)), client, now).await?;
+        self.give_back_limits(decision, caller, &counted, now);
         Ok(())
     }
 }

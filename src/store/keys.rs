@@ -143,6 +143,8 @@ pub fn update(connection: &Connection, key: &StoredKey) -> Result<()> {
 
 /// Notes when a key was last used.
 pub fn used(connection: &Connection, id: &str, at: Timestamp) -> Result<()> {
-    connection.prepare_cached("UPDATE keys SET last_used_at = ?2 WHERE id = ?1")?.execute(params![id, at.millis()])?;
+    connection
+        .prepare_cached("UPDATE keys SET last_used_at = max(coalesce(last_used_at, 0), ?2) WHERE id = ?1")?
+        .execute(params![id, at.millis()])?;
     Ok(())
 }

@@ -84,6 +84,8 @@ impl Store {
             // Nobody waits any more: the change stands all the same.
             let _ = answer.send(result);
         });
+        // Whoever stops waiting wants it no more.
+        let _waiting = Waiting(wanted.clone());
         match tokio::time::timeout(PATIENCE, answered).await {
             // Not begun, and now it will not be.
             Err(_) if wanted.swap(false, Ordering::AcqRel) => Err(too_late()),
@@ -166,6 +168,15 @@ impl Store {
         self.readers.close();
         self.lister.close();
         self.writer.close();
+    }
+}
+
+/// Somebody who waits for a change: with them goes the change, unless it was begun.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 

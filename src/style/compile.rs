@@ -89,13 +89,14 @@ impl Style {
         }
     }
 
-    /// The refusal that a decision is told as.
+    /// All refusals that it knows.
     pub(super) fn refusals(&self) -> impl Iterator<Item = &Refusal> {
         self.refusals
             .iter()
             .flat_map(|of_verdict| [&of_verdict.any].into_iter().chain(of_verdict.by_limit.iter().map(|(_, refusal)| refusal)))
     }
 
+    /// The refusal that a decision is told as.
     pub(super) fn refusal(&self, decision: &Decision) -> &Refusal {
         let refusals = &self.refusals[decision.verdict as usize];
         let deciding = decision.deciding().map(|(limit, _)| &limit.name);

@@ -86,10 +86,11 @@ impl Window {
         }
     }
 
-    /// Gives a charge back: `reset` is what was told right after it, and says which window or slot it was counted in.
-    pub fn give_back(&mut self, limit: &Limit, price: u64, reset: Timestamp) {
+    /// Gives a charge made at `at` back: `reset` is what was told right after it, and says which window or slot it was counted in.
+    /// What was full again since gives nothing back.
+    pub fn give_back(&mut self, limit: &Limit, price: u64, at: Timestamp, reset: Timestamp) {
         match self {
-            Self::Rolling(window) => window.give_back(limit, price),
+            Self::Rolling(window) => window.give_back(limit, price, at),
             Self::Sliding(window) => window.give_back(price, reset),
             Self::Fixed(window) => window.give_back(price, reset),
         }

@@ -25,6 +25,8 @@ const NANOS_A_MILLI: u64 = 1_000_000;
 pub struct Rolling {
     arrival: u64,
     interval: u64,
+    /// When a charge last found it full; not saved.
+    full_before: Option<Timestamp>,
 }
 
 impl Rolling {
@@ -32,7 +34,9 @@ impl Rolling {
     pub fn from_saved(bytes: &[u8]) -> Option<Self> {
         let (numbers, rest) = bytes.as_chunks::<8>();
         match (numbers, rest) {
-            ([arrival, interval], []) => Some(Self { arrival: u64::from_le_bytes(*arrival), interval: u64::from_le_bytes(*interval) }),
+            ([arrival, interval], []) => {
+                Some(Self { arrival: u64::from_le_bytes(*arrival), interval: u64::from_le_bytes(*interval), full_before: None })
+            }
             _ => None,
         }
     }
@@ -49,11 +53,17 @@ impl Rolling {
 
     pub(super) fn charge(&mut self, limit: &Limit, price: u64, now: Timestamp) {
         *self = self.under(limit, now);
+        if self.arrival <= nanos(now) {
+            self.full_before = Some(now);
+        }
         self.draw(limit, price, now);
     }
 
-    pub(super) fn give_back(&mut self, limit: &Limit, price: u64) {
-        self.arrival = self.arrival.saturating_sub(interval(limit).saturating_mul(price));
+    /// One that was full again since has forgotten the charge made at `at`.
+    pub(super) fn give_back(&mut self, limit: &Limit, price: u64, at: Timestamp) {
+        if self.full_before.is_some_and(|full| full <= at) {
+            self.arrival = self.arrival.saturating_sub(interval(limit).saturating_mul(price));
+        }
     }
 
     pub(super) fn full_at(&self) -> Timestamp {
@@ -68,7 +78,7 @@ impl Rolling {
         }
         let ahead = u128::from(self.arrival - now) * u128::from(interval) / u128::from(self.interval);
         let most = u128::from(interval) * u128::from(limit.burst());
-        Self { arrival: now.saturating_add(u64::try_from(ahead.min(most)).unwrap_or(u64::MAX)), interval }
+        Self { arrival: now.saturating_add(u64::try_from(ahead.min(most)).unwrap_or(u64::MAX)), interval, ..self }
     }
 
     fn remaining(&self, limit: &Limit, now: Timestamp) -> u64 {

@@ -132,7 +132,7 @@ proptest! {
             if before.fit == Fit::Fits {
                 window.charge(&limit, price, at);
                 let reset = window.look(&limit, 0, at).reset;
-                window.give_back(&limit, price, reset);
+                window.give_back(&limit, price, at, reset);
                 prop_assert_eq!(window.look(&limit, price, at).remaining, before.remaining);
                 window.charge(&limit, 1, at);
             }
@@ -152,7 +152,7 @@ proptest! {
         let now = Timestamp::from_millis(BASE + 3000);
         let before = window.look(&limit, 0, now).remaining;
         let (reset, price) = charged[back % charged.len()];
-        window.give_back(&limit, price, reset);
+        window.give_back(&limit, price, now, reset);
         prop_assert_eq!(window.look(&limit, 0, now).remaining, before + price);
     }
 
@@ -247,6 +247,30 @@ fn a_raised_limit_makes_room_at_once_and_a_lowered_one_locks_nobody_out_for_long
 }
 
 #[test]
+fn a_rolling_window_gives_back_what_it_still_remembers_and_nothing_else() {
+    let limit = limit(Shape::Rolling, 20, 10_000, Some(10));
+    let at = |millis: i64| Timestamp::from_millis(BASE + millis);
+    let mut window = Window::new(Shape::Rolling);
+    let charge = |window: &mut Window, millis| {
+        window.charge(&limit, 1, at(millis));
+        window.look(&limit, 0, at(millis)).reset
+    };
+    let reset = charge(&mut window, 0);
+    // Kept busy: it was never full again, though the reset that was told went by.
+    for step in 1..8 {
+        charge(&mut window, step * 400);
+    }
+    let before = window.look(&limit, 0, at(3000)).remaining;
+    window.give_back(&limit, 1, at(0), reset);
+    assert_eq!(window.look(&limit, 0, at(3000)).remaining, before + 1);
+    // Full again in between: the old charge is forgotten, and the new one stays.
+    let reset = charge(&mut window, 60_000);
+    charge(&mut window, 120_000);
+    window.give_back(&limit, 1, at(60_000), reset);
+    assert_eq!(window.look(&limit, 0, at(120_000)).remaining, 9);
+}
+
+#[test]
 fn what_is_given_back_is_ones_own() {
     let limit = limit(Shape::Sliding, 2, 1000, None);
     let (first, second) = (Timestamp::from_millis(BASE), Timestamp::from_millis(BASE + 500));
@@ -254,9 +278,9 @@ fn what_is_given_back_is_ones_own() {
     window.charge(&limit, 1, first);
     let reset = window.look(&limit, 0, first).reset;
     window.charge(&limit, 1, second);
-    window.give_back(&limit, 1, reset);
+    window.give_back(&limit, 1, first, reset);
     assert_eq!(window.full_at(), Timestamp::from_millis(BASE + 1500), "the second request is still counted");
-    window.give_back(&limit, 1, reset);
+    window.give_back(&limit, 1, first, reset);
     assert_eq!(window.look(&limit, 0, second).remaining, 1, "what was given back is not given back twice");
 }
 

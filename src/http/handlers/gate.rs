@@ -1,25 +1,19 @@
-//! Every path that is not tollgate's own: what passes is passed on to the app, or told in its place.
-
-use std::net::IpAddr;
+//! Every path that is not tollgate's own: decided about as it came.
 
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 
-use crate::config::upstream::Refund;
+use super::pass_on::{is_too_large, pass_on};
 use crate::domain::decision::Decision;
-use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
 use crate::http::cors::is_preflight;
 use crate::http::forwarded::client;
 use crate::http::peer::Peer;
 use crate::http::request::Call;
 use crate::http::response::{self, Response};
-use crate::http::upstream::Upstream;
-use crate::http::upstream::trouble::Kind;
 use crate::http::views;
 use crate::service::Services;
 use crate::service::ask::{Ask, Credential, Mode, Wants};
-use crate::service::meter::Tally;
 
 /// Decides about the request as it came.
 pub async fn gate(call: Call) -> Response {
@@ -84,53 +78,6 @@ async fn in_time<T>(call: &Call, deciding: impl Future<Output = T>) -> Option<T>
         tracing::error!(request_id = call.request_id, "the gate took too long to decide");
     }
     decided
-}
-
-/// A body that says it is over the bound costs nothing.
-fn is_too_large(call: &Call, upstream: &Upstream) -> bool {
-    let length = call.parts.headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    length.zip(upstream.settings.max_body_bytes).is_some_and(|(length, most)| length > most)
-}
-
-/// Brings back the app's answer with the style's headers; where there is none, what the style says of that.
-async fn pass_on(call: Call, upstream: &Upstream, mut decision: Decision, mut tally: Tally) -> Response {
-    let (services, request_id) = (call.services.clone(), call.request_id.clone());
-    let address = client(call.peer, &call.parts.headers, &services.policy.server.trusted_proxies).address.ok().flatten();
-    let gives_back = |from: Refund| upstream.settings.refund >= from;
-    match upstream.ask(call, &decision).await {
-        Ok(mut response) => {
-            if response.status().is_server_error() && gives_back(Refund::Errors) {
-                give_back(&services, &mut decision, address, &request_id).await;
-            }
-            // Where the style says nothing, the app does not speak for it.
-            for name in services.policy.style.pass_headers() {
-                response.headers_mut().remove(name);
-            }
-            response.headers_mut().extend(services.policy.style.answer(&decision, &request_id).headers);
-            response
-        }
-        Err(trouble) => {
-            trouble.log(&request_id);
-            if gives_back(trouble.kind.refunded_from()) {
-                give_back(&services, &mut decision, address, &request_id).await;
-            }
-            let Some(verdict) = trouble.kind.verdict() else { return client_failed(trouble.kind, &request_id) };
-            (decision.verdict, tally.verdict) = (verdict, verdict);
-            response::styled(services.policy.style.answer(&decision, &request_id))
-        }
-    }
-}
-
-async fn give_back(services: &Services, decision: &mut Decision, client: Option<IpAddr>, request_id: &str) {
-    if let Err(error) = services.refund(decision, client, Timestamp::now()).await {
-        tracing::error!(request_id, "what a failed request was charged could not be given back: {error}");
-    }
-}
-
-/// Whose connection has failed hardly reads this any more.
-fn client_failed(kind: Kind, request_id: &str) -> Response {
-    let status = if kind == Kind::ClientStalled { StatusCode::REQUEST_TIMEOUT } else { StatusCode::BAD_REQUEST };
-    response::problem(status, "The body did not come whole.", Vec::new(), request_id)
 }
 
 /// What the style says of a refusal, whole.

@@ -122,11 +122,7 @@ fn told(policy: &Policy, head: &Head<'_>) -> Response {
     let body = json!({
         "method": head.method.as_str(),
         "target": discreet(&head.target.to_string()),
-        "peer": match head.peer {
-            Peer::Tcp(address) => address.to_string(),
-            Peer::Unix => "unix".into(),
-            Peer::Control => "control".into(),
-        },
+        "peer": head.peer.to_string(),
         "client": head.client.map(|address| address.map(|address| address.to_string())).unwrap_or(Some("ambiguous".into())),
         "headers": headers,
         "credential": places_of_credentials(policy, head),

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::reading::{Place, Reading, Refusal};
 use super::reason::Reason;
+use crate::http::peer::Peer;
 
 /// What hyper answers with 400, wherever in a head it comes. It looks again only where a head ends, so this ends one.
 const UNREADABLE: &[u8] = b"\0\r\n\r\n";
@@ -32,6 +33,7 @@ impl TunnelSwitch {
 /// A socket whose bytes are read strictly before hyper reads them.
 pub struct Strict<S> {
     stream: S,
+    peer: Peer,
     reading: Reading,
     switch: TunnelSwitch,
     flow: Flow,
@@ -62,8 +64,8 @@ impl Flow {
 
 impl<S> Strict<S> {
     /// Wraps a new connection's socket; a head may have so many bytes.
-    pub fn new(stream: S, max_header_bytes: usize) -> Self {
-        Self { stream, reading: Reading::new(max_header_bytes), switch: TunnelSwitch::default(), flow: Flow::Open }
+    pub fn new(stream: S, peer: Peer, max_header_bytes: usize) -> Self {
+        Self { stream, peer, reading: Reading::new(max_header_bytes), switch: TunnelSwitch::default(), flow: Flow::Open }
     }
 
     /// What tells this connection that it is a tunnel now.
@@ -80,7 +82,7 @@ impl<S: AsyncRead + Unpin> Strict<S> {
             return Poll::Ready(Ok(()));
         }
         if let Err(refusal) = self.reading.feed(&buffer.filled()[before..]) {
-            tracing::debug!("a connection was refused: {} (after {} requests)", refusal.reason, self.reading.requests());
+            tracing::debug!("a connection was refused: {} (of {}, after {} requests)", refusal.reason, self.peer, self.reading.requests());
             self.flow = Flow::after(refusal);
             buffer.set_filled(before + refusal.sound);
             if refusal.sound == 0 {

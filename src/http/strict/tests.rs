@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::Reason::*;
 use super::*;
+use crate::http::peer::Peer;
 
 const MOST: usize = 8192;
 
@@ -540,7 +541,7 @@ fn serve_alone(pieces: impl IntoIterator<Item = Vec<u8>>) -> Served {
 fn serve_strictly(pieces: impl IntoIterator<Item = Vec<u8>>) -> Served {
     let socket = Pieces::new(pieces);
     let answers = socket.answers.clone();
-    serve(Strict::new(socket, MOST), &answers)
+    serve(Strict::new(socket, Peer::Unix, MOST), &answers)
 }
 
 /// Bytes in pieces of this length.
@@ -644,7 +645,7 @@ fn a_tunnel_passes_unread_once_it_is_told() {
     let noise: Vec<u8> = (0..=255).cycle().take(1000).collect();
     run(async {
         let (mut client, server) = tokio::io::duplex(1 << 16);
-        let socket = Strict::new(server, MOST);
+        let socket = Strict::new(server, Peer::Unix, MOST);
         let switch = socket.tunnel_switch();
         let service = service_fn(async |mut request: Request<Incoming>| {
             switch.set();
@@ -683,7 +684,7 @@ fn a_tunnel_passes_unread_once_it_is_told() {
 fn what_comes_before_a_tunnel_is_told_is_read_and_nothing_is_made_up() {
     let upgrade = get("Upgrade: echo\r\nConnection: Upgrade\r\n");
     for early in ["early\nbird", "early\0bird\r\n"] {
-        let mut socket = Strict::new(Pieces::new([(upgrade.clone() + early).into(), b"later".to_vec()]), MOST);
+        let mut socket = Strict::new(Pieces::new([(upgrade.clone() + early).into(), b"later".to_vec()]), Peer::Unix, MOST);
         let mut read = vec![0; 10_000];
         let length = run(socket.read(&mut read)).unwrap();
         assert_eq!(&read[..length], upgrade.as_bytes());

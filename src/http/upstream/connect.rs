@@ -2,9 +2,10 @@
 
 use std::future::Future;
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,31 +15,34 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Instant;
 use tokio_io_timeout::TimeoutStream;
 use tower_service::Service;
 
 use crate::config::upstream::Target;
 
-/// What came over a connection.
-#[derive(Clone, Debug, Default)]
-pub struct Served(Arc<Counts>);
+/// How soon a full backlog is tried again.
+const BACKLOG_RETRY: Duration = Duration::from_millis(5);
 
-#[derive(Debug, Default)]
-struct Counts {
-    answers: AtomicU64,
+/// What is known of a connection.
+#[derive(Clone, Debug)]
+pub struct Served(Arc<Facts>);
+
+#[derive(Debug)]
+struct Facts {
+    made: Instant,
     /// Whether anything came since something was last written.
     is_heard: AtomicBool,
 }
 
 impl Served {
-    /// One more answer.
-    pub fn count(&self) {
-        self.0.answers.fetch_add(1, Ordering::Relaxed);
+    fn new() -> Self {
+        Self(Arc::new(Facts { made: Instant::now(), is_heard: AtomicBool::new(false) }))
     }
 
-    /// Whether it was kept from an earlier request, and to this one nothing was said.
-    pub fn was_dead(&self) -> bool {
-        self.0.answers.load(Ordering::Relaxed) > 0 && !self.0.is_heard.load(Ordering::Relaxed)
+    /// Whether it was there before a request began, and to that one nothing was said.
+    pub fn was_dead(&self, began: Instant) -> bool {
+        self.0.made < began && !self.0.is_heard.load(Ordering::Relaxed)
     }
 
     fn hear(&self, heard: bool) {
@@ -71,7 +75,7 @@ impl Service<Uri> for Connector {
         Box::pin(async move {
             let too_slow = || io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {} s", patience.as_secs()));
             let socket = tokio::time::timeout(patience, connect(&target)).await.map_err(|_| too_slow())??;
-            let served = Served::default();
+            let served = Served::new();
             let mut stream = TimeoutStream::new(Listening { socket, served: served.clone() });
             stream.set_write_timeout(Some(write_patience));
             Ok(AppStream { io: TokioIo::new(Box::pin(stream)), served })
@@ -86,8 +90,18 @@ async fn connect(target: &Target) -> io::Result<Box<dyn Socket>> {
             stream.set_nodelay(true)?;
             Box::new(stream)
         }
-        Target::Unix(path) => Box::new(UnixStream::connect(path).await?),
+        Target::Unix(path) => Box::new(connect_unix(path).await?),
     })
+}
+
+/// A full backlog of a Unix socket says so at once, where TCP would wait.
+async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(BACKLOG_RETRY).await,
+            connected => return connected,
+        }
+    }
 }
 
 trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -22,16 +22,18 @@ pub struct Download {
     request_id: String,
     /// Held by a request whose body the app never asked for: it is let go of with this answer.
     expectation: Option<watch::Sender<Wanted>>,
+    has_ended: bool,
 }
 
 impl Download {
     /// With at most `patience` between two pieces.
     pub fn new(body: Incoming, patience: Duration, request_id: String, expectation: Option<watch::Sender<Wanted>>) -> Self {
-        Self { body, patience: Patience::new(patience), request_id, expectation }
+        Self { body, patience: Patience::new(patience), request_id, expectation, has_ended: false }
     }
 
     /// The client's connection is cut, so that it sees that something is missing.
-    fn broken(&self, why: String) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+    fn broken(&mut self, why: String) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        self.has_ended = true;
         tracing::error!(request_id = self.request_id, "the app's answer ended early: {why}");
         Poll::Ready(Some(Err(BodyFault(why))))
     }
@@ -39,6 +41,9 @@ impl Download {
 
 impl Drop for Download {
     fn drop(&mut self) {
+        if !self.has_ended && !self.body.is_end_stream() {
+            tracing::info!(request_id = self.request_id, "the client left before the end of the answer");
+        }
         if let Some(say) = &self.expectation {
             say.send_if_modified(|wanted| *wanted == Wanted::Unsaid && std::mem::replace(wanted, Wanted::No) == Wanted::Unsaid);
         }
@@ -57,7 +62,10 @@ impl Body for Download {
         };
         this.patience.renew();
         match frame {
-            None => Poll::Ready(None),
+            None => {
+                this.has_ended = true;
+                Poll::Ready(None)
+            }
             Some(Ok(frame)) => Poll::Ready(Some(Ok(without_forbidden(frame)))),
             Some(Err(error)) => this.broken(super::trouble::told(&error)),
         }

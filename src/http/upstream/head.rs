@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use http::header::{CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Uri, Version};
+use http::{Response, StatusCode, Uri, Version};
+use hyper::upgrade::OnUpgrade;
 
 use super::super::forwarded::{client, is_trusted};
 use super::super::peer::Peer;
@@ -36,8 +37,14 @@ const HOP_BY_HOP: [&str; 9] = [
     "http2-settings",
 ];
 
-/// Protocols that speak HTTP inside: requests in there would pass by the gate.
-const NO_UPGRADE: [&str; 4] = ["h2c", "h2", "http", "tls"];
+/// Other claims of where a client comes from, that one app or another believes. Only a trusted proxy's may reach it.
+const CLAIMS: [&str; 6] = ["x-real-ip", "x-client-ip", "client-ip", "true-client-ip", "cf-connecting-ip", "x-cluster-client-ip"];
+
+/// What proxies tell one another of the request they ask about: the app has the request itself.
+const ASKED_ABOUT: [&str; 2] = ["x-forwarded-uri", "x-forwarded-method"];
+
+/// How protocols begin that speak HTTP inside: requests in there would pass by the gate.
+const NO_UPGRADE: [&str; 5] = ["h2", "h3", "http", "spdy", "tls"];
 
 /// On what ground a request is passed on.
 pub struct Passing<'a> {
@@ -63,24 +70,24 @@ impl Passing<'_> {
         let client = client(self.peer, &parts.headers, trusted);
         let (upgrade, takes_trailers) = (wanted_upgrade(parts), takes_trailers(&parts.headers));
         self.name_host(parts);
-        let query = self.without_credential(parts);
-        let uri = parts.uri.path_and_query().map_or("/", PathAndQuery::path);
-        let uri = Uri::builder().scheme(Scheme::HTTP).authority(self.authority.clone()).path_and_query(match &query {
-            Some(query) => format!("{uri}?{query}"),
-            None => uri.to_owned(),
-        });
-        parts.uri = uri.build()?;
+        let target = self.without_credential(parts)?;
+        parts.uri = Uri::builder().scheme(Scheme::HTTP).authority(self.authority.clone()).path_and_query(target).build()?;
+        let came_as = if parts.version == Version::HTTP_10 { "1.0 tollgate" } else { "1.1 tollgate" };
         parts.version = Version::HTTP_11;
         let headers = &mut parts.headers;
         remove_hop_by_hop(headers);
         remove(headers, |name| self.is_forged(name, is_trusted));
         forward(headers, self.peer, client.address.ok().flatten(), client.is_https == Ok(true));
-        headers.append(VIA, HeaderValue::from_static("1.1 tollgate"));
+        headers.append(VIA, HeaderValue::from_static(came_as));
         response::identity(self.decision, headers);
         headers.insert(REQUEST_ID, HeaderValue::try_from(self.request_id)?);
         if takes_trailers {
             headers.insert(TE, HeaderValue::from_static("trailers"));
             headers.insert(CONNECTION, HeaderValue::from_static("TE"));
+        }
+        // What is not kept must not be read on from, either.
+        if self.settings.keep_alive.millis() == 0 || self.settings.max_idle == 0 {
+            headers.append(CONNECTION, HeaderValue::from_static("close"));
         }
         if let Some(protocol) = &upgrade {
             headers.insert(UPGRADE, protocol.clone());
@@ -103,37 +110,77 @@ impl Passing<'_> {
     /// A header that only tollgate may set, or a trusted proxy, or that makes another request of it. Apps that read `_` as `-`
     /// are thought of.
     fn is_forged(&self, name: &HeaderName, is_trusted: bool) -> bool {
-        let is = |known: &HeaderName| folds_to(name.as_str().as_bytes(), known.as_str());
-        let forwarded =
-            is(&FORWARDED) || is(&REAL_IP) || name.as_str().get(..12).is_some_and(|start| folds_to(start.as_bytes(), "x-forwarded-"));
+        let is = |known: &str| folds_to(name.as_str().as_bytes(), known);
+        let forwarded = is("forwarded")
+            || CLAIMS.into_iter().any(is)
+            || name.as_str().get(..12).is_some_and(|start| folds_to(start.as_bytes(), "x-forwarded-"));
         let is_plain = name.as_str().bytes().all(|b| b == b'-' || b.is_ascii_alphanumeric());
-        IDENTITY.iter().any(is) || is(&REQUEST_ID) || (forwarded && (!is_trusted || !is_plain)) || self.settings.drop_headers.iter().any(is)
+        IDENTITY.iter().any(|known| is(known.as_str()))
+            || is(REQUEST_ID.as_str())
+            || ASKED_ABOUT.into_iter().any(is)
+            || (forwarded && (!is_trusted || !is_plain))
+            || self.settings.drop_headers.iter().any(|known| is(known.as_str()))
     }
 
-    /// Takes the credential away, unless the app is to see it; answers the query that is left. On an open path what is none of
+    /// Takes the credential away, unless the app is to see it; answers the target that is left. On an open path what is none of
     /// ours is the app's.
-    fn without_credential(&self, parts: &mut Parts) -> Option<String> {
-        let query = parts.uri.query().map(str::to_owned);
+    fn without_credential(&self, parts: &mut Parts) -> Result<PathAndQuery, http::Error> {
+        let target = parts.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
         if self.settings.pass_credential {
-            return query;
+            return Ok(target);
         }
         let is_known = self.decision.caller.as_ref().is_some_and(|caller| caller.key.is_some());
         let is_ours = |text: &str| is_known || self.policy.holds_secret(text);
-        carrier::remove(&self.policy.keys.carriers, &mut parts.headers, query, is_ours)
+        let carriers = &self.policy.keys.carriers;
+        carrier::remove(carriers, &mut parts.headers, is_ours);
+        Ok(match target.query().map(|query| (query, carrier::without(carriers, query, is_ours))) {
+            Some((before, left)) if left != before => PathAndQuery::try_from(match left.as_str() {
+                "" => target.path().to_owned(),
+                left => format!("{}?{left}", target.path()),
+            })?,
+            _ => target,
+        })
     }
 }
 
-/// Makes the head of the app's answer the client's. `switches`: it is the 101 that the client asked for.
-pub fn for_client(headers: &mut HeaderMap, switches: bool) {
-    let protocol = headers.get(UPGRADE).filter(|_| switches).cloned();
+/// Makes the head of the app's answer the client's. One whose length can be read in two ways is none.
+pub fn for_client<B>(response: &mut Response<B>) -> Result<(), ()> {
+    let status = response.status();
+    let headers = response.headers_mut();
+    // What it switches to, or what it would have the client ask for (RFC 9110, 15.5.22).
+    let speaks = [StatusCode::SWITCHING_PROTOCOLS, StatusCode::UPGRADE_REQUIRED].contains(&status);
+    let protocol = headers.get(UPGRADE).filter(|_| speaks).cloned();
     // Chunks say how long they are (RFC 9112, 6.3).
-    if headers.contains_key(TRANSFER_ENCODING) {
+    if let Some(coding) = headers.get(TRANSFER_ENCODING) {
+        // What is coded in another way would lose the word that says so.
+        if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return Err(());
+        }
         headers.remove(CONTENT_LENGTH);
     }
+    one_length(headers)?;
     remove_hop_by_hop(headers);
     if let Some(protocol) = protocol {
         headers.insert(UPGRADE, protocol);
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    Ok(())
+}
+
+/// A length that is said twice alike is said once (RFC 9110, 8.6).
+fn one_length(headers: &mut HeaderMap) -> Result<(), ()> {
+    let lists = headers.get_all(CONTENT_LENGTH).iter().map(|value| value.to_str().unwrap_or_default());
+    let mut lengths: Vec<String> = lists.flat_map(|list| list.split(',')).map(|length| length.trim().to_owned()).collect();
+    let said = lengths.len();
+    lengths.dedup();
+    match lengths.as_slice() {
+        [] => Ok(()),
+        [_] if said == 1 => Ok(()),
+        [length] => {
+            headers.insert(CONTENT_LENGTH, HeaderValue::try_from(length.as_str()).map_err(|_| ())?);
+            Ok(())
+        }
+        _ => Err(()),
     }
 }
 
@@ -145,8 +192,8 @@ fn remove(headers: &mut HeaderMap, doomed: impl Fn(&HeaderName) -> bool) {
 }
 
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let lists = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    let listed: Vec<String> = lists.flat_map(tokens).map(str::to_ascii_lowercase).collect();
+    let lists: Vec<_> = headers.get_all(CONNECTION).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    let listed: Vec<String> = lists.iter().flat_map(|list| tokens(list)).map(str::to_ascii_lowercase).collect();
     // What a message cannot do without is no option of a connection, whatever it is called.
     let vital = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING];
     remove(headers, |name| {
@@ -163,13 +210,12 @@ fn wanted_upgrade(parts: &Parts) -> Option<HeaderValue> {
     let says_so = |value: &HeaderValue| value.to_str().is_ok_and(|list| tokens(list).any(|token| token.eq_ignore_ascii_case("upgrade")));
     let mut values = parts.headers.get_all(UPGRADE).iter();
     let (value, None) = (values.next()?, values.next()) else { return None };
-    let may = |protocol: &str| {
-        let name = protocol.split('/').next().unwrap_or_default().trim();
-        !NO_UPGRADE.iter().any(|known| name.eq_ignore_ascii_case(known))
-    };
+    let may =
+        |protocol: &str| !NO_UPGRADE.iter().any(|known| protocol.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known)));
     // A body before the switch could be taken for what comes after it.
     let is_empty = !parts.headers.contains_key(TRANSFER_ENCODING) && parts.headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0");
-    let is_sound = is_empty && parts.version == Version::HTTP_11 && parts.headers.get_all(CONNECTION).iter().any(says_so);
+    let can_switch = parts.extensions.get::<OnUpgrade>().is_some();
+    let is_sound = can_switch && is_empty && parts.version == Version::HTTP_11 && parts.headers.get_all(CONNECTION).iter().any(says_so);
     let is_allowed = value.to_str().is_ok_and(|list| tokens(list).next().is_some() && tokens(list).all(may));
     (is_sound && is_allowed).then(|| value.clone())
 }
@@ -198,17 +244,19 @@ fn forward(headers: &mut HeaderMap, peer: Peer, client: Option<IpAddr>, is_https
     if let Some(peer) = peer {
         append(headers, FORWARDED_FOR, &peer.to_string());
     }
-    let node = match peer {
-        Some(IpAddr::V6(address)) => format!("\"[{address}]\""),
-        Some(IpAddr::V4(address)) => address.to_string(),
-        None => "unknown".into(),
-    };
     let named = host.as_ref().and_then(|host| host.to_str().ok()).filter(|host| !host.contains(['"', '\\']));
-    append(
-        headers,
-        FORWARDED,
-        &named.map_or(format!("for={node};proto={proto}"), |host| format!("for={node};host=\"{host}\";proto={proto}")),
-    );
+    let request = named.map_or(format!("proto={proto}"), |host| format!("host=\"{host}\";proto={proto}"));
+    let chain = headers.get(FORWARDED_FOR).and_then(|list| list.to_str().ok()).map(str::to_owned);
+    match chain {
+        // The two must not contradict each other.
+        Some(chain) => {
+            headers.remove(FORWARDED);
+            let (before, last) = chain.rsplit_once(',').map_or((None, &*chain), |(before, last)| (Some(before), last));
+            before.into_iter().flat_map(tokens).for_each(|node| append(headers, FORWARDED, &format!("for={}", written(node))));
+            append(headers, FORWARDED, &format!("for={};{request}", written(last.trim())));
+        }
+        None => append(headers, FORWARDED, &format!("for=unknown;{request}")),
+    }
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
     if let Some(host) = host {
         headers.insert(FORWARDED_HOST, host);
@@ -216,6 +264,15 @@ fn forward(headers: &mut HeaderMap, peer: Peer, client: Option<IpAddr>, is_https
     headers.remove(REAL_IP);
     if let Some(value) = client.and_then(|client| HeaderValue::try_from(client.to_string()).ok()) {
         headers.insert(REAL_IP, value);
+    }
+}
+
+/// An address as RFC 7239 has it, 6: quoted where it has colons.
+fn written(node: &str) -> String {
+    match node.trim_matches(['[', ']']).parse() {
+        Ok(IpAddr::V6(address)) => format!("\"[{address}]\""),
+        Ok(IpAddr::V4(address)) => address.to_string(),
+        Err(_) => "unknown".into(),
     }
 }
 
@@ -237,7 +294,9 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        request.body(()).unwrap().into_parts().0
+        let mut parts = request.body(()).unwrap().into_parts().0;
+        parts.extensions.insert(hyper::upgrade::on(http::Request::new(())));
+        parts
     }
 
     #[test]
@@ -272,6 +331,7 @@ mod tests {
             ("upgrade", "websocket, h2c", false),
             ("upgrade", "HTTP/2.0", false),
             ("upgrade", "TLS/1.0", false),
+            ("upgrade", "h2c-14", false),
             ("upgrade", "", false),
         ] {
             let asked = parts(&[("Connection", connection), ("Upgrade", protocol)]);

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::header::TRAILER;
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderName, HeaderValue, Request, StatusCode};
+use http::{HeaderName, HeaderValue, Request, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::client::legacy::Client;
@@ -30,15 +30,15 @@ use super::strict::TunnelSwitch;
 use crate::config::upstream::{Target, UpstreamSettings};
 use crate::domain::carrier::Carrier;
 use crate::domain::decision::Decision;
-use connect::{Connector, Served};
+use connect::Connector;
 use download::Download;
 use head::Passing;
 use progress::Progress;
 use trouble::{Kind, Trouble};
 use upload::{Upload, Wanted};
 
-/// How many connections that turn out dead a request that may be sent again tries.
-const MOST_DEAD: usize = 4;
+/// Bytes that are held of what one side says and the other does not take yet, each way; and the longest head of an answer.
+const MOST_HELD: usize = 64 * 1024;
 
 /// The app behind the gate.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub struct Upstream {
     /// How to deal with it.
     pub settings: UpstreamSettings,
     client: Client<Connector, Upload>,
+    /// Keeps no connection.
+    fresh: Client<Connector, Upload>,
     authority: Authority,
 }
 
@@ -61,15 +63,19 @@ impl Upstream {
             patience: settings.connect_timeout.as_duration(),
             write_patience: settings.idle_timeout.as_duration(),
         };
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(settings.keep_alive.as_duration())
-            .pool_max_idle_per_host(if settings.keep_alive.millis() == 0 { 0 } else { settings.max_idle })
-            // Those that were never begun to be sent.
-            .retry_canceled_requests(true)
-            .set_host(false)
-            .build(connector);
-        Self { settings, client, authority }
+        let client = |max_idle| {
+            Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(settings.keep_alive.as_duration())
+                .pool_max_idle_per_host(max_idle)
+                // Those that were never begun to be sent.
+                .retry_canceled_requests(true)
+                .set_host(false)
+                .http1_max_buf_size(MOST_HELD)
+                .build(connector.clone())
+        };
+        let (client, fresh) = (client(if settings.keep_alive.millis() == 0 { 0 } else { settings.max_idle }), client(0));
+        Self { settings, client, fresh, authority }
     }
 
     /// Makes a client's head the app's. Answers what other protocols it asks for.
@@ -103,18 +109,20 @@ impl Upstream {
         if let Some(say) = &expectation {
             announce(&mut request, say.clone());
         }
-        let mut response = self.send(request, &progress).await;
-        for _ in 0..MOST_DEAD {
-            let (Err(Trouble { kind: Kind::DeadConnection, .. }), Some((method, uri, headers))) = (&response, &again) else { break };
-            let empty = Upload::new(super::request::Body::default(), None, patience, progress.clone());
-            let mut request = Request::new(empty);
-            (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method.clone(), uri.clone(), headers.clone());
-            response = self.send(request, &progress).await;
+        let mut response = self.send(&self.client, request, &progress).await;
+        if let (Err(Trouble { kind: Kind::DeadConnection, .. }), Some((method, uri, headers))) = (&response, again) {
+            // Once, and on a new connection (RFC 9110, 9.2.2).
+            let mut request = Request::new(Upload::new(super::request::Body::default(), None, patience, progress.clone()));
+            (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
+            response = self.send(&self.fresh, request, &progress).await;
         }
         let mut response = response?;
+        // Its own version says nothing of ours (RFC 9110, 2.5): half an answer must show.
+        *response.version_mut() = Version::HTTP_11;
         let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let is_offered = asked.is_some_and(|asked| head::is_offered(&asked, response.headers()));
-        head::for_client(response.headers_mut(), switches);
+        head::for_client(&mut response)
+            .map_err(|()| Trouble { kind: Kind::NoAnswer, detail: "how long its answer is can be read in two ways".into() })?;
         if switches {
             let Some(client) = upgrade.filter(|_| is_offered) else {
                 return Err(Trouble { kind: Kind::NoAnswer, detail: "it switched to a protocol that nobody asked for".into() });
@@ -138,7 +146,12 @@ impl Upstream {
         if has_trailers { self.settings.drop_headers.iter().cloned().chain(carriers).collect() } else { Vec::new() }
     }
 
-    async fn send(&self, mut request: Request<Upload>, progress: &Progress) -> Result<http::Response<Incoming>, Trouble> {
+    async fn send(
+        &self,
+        client: &Client<Connector, Upload>,
+        mut request: Request<Upload>,
+        progress: &Progress,
+    ) -> Result<http::Response<Incoming>, Trouble> {
         let patience = self.settings.response_timeout.as_duration();
         let mut connection = capture_connection(&mut request);
         let too_late = async {
@@ -148,16 +161,12 @@ impl Upstream {
             progress.silence(patience).await;
         };
         let answered = tokio::select! {
-            answered = self.client.request(request) => answered,
+            answered = client.request(request) => answered,
             () = too_late => {
                 return Err(Trouble { kind: Kind::TooSlow, detail: format!("it did not answer within {} s", patience.as_secs()) });
             }
         };
-        let response = answered.map_err(|error| Trouble::of(&error, progress))?;
-        if let Some(served) = response.extensions().get::<Served>() {
-            served.count();
-        }
-        Ok(response)
+        answered.map_err(|error| Trouble::of(&error, progress))
     }
 }
 

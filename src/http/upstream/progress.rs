@@ -32,6 +32,11 @@ impl Progress {
         Self { began: Instant::now(), moved: AtomicU64::new(0), waits_for_client: AtomicBool::new(false), broken: AtomicU8::new(0) }
     }
 
+    /// When it began.
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
     /// Something moved.
     pub fn note(&self) {
         self.moved.store(self.began.elapsed().as_millis() as u64, Ordering::Relaxed);

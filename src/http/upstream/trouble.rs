@@ -4,6 +4,7 @@ use std::error::Error;
 use std::{fmt, io};
 
 use hyper_util::client::legacy;
+use tokio::time::Instant;
 
 use super::connect::Served;
 use super::progress::{Broken, Progress};
@@ -67,11 +68,12 @@ impl Kind {
         }
     }
 
-    /// From which setting on the charge is given back.
-    pub const fn refunded_from(self) -> Refund {
+    /// From which setting on the charge is given back; `None`: the client's own doing is charged.
+    pub const fn refunded_from(self) -> Option<Refund> {
         match self {
-            Self::Unreached | Self::UnreachedInTime | Self::Internal => Refund::Unreached,
-            _ => Refund::Failed,
+            Self::Unreached | Self::UnreachedInTime | Self::Internal => Some(Refund::Unreached),
+            Self::DeadConnection | Self::NoAnswer | Self::TooSlow => Some(Refund::Failed),
+            Self::TooLarge | Self::ClientStalled | Self::ClientGone => None,
         }
     }
 }
@@ -95,19 +97,19 @@ impl Trouble {
             None if error.is_connect() && is_io(error, &[io::ErrorKind::TimedOut]) => Kind::UnreachedInTime,
             None if error.is_connect() => Kind::Unreached,
             None if is_io(error, &[io::ErrorKind::TimedOut]) => Kind::TooSlow,
-            None if was_dead(error) && has_ended(error) => Kind::DeadConnection,
+            None if was_dead(error, progress.began()) && has_ended(error) => Kind::DeadConnection,
             None => Kind::NoAnswer,
         };
         Self { kind, detail: told(error) }
     }
 }
 
-fn was_dead(error: &legacy::Error) -> bool {
+fn was_dead(error: &legacy::Error, began: Instant) -> bool {
     let mut extras = http::Extensions::new();
     if let Some(info) = error.connect_info() {
         info.get_extras(&mut extras);
     }
-    extras.get::<Served>().is_some_and(Served::was_dead)
+    extras.get::<Served>().is_some_and(|served| served.was_dead(began))
 }
 
 /// Whether the connection ended, rather than that something unreadable came over it.

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::patience::Patience;
 use super::progress::{Broken, Progress};
 use crate::http::request::{Body, BodyFault};
-use crate::http::strict::folds_to;
+use crate::http::strict::{folds_to, is_never_trailer};
 
 /// How long an app may take to say that it wants a body, before it is sent anyway: apps need not say so.
 const UNTIL_SENT_ANYWAY: Duration = Duration::from_secs(1);
@@ -101,7 +101,10 @@ impl hyper::body::Body for Upload {
             Some(Ok(frame)) => frame,
         };
         if let Some(trailers) = frame.trailers_mut() {
-            let is_withheld = |name: &&HeaderName| this.withheld.iter().any(|known| folds_to(name.as_str().as_bytes(), known.as_str()));
+            let is_withheld = |name: &&HeaderName| {
+                let name = name.as_str().as_bytes();
+                is_never_trailer(name) || this.withheld.iter().any(|known| folds_to(name, known.as_str()))
+            };
             let doomed: Vec<HeaderName> = trailers.keys().filter(is_withheld).cloned().collect();
             doomed.into_iter().for_each(|name| drop(trailers.remove(name)));
         }

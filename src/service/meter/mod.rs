@@ -119,7 +119,7 @@ impl Meter {
         let mut state = subject.lock();
         state.tally(verdict);
         if verdict.passes() {
-            state.last_used = Some(now);
+            state.last_used = state.last_used.max(Some(now));
         }
         let newly = !std::mem::replace(&mut state.is_listed, true);
         drop(state);
