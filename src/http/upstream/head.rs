@@ -236,26 +236,23 @@ fn takes_trailers(headers: &HeaderMap) -> bool {
 /// proxy's.
 fn forward(headers: &mut HeaderMap, peer: Peer, client: Option<IpAddr>, is_https: bool) {
     let peer = match peer {
-        Peer::Tcp(address) => Some(canonical(address.ip())),
+        Peer::Tcp(address) => Some(canonical(address.ip()).to_string()),
         Peer::Unix | Peer::Control => None,
     };
     let proto = if is_https { "https" } else { "http" };
     let host = headers.get(FORWARDED_HOST).or_else(|| headers.get(HOST)).cloned();
-    if let Some(peer) = peer {
-        append(headers, FORWARDED_FOR, &peer.to_string());
-    }
-    let named = host.as_ref().and_then(|host| host.to_str().ok()).filter(|host| !host.contains(['"', '\\']));
-    let request = named.map_or(format!("proto={proto}"), |host| format!("host=\"{host}\";proto={proto}"));
+    // Where both are there, one is made of the other: they must not contradict each other.
     let chain = headers.get(FORWARDED_FOR).and_then(|list| list.to_str().ok()).map(str::to_owned);
-    match chain {
-        // The two must not contradict each other.
-        Some(chain) => {
-            headers.remove(FORWARDED);
-            let (before, last) = chain.rsplit_once(',').map_or((None, &*chain), |(before, last)| (Some(before), last));
-            before.into_iter().flat_map(tokens).for_each(|node| append(headers, FORWARDED, &format!("for={}", written(node))));
-            append(headers, FORWARDED, &format!("for={};{request}", written(last.trim())));
-        }
-        None => append(headers, FORWARDED, &format!("for=unknown;{request}")),
+    if let Some(chain) = &chain {
+        headers.remove(FORWARDED);
+        tokens(chain).for_each(|node| append(headers, FORWARDED, &format!("for={}", written(node))));
+    }
+    let node = written(peer.as_deref().unwrap_or_default());
+    let named = host.as_ref().and_then(|host| host.to_str().ok()).filter(|host| !host.contains(['"', '\\']));
+    let last = named.map_or(format!("for={node};proto={proto}"), |host| format!("for={node};host=\"{host}\";proto={proto}"));
+    append(headers, FORWARDED, &last);
+    if let Some(peer) = peer {
+        append(headers, FORWARDED_FOR, &peer);
     }
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
     if let Some(host) = host {
