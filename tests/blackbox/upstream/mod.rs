@@ -8,6 +8,7 @@ mod faults;
 mod forwarded;
 mod hops;
 mod identity;
+mod mended;
 mod passing;
 mod patience;
 mod pool;
