@@ -16,10 +16,10 @@ use crate::config::{Policy, source};
 use crate::domain::decision::Decision;
 use crate::domain::time::Timestamp;
 use crate::http::peer::Peer;
-use crate::http::request::BodyFault;
 use crate::http::{Front, ask_about, response};
 use crate::service::ask::Mode;
 
+pub use crate::http::request::BodyFault;
 pub use crate::http::response::ResponseBody;
 
 /// Why a gate could not be opened: one line for each fault of the configuration, or what is wrong with the database.
@@ -153,7 +153,7 @@ impl Gate {
     }
 
     /// Answers a request as the server would: tollgate's own paths, and every other path as the gate, which passes it on where
-    /// `[upstream]` names an app.
+    /// `[upstream]` names an app. Before this the server's own connections read strictly; here that is for the server around it to do.
     pub async fn handle<B>(&self, request: Request<B>, peer: Option<SocketAddr>) -> Response<ResponseBody>
     where
         B: hyper::body::Body<Data = Bytes> + Send + Sync + 'static,

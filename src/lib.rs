@@ -63,4 +63,4 @@ pub mod fuzzing {
     pub use crate::{domain, http};
 }
 
-pub use embed::{Gate, OpenError, Outcome, Pass, ResponseBody};
+pub use embed::{BodyFault, Gate, OpenError, Outcome, Pass, ResponseBody};

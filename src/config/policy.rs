@@ -85,7 +85,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let limits = read.as_ref().filter(|read| read.is_whole).map(|read| super::plans::limit_names(&read.plans));
     let keys = super::keys::read(top.table("keys"), limits.as_deref());
     let anonymous = keys.as_ref().zip(plans).and_then(|(keys, plans)| super::keys::anonymous(&top.table("keys"), keys, plans));
-    let routes = super::routes::read(&top, read.as_ref());
+    let routes = super::routes::read(&top, read.as_ref(), server.as_ref().is_some_and(|server| server.ignore_case));
     let challenge = keys.as_ref().and_then(|keys| keys.carriers.first()).map(|carrier| carrier.challenge()).unwrap_or_default();
     let style = super::style::read(&top, merged, faults, read.as_ref(), challenge);
     top.finish();

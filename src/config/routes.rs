@@ -11,11 +11,11 @@ use crate::domain::plan::Plans;
 use crate::domain::route::{Route, Routes};
 use crate::domain::scope;
 
-pub(super) fn read(top: &Table<'_>, plans: Option<&Read>) -> Option<Routes> {
+pub(super) fn read(top: &Table<'_>, plans: Option<&Read>, ignore_case: bool) -> Option<Routes> {
     let tables = top.tables("routes").unwrap_or_default();
     let read: Vec<Option<Route>> = tables.into_iter().map(|table| route(table, plans)).collect();
     let routes: Vec<Route> = read.into_iter().collect::<Option<_>>()?;
-    match Routes::new(routes) {
+    match Routes::new(routes, ignore_case) {
         Ok(routes) => Some(routes),
         Err(faults) => {
             faults.into_iter().for_each(|(index, fault)| top.fault_below(&format!("routes[{index}].path"), fault));

@@ -55,6 +55,8 @@ pub struct ServerSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Refuse plain HTTP.
     pub require_https: bool,
+    /// Whether `/Admin` is the route `/admin`.
+    pub ignore_case: bool,
     /// Beyond this, new connections wait.
     pub max_connections: usize,
     /// Headers of one request.
@@ -82,6 +84,7 @@ pub(super) fn read(table: Table<'_>) -> Option<ServerSettings> {
     let socket_mode = table.parsed("socket_mode", socket_mode);
     let (public_url, prefix) = (table.parsed("public_url", public_url), table.parsed("prefix", prefix));
     let (trusted_proxies, require_https) = (table.all_parsed("trusted_proxies", parse_range), table.flag("require_https"));
+    let ignore_case = table.flag("ignore_case");
     let max_connections = size("max_connections", 1, 1_000_000);
     let (max_headers, max_header_bytes) = (size("max_headers", 10, 1000), size("max_header_bytes", 8192, 1 << 20));
     let max_body_bytes = size("max_body_bytes", 1024, 1 << 30);
@@ -97,6 +100,7 @@ pub(super) fn read(table: Table<'_>) -> Option<ServerSettings> {
         prefix: prefix?,
         trusted_proxies: trusted_proxies?,
         require_https: require_https?,
+        ignore_case: ignore_case?,
         max_connections: max_connections?,
         max_headers: max_headers?,
         max_header_bytes: max_header_bytes?,

@@ -34,11 +34,15 @@ pub struct Routes {
     /// For methods that no route names.
     any: Tree,
     fallback: Arc<Route>,
+    ignore_case: bool,
 }
 
 impl Routes {
-    /// Compiles them; answers every fault with the index of its route.
-    pub fn new(routes: Vec<Route>) -> Result<Self, Vec<(usize, String)>> {
+    /// Compiles them; answers every fault with the index of its route. `ignore_case`: the app takes `/Admin` for `/admin`.
+    pub fn new(mut routes: Vec<Route>, ignore_case: bool) -> Result<Self, Vec<(usize, String)>> {
+        if ignore_case {
+            routes.iter_mut().for_each(|route| route.path.make_ascii_lowercase());
+        }
         let fallback = Arc::new(Route { cost: 1, ..Route::default() });
         let named = routes.iter().flat_map(|route| &route.methods).map(|method| method.as_str().to_owned());
         let mut by_method: BTreeMap<_, _> = named.map(|method| (method, Tree::default())).collect();
@@ -65,14 +69,15 @@ impl Routes {
             let fault = by_method.values_mut().chain([&mut any]).find_map(|tree| tree.insert(&route).err());
             faults.extend(fault.map(|fault| (index, fault)));
         }
-        if faults.is_empty() { Ok(Self { by_method, any, fallback }) } else { Err(faults) }
+        if faults.is_empty() { Ok(Self { by_method, any, fallback, ignore_case }) } else { Err(faults) }
     }
 
     /// The route of a normalised path: the most specific one that holds for this method.
     pub fn of(&self, method: &str, path: &str) -> &Arc<Route> {
         let method = if method == "HEAD" && !self.by_method.contains_key("HEAD") { "GET" } else { method };
         let tree = self.by_method.get(method).unwrap_or(&self.any);
-        let segments: SmallVec<[&str; 16]> = segments(path).collect();
+        let folded = self.ignore_case.then(|| path.to_ascii_lowercase());
+        let segments: SmallVec<[&str; 16]> = segments(folded.as_deref().unwrap_or(path)).collect();
         tree.find(&segments).unwrap_or(&self.fallback)
     }
 }
@@ -172,17 +177,20 @@ mod tests {
 
     #[test]
     fn the_most_specific_route_of_the_method_holds() {
-        let routes = Routes::new(vec![
-            route("/v1/**", &[], 2),
-            route("/v1/sets/*", &[], 3),
-            route("/v1/sets/all", &["GET"], 4),
-            route("/v1/sets/all", &["POST"], 5),
-            route("/v1/sets/all", &[], 8),
-            route("/v1/partner/**", &[], 6),
-            route("/brace/{x}", &[], 7),
-            route("/all/**", &[], 10),
-            route("/all/*", &[], 11),
-        ])
+        let routes = Routes::new(
+            vec![
+                route("/v1/**", &[], 2),
+                route("/v1/sets/*", &[], 3),
+                route("/v1/sets/all", &["GET"], 4),
+                route("/v1/sets/all", &["POST"], 5),
+                route("/v1/sets/all", &[], 8),
+                route("/v1/partner/**", &[], 6),
+                route("/brace/{x}", &[], 7),
+                route("/all/**", &[], 10),
+                route("/all/*", &[], 11),
+            ],
+            false,
+        )
         .unwrap();
         for (method, path, cost) in [
             ("GET", "/", 1),
@@ -212,20 +220,23 @@ mod tests {
 
     #[test]
     fn a_pattern_for_everything_holds_for_the_root_too() {
-        let routes = Routes::new(vec![route("/**", &[], 9)]).unwrap();
+        let routes = Routes::new(vec![route("/**", &[], 9)], false).unwrap();
         assert_eq!(routes.of("GET", "/").cost, 9);
         assert_eq!(routes.of("GET", "/a/b").cost, 9);
     }
 
     #[test]
     fn what_holds_for_get_holds_for_head_also_beside_a_route_of_head() {
-        let routes = Routes::new(vec![
-            route("/a", &["GET"], 2),
-            route("/b", &["GET"], 3),
-            route("/b", &["HEAD"], 4),
-            route("/c/*", &["GET"], 5),
-            route("/c/**", &[], 6),
-        ])
+        let routes = Routes::new(
+            vec![
+                route("/a", &["GET"], 2),
+                route("/b", &["GET"], 3),
+                route("/b", &["HEAD"], 4),
+                route("/c/*", &["GET"], 5),
+                route("/c/**", &[], 6),
+            ],
+            false,
+        )
         .unwrap();
         for (path, cost) in [("/a", 2), ("/b", 4), ("/c/x", 5), ("/c/x/y", 6), ("/d", 1)] {
             assert_eq!(routes.of("HEAD", path).cost, cost, "{path}");
@@ -235,9 +246,19 @@ mod tests {
     #[test]
     fn patterns_are_checked() {
         for wrong in ["", "v1", "/v1/*.json", "/v1/**/x", "/v1//x", "/a/../b", "/a%20b"] {
-            assert!(Routes::new(vec![route(wrong, &[], 1)]).is_err(), "{wrong}");
+            assert!(Routes::new(vec![route(wrong, &[], 1)], false).is_err(), "{wrong}");
         }
-        let faults = Routes::new(vec![route("/a", &[], 1), route("/a/", &[], 1)]).unwrap_err();
+        let faults = Routes::new(vec![route("/a", &[], 1), route("/a/", &[], 1)], false).unwrap_err();
         assert_eq!(faults[0].0, 1, "the second of two that clash is named");
+    }
+
+    #[test]
+    fn case_counts_unless_it_is_ignored() {
+        let cost = |ignore_case, path| Routes::new(vec![route("/Admin/*", &[], 7)], ignore_case).unwrap().of("GET", path).cost;
+        for (ignore_case, path, wanted) in
+            [(false, "/Admin/x", 7), (false, "/admin/x", 1), (true, "/admin/X", 7), (true, "/ADMIN/x", 7), (true, "/other/x", 1)]
+        {
+            assert_eq!(cost(ignore_case, path), wanted, "{ignore_case} {path}");
+        }
     }
 }

@@ -19,13 +19,21 @@ use crate::style::Answer;
 /// A response.
 pub type Response = http::Response<ResponseBody>;
 
-/// A response's body.
+/// A response's body: ours, whole, or an app's, as it comes. Made from anything that is bytes.
 #[derive(Debug)]
-pub enum ResponseBody {
-    /// Ours: whole.
+pub struct ResponseBody(Source);
+
+#[derive(Debug)]
+enum Source {
     Whole(Full<Bytes>),
-    /// The app's: as it comes.
     Passing(Box<Download>),
+}
+
+impl ResponseBody {
+    /// The app's.
+    pub(super) fn passing(body: Download) -> Self {
+        Self(Source::Passing(Box::new(body)))
+    }
 }
 
 impl Body for ResponseBody {
@@ -33,30 +41,30 @@ impl Body for ResponseBody {
     type Error = BodyFault;
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        match self.get_mut() {
-            Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
-            Self::Passing(body) => Pin::new(&mut **body).poll_frame(context),
+        match &mut self.get_mut().0 {
+            Source::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
+            Source::Passing(body) => Pin::new(&mut **body).poll_frame(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Whole(body) => body.is_end_stream(),
-            Self::Passing(body) => body.is_end_stream(),
+        match &self.0 {
+            Source::Whole(body) => body.is_end_stream(),
+            Source::Passing(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(body) => body.size_hint(),
-            Self::Passing(body) => body.size_hint(),
+        match &self.0 {
+            Source::Whole(body) => body.size_hint(),
+            Source::Passing(body) => body.size_hint(),
         }
     }
 }
 
 impl<T: Into<Bytes>> From<T> for ResponseBody {
     fn from(bytes: T) -> Self {
-        Self::Whole(Full::new(bytes.into()))
+        Self(Source::Whole(Full::new(bytes.into())))
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! hyper reads generously: it drops a `Content-Length` beside a `Transfer-Encoding`, takes a bare LF for the end of a line and
 //! several `Host`s, and cuts a fragment off the target. Another reader may take the same bytes for another request. So [`Strict`]
-//! stands between the socket and hyper and lets [`Reading`] follow the same bytes first: what can be read in two ways never gets
+//! stands between the socket and hyper and lets `Reading` follow the same bytes first: what can be read in two ways never gets
 //! as far as hyper, let alone the app.
 //!
 //! What holds it together: a line is checked whole before its LF is handed on, and hyper takes no step beyond a line without one.

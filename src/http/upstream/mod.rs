@@ -133,7 +133,7 @@ impl Upstream {
             tunnel::open(client, hyper::upgrade::on(&mut response), patience, request_id, place);
             return Ok(response.map(|_| ResponseBody::from(Bytes::new())));
         }
-        Ok(response.map(|body| ResponseBody::Passing(Box::new(Download::new(body, patience, request_id, expectation)))))
+        Ok(response.map(|body| ResponseBody::passing(Download::new(body, patience, request_id, expectation))))
     }
 
     /// What is dropped from a head does not come in behind the body.
