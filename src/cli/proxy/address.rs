@@ -54,6 +54,9 @@ impl Address {
     }
 }
 
+/// Where a proxy listens, where nobody says.
+pub const USUAL_PORT: u16 = 80;
+
 /// Where a proxy listens: `80`, `:80`, `127.0.0.1:80`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Public {

@@ -1,10 +1,12 @@
-//! Caddy: `reverse_proxy` to tollgate with `handle_response`, which goes on with the request where tollgate lets it pass.
+//! Caddy: `reverse_proxy` to tollgate with `handle_response`, which goes on with the request where tollgate lets it pass; or a
+//! plain proxy before tollgate.
 
 use super::address::{Address, Public};
-use super::layout::Layout;
+use super::layout::{CLAIMS, Layout};
 use super::{Filling, fill};
 
-const TEMPLATE: &str = include_str!("Caddyfile");
+const ASKING: &str = include_str!("Caddyfile");
+const BEFORE: &str = include_str!("front.Caddyfile");
 
 /// The configuration.
 pub fn config(layout: &Layout) -> Result<String, String> {
@@ -19,20 +21,21 @@ pub fn config(layout: &Layout) -> Result<String, String> {
     let fillings: Vec<Filling> = vec![
         ("notes", layout.notes.iter().map(|note| format!("# {note}")).collect()),
         ("tollgate", one(&upstream(&layout.tollgate))),
-        ("app", one(&upstream(&layout.app))),
+        ("app", layout.app.iter().map(upstream).collect()),
         ("keep", one(&layout.keep_seconds.to_string())),
         ("patience", one(&layout.patience_seconds.to_string())),
         ("site", one(&site)),
         ("bind", bind.map(|host| format!("bind {}", host.trim_matches(['[', ']']))).into_iter().collect()),
         ("body", body),
         ("prefix", one(&layout.prefix)),
+        ("claims", CLAIMS.iter().map(|name| format!("header_up -{name}")).collect()),
         ("lookalikes", lookalikes.iter().map(forgotten).collect()),
         ("identity", layout.identity.iter().map(|name| format!("request_header {name} {{rp.header.{name}}}")).collect()),
         ("removed", layout.removed.iter().map(forgotten).collect()),
         ("passes", copied(&layout.on_passes)),
         ("replaced", layout.on_passes.iter().map(|name| format!("header_down -{name}")).collect()),
     ];
-    Ok(fill(TEMPLATE, &fillings))
+    Ok(fill(if layout.app.is_some() { ASKING } else { BEFORE }, &fillings))
 }
 
 fn upstream(address: &Address) -> String {

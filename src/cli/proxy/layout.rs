@@ -1,4 +1,6 @@
 //! What a proxy's configuration says, whichever proxy it is: what stands where, and what is done with which header.
+//!
+//! There are two forms. Where tollgate stands in front of the app, the proxy only ends TLS. Else it asks tollgate.
 
 use http::{HeaderName, Uri};
 
@@ -7,6 +9,7 @@ use crate::cli::args::ProxyArgs;
 use crate::config::Policy;
 use crate::domain::address::within;
 use crate::domain::carrier::Carrier;
+use crate::domain::time::Span;
 use crate::http::response::IDENTITY;
 
 /// Where an app is that nobody named.
@@ -16,7 +19,7 @@ const USUAL_APP: &str = "http://127.0.0.1:3000";
 pub const FORWARDED: [&str; 3] = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"];
 
 /// What an app may believe of a proxy and this one does not say: a client's own never get through.
-const CLAIMS: [&str; 9] = [
+pub const CLAIMS: [&str; 9] = [
     "Forwarded",
     "X-Forwarded-Method",
     "X-Forwarded-Uri",
@@ -33,8 +36,8 @@ const CLAIMS: [&str; 9] = [
 pub struct Layout {
     /// tollgate.
     pub tollgate: Address,
-    /// The app.
-    pub app: Address,
+    /// The app, where the proxy passes on to it. `None`: tollgate does, and everything goes to tollgate.
+    pub app: Option<Address>,
     /// Below this lie tollgate's own paths.
     pub prefix: String,
     /// Where the proxy listens, where somebody said.
@@ -68,10 +71,11 @@ impl Layout {
     pub fn of(args: &ProxyArgs, policy: &Policy) -> Result<Self, String> {
         let tollgate = Address::of_listener(&policy.server.listen)?;
         let app = match (&args.app, &policy.upstream.target) {
-            (Some(text), _) => Address::of_app(text)?,
-            (None, Some(target)) => Address::of_app(&target.to_string())?,
-            (None, None) => Address::of_app(USUAL_APP)?,
+            (Some(text), _) => Some(Address::of_app(text)?),
+            (None, Some(_)) => None,
+            (None, None) => Some(Address::of_app(USUAL_APP)?),
         };
+        let is_before = app.is_none();
         let (name, is_https) = match &args.name {
             Some(text) => {
                 (Some(server_name(text).ok_or_else(|| format!("--name: '{text}' is no host name: write api.example.com"))?), true)
@@ -79,10 +83,8 @@ impl Layout {
             None => public_name(&policy.server.public_url)?,
         };
         let (on_passes, unspeakable) = policy.style.pass_headers().partition::<Vec<_>, _>(|name| is_plain(name));
-        let mut notes = notes(policy, &tollgate);
-        notes.extend(
-            unspeakable.iter().map(|name| format!("No proxy can be told to carry the style's header {name}: passes come without it.")),
-        );
+        let mut notes = notes(policy, &tollgate, is_before);
+        notes.extend(if is_before { notes_before(policy) } else { notes_asking(policy, &unspeakable) });
         Ok(Self {
             tollgate,
             app,
@@ -92,12 +94,17 @@ impl Layout {
             is_https,
             identity: IDENTITY.iter().map(written).collect(),
             on_passes: distinct(on_passes.into_iter().map(written)),
-            removed: removed(policy)?,
+            // tollgate itself drops them on the way to its app.
+            removed: if is_before { Vec::new() } else { removed(policy)? },
             underscores: credentials(policy).any(|name| name.as_str().contains('_')),
-            max_body_bytes: policy.upstream.max_body_bytes,
+            // tollgate's own paths take bodies, too.
+            max_body_bytes: policy
+                .upstream
+                .max_body_bytes
+                .map(|most| if is_before { most.max(policy.server.max_body_bytes as u64) } else { most }),
             max_header_bytes: policy.server.max_header_bytes,
             keep_seconds: (policy.server.header_timeout.as_duration().as_secs() * 2 / 3).max(1),
-            patience_seconds: policy.server.request_timeout.as_duration().as_secs() + 5,
+            patience_seconds: if is_before { patience_before(policy) } else { policy.server.request_timeout.as_duration().as_secs() } + 5,
             notes,
         })
     }
@@ -144,15 +151,30 @@ fn removed(policy: &Policy) -> Result<Vec<String>, String> {
     Ok(distinct(claims.chain(dropped.chain(secrets).map(|name| written(&name))).filter(|name| !set_anew(name))))
 }
 
-fn notes(policy: &Policy, tollgate: &Address) -> Vec<String> {
+fn notes(policy: &Policy, tollgate: &Address, is_before: bool) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(address) = tollgate.comes_from().filter(|address| !within(&policy.server.trusted_proxies, Some(*address))) {
-        notes.push(format!(
-            "NOT YET: tollgate believes no proxy at {address}: add it to [server] trusted_proxies, or every request is refused."
-        ));
+        let otherwise = if is_before { "every client is taken for the proxy" } else { "every request is refused" };
+        notes.push(format!("NOT YET: tollgate believes no proxy at {address}: add it to [server] trusted_proxies, or {otherwise}."));
     }
+    if policy.server.require_https {
+        notes.push("require_https is on: what comes to the proxy in plain HTTP is refused.".into());
+    }
+    notes
+}
+
+/// Where tollgate passes on itself.
+fn notes_before(policy: &Policy) -> Vec<String> {
+    let in_query = policy.keys.carriers.iter().filter(|carrier| matches!(carrier, Carrier::Query(_)));
+    in_query.map(|carrier| format!("The credential of {carrier} stands in the URL: keep URLs out of the proxy's own logs.")).collect()
+}
+
+/// Where the proxy asks.
+fn notes_asking(policy: &Policy, unspeakable: &[&HeaderName]) -> Vec<String> {
+    let mut notes = Vec::new();
     if policy.upstream.target.is_some() {
-        notes.push("auth.toml names an app in [upstream]: tollgate passes requests on itself, and a proxy need not ask it.".into());
+        notes.push("--app asks for this form. auth.toml names an app in [upstream], so a proxy need not ask: without --app".into());
+        notes.push("this prints the simpler one, where tollgate passes requests on itself.".into());
     }
     for carrier in policy.keys.carriers.iter().filter(|carrier| matches!(carrier, Carrier::Query(_)) && !policy.upstream.pass_credential) {
         notes.push(format!(
@@ -162,10 +184,16 @@ fn notes(policy: &Policy, tollgate: &Address) -> Vec<String> {
     if policy.cors.is_some() {
         notes.push("[cors]: preflights pass without a key, and the app answers them; tollgate adds nothing to the app's answers.".into());
     }
-    if policy.server.require_https {
-        notes.push("require_https is on: what comes to the proxy in plain HTTP is refused.".into());
-    }
+    let told = |name: &&HeaderName| format!("No proxy can be told to carry the style's header {name}: passes come without it.");
+    notes.extend(unspeakable.iter().map(told));
     notes
+}
+
+/// Seconds after which tollgate has answered in front of its app, or passed on something, or never will.
+fn patience_before(policy: &Policy) -> u64 {
+    let seconds = |span: Span| span.as_duration().as_secs();
+    let until_answered = [policy.server.request_timeout, policy.upstream.connect_timeout, policy.upstream.response_timeout];
+    until_answered.into_iter().map(seconds).sum::<u64>().max(seconds(policy.upstream.idle_timeout))
 }
 
 /// A name that proxies take, and that can stand in their configuration as it is.

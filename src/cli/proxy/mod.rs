@@ -1,4 +1,5 @@
-//! `tollgate proxy nginx|caddy`: the configuration of a proxy that asks tollgate about each request, worked out from `auth.toml`.
+//! `tollgate proxy nginx|caddy`: the configuration of a proxy before tollgate, or of one that asks tollgate about each request,
+//! worked out from `auth.toml`.
 
 mod address;
 mod caddy;

@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod app;
+mod before;
 mod caddy;
 pub mod front;
 mod headers;
@@ -10,7 +11,7 @@ mod print;
 mod refusals;
 mod streams;
 
-/// Each of these holds behind each proxy.
+/// Each of these holds behind each proxy that asks.
 macro_rules! behind_each_proxy {
     ($($module:ident::$name:ident;)*) => {
         /// The cases, for one proxy.

@@ -10,7 +10,7 @@ const BOTH: [Kind; 2] = [Kind::Nginx, Kind::Caddy];
 /// Settings that change what is printed, and what must and must not stand there then; `nginx|caddy` where they differ.
 type Row = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
 
-const ROWS: [Row; 14] = [
+const ROWS: [Row; 16] = [
     (
         "",
         &[],
@@ -53,7 +53,39 @@ const ROWS: [Row; 14] = [
         &["Authorization \"\"|-Authorization"],
     ),
     ("[upstream]\npass_credential = true\nmax_body_bytes = 12345", &[], &["12345"], &["Authorization \"\"|-Authorization"]),
-    ("[upstream]\nurl = \"http://127.0.0.1:4000\"", &[], &["127.0.0.1:4000"], &["127.0.0.1:3000"]),
+    // tollgate passes on itself: everything goes there, and no proxy asks.
+    (
+        "[upstream]\nurl = \"http://127.0.0.1:4000\"",
+        &[],
+        &[
+            "server 127.0.0.1:8080;|reverse_proxy 127.0.0.1:8080 {",
+            "client_max_body_size 0;|flush_interval 10ms",
+            "proxy_read_timeout 305s;|response_header_timeout 305s",
+            "With --app URL",
+        ],
+        &["127.0.0.1:4000", "127.0.0.1:3000", "auth_request|handle_response", "/auth", "NOT YET", "Authorization"],
+    ),
+    (
+        "[server]\nlisten = \"10.0.0.5:8080\"\nrequire_https = true\n[keys]\ncarriers = [\"query:token\"]\n[upstream]\nurl = \"unix:/a.sock\"\n\
+         max_body_bytes = 2000000\nidle_timeout = \"1s\"\nresponse_timeout = \"600s\"",
+        &[],
+        &[
+            "NOT YET",
+            "query:token",
+            "require_https",
+            "client_max_body_size 2000000;|compression off",
+            "640s",
+            "every client is taken for the proxy",
+        ],
+        &["a.sock"],
+    ),
+    // --app goes before it.
+    (
+        "[upstream]\nurl = \"http://127.0.0.1:4000\"",
+        &["--app", "http://127.0.0.1:3001"],
+        &["server 127.0.0.1:3001;|reverse_proxy 127.0.0.1:3001 {", "auth_request|handle_response", "--app asks for this form"],
+        &["127.0.0.1:4000"],
+    ),
     ("[cors]\norigins = [\"https://app.example.com\"]\n[server]\nrequire_https = true", &[], &["preflights", "require_https"], &[]),
 ];
 
@@ -109,7 +141,9 @@ fn each_proxy_takes_it_without_a_word() {
 fn help_shows_how_to_paste_it() {
     let output = Folder::new().run(&["proxy", "--help"]);
     let help = String::from_utf8_lossy(&output.stdout);
-    for said in ["nginx", "caddy", "--app", "--listen", "--name", "Examples:", "> /etc/nginx/conf.d/tollgate.conf"] {
+    for said in
+        ["nginx", "caddy", "--app", "--listen", "--name", "Examples:", "Two forms.", "[upstream]", "> /etc/nginx/conf.d/tollgate.conf"]
+    {
         assert!(output.status.success() && help.contains(said), "'{said}' is missing: {help}");
     }
 }
