@@ -2,18 +2,16 @@
 //!
 //! There are two forms. Where tollgate stands in front of the app, the proxy only ends TLS. Else it asks tollgate.
 
-use http::{HeaderName, Uri};
+use http::HeaderName;
 
-use super::address::{Address, Public, server_name};
+use super::address::Address;
+use super::places::Places;
 use crate::cli::args::ProxyArgs;
 use crate::config::Policy;
 use crate::domain::address::within;
 use crate::domain::carrier::Carrier;
 use crate::domain::time::Span;
 use crate::http::response::IDENTITY;
-
-/// Where an app is that nobody named.
-const USUAL_APP: &str = "http://127.0.0.1:3000";
 
 /// What the proxy itself says to tollgate and the app, of the request that it holds.
 pub const FORWARDED: [&str; 3] = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"];
@@ -34,18 +32,10 @@ pub const CLAIMS: [&str; 9] = [
 /// All that a configuration is made of. Nothing in it can break out of its place.
 #[derive(Debug)]
 pub struct Layout {
-    /// tollgate.
-    pub tollgate: Address,
-    /// The app, where the proxy passes on to it. `None`: tollgate does, and everything goes to tollgate.
-    pub app: Option<Address>,
+    /// Who is where.
+    pub places: Places,
     /// Below this lie tollgate's own paths.
     pub prefix: String,
-    /// Where the proxy listens, where somebody said.
-    pub listen: Option<Public>,
-    /// What clients call it.
-    pub name: Option<String>,
-    /// Whether they do so in HTTPS, as far as anybody said.
-    pub is_https: bool,
     /// The identity headers.
     pub identity: Vec<String>,
     /// Headers of the style that a pass carries, too.
@@ -69,29 +59,14 @@ pub struct Layout {
 impl Layout {
     /// Works it out, or says what cannot stand in a configuration.
     pub fn of(args: &ProxyArgs, policy: &Policy) -> Result<Self, String> {
-        let tollgate = Address::of_listener(&policy.server.listen)?;
-        let app = match (&args.app, &policy.upstream.target) {
-            (Some(text), _) => Some(Address::of_app(text)?),
-            (None, Some(_)) => None,
-            (None, None) => Some(Address::of_app(USUAL_APP)?),
-        };
-        let is_before = app.is_none();
-        let (name, is_https) = match &args.name {
-            Some(text) => {
-                (Some(server_name(text).ok_or_else(|| format!("--name: '{text}' is no host name: write api.example.com"))?), true)
-            }
-            None => public_name(&policy.server.public_url)?,
-        };
+        let places = Places::of(args, policy)?;
+        let is_before = places.app.is_none();
         let (on_passes, unspeakable) = policy.style.pass_headers().partition::<Vec<_>, _>(|name| is_plain(name));
-        let mut notes = notes(policy, &tollgate, is_before);
+        let mut notes = notes(policy, &places.tollgate, is_before);
         notes.extend(if is_before { notes_before(policy) } else { notes_asking(policy, &unspeakable) });
         Ok(Self {
-            tollgate,
-            app,
+            places,
             prefix: policy.server.prefix.clone(),
-            listen: args.listen.as_deref().map(Public::parse).transpose()?,
-            name,
-            is_https,
             identity: IDENTITY.iter().map(written).collect(),
             on_passes: distinct(on_passes.into_iter().map(written)),
             // tollgate itself drops them on the way to its app.
@@ -114,17 +89,6 @@ impl Layout {
         let ours = self.identity.iter().map(String::as_str).chain(FORWARDED).chain(["X-Request-Id"]);
         ours.flat_map(with_underscores).collect()
     }
-}
-
-/// The name that clients call, and whether they do so in HTTPS. A bare address is no name.
-fn public_name(url: &str) -> Result<(Option<String>, bool), String> {
-    let Some(uri) = Some(url).filter(|url| !url.is_empty()).and_then(|url| url.parse::<Uri>().ok()) else { return Ok((None, false)) };
-    let host = uri.host().unwrap_or_default();
-    if host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok() {
-        return Ok((None, false));
-    }
-    let name = server_name(host).ok_or_else(|| format!("[server] public_url: '{host}' is no host name: write https://api.example.com"))?;
-    Ok((Some(name), uri.scheme_str() == Some("https")))
 }
 
 /// The headers in which a credential travels.

@@ -5,6 +5,7 @@ mod address;
 mod caddy;
 mod layout;
 mod nginx;
+mod places;
 
 use serde_json::json;
 

@@ -18,26 +18,26 @@ const HEAD_BUFFER: usize = 8 * 1024;
 pub fn config(layout: &Layout) -> String {
     let one = |text: &str| vec![text.to_owned()];
     // Without a name it takes whatever comes; where another server does so too, nginx says so and does not start.
-    let (default, any_name) = match &layout.name {
+    let (default, any_name) = match &layout.places.name {
         Some(_) => ("", Vec::new()),
         None => {
             (" default_server", one("# Without a name it takes every request that comes here. Debian's own default site must go then."))
         }
     };
     // What nginx receives before it asks has a bound.
-    let (template, unbounded) = if layout.app.is_some() { (ASKING, "10m") } else { (BEFORE, "0") };
-    let name = layout.name.as_deref().unwrap_or("_");
+    let (template, unbounded) = if layout.places.app.is_some() { (ASKING, "10m") } else { (BEFORE, "0") };
+    let name = layout.places.name.as_deref().unwrap_or("_");
     let long_names = if name.len() > LONGEST_NAME { one("server_names_hash_bucket_size 512;") } else { Vec::new() };
     let forgotten = |name: &String| format!("proxy_set_header {name} \"\";");
     let lookalikes = if layout.underscores { layout.lookalikes() } else { Vec::new() };
     let fillings: Vec<Filling> = vec![
         ("notes", layout.notes.iter().map(|note| format!("# {note}")).collect()),
-        ("tollgate", one(&server(&layout.tollgate))),
-        ("app", layout.app.iter().map(server).collect()),
+        ("tollgate", one(&server(&layout.places.tollgate))),
+        ("app", layout.places.app.iter().map(server).collect()),
         ("keep", one(&layout.keep_seconds.to_string())),
         ("patience", one(&layout.patience_seconds.to_string())),
         ("long_names", long_names),
-        ("listen", ports(layout.listen.as_ref()).iter().map(|port| format!("listen {port}{default};")).collect()),
+        ("listen", ports(layout.places.listen.as_ref()).iter().map(|port| format!("listen {port}{default};")).collect()),
         ("any_name", any_name),
         ("name", one(name)),
         ("prefix", one(&layout.prefix)),
