@@ -2,7 +2,7 @@
 //! plain proxy before tollgate.
 
 use super::address::{Address, Public};
-use super::layout::{CLAIMS, Layout};
+use super::layout::{CLAIMS, Layout, REAL_IP};
 use super::{Filling, fill};
 
 const ASKING: &str = include_str!("Caddyfile");
@@ -28,7 +28,7 @@ pub fn config(layout: &Layout) -> Result<String, String> {
         ("bind", bind.map(|host| format!("bind {}", host.trim_matches(['[', ']']))).into_iter().collect()),
         ("body", body),
         ("prefix", one(&layout.prefix)),
-        ("claims", CLAIMS.iter().map(|name| format!("header_up -{name}")).collect()),
+        ("claims", CLAIMS.iter().chain([&REAL_IP]).map(|name| format!("header_up -{name}")).collect()),
         ("lookalikes", lookalikes.iter().map(forgotten).collect()),
         ("identity", layout.identity.iter().map(|name| format!("request_header {name} {{rp.header.{name}}}")).collect()),
         ("removed", layout.removed.iter().map(forgotten).collect()),

@@ -16,8 +16,11 @@ use crate::http::response::IDENTITY;
 /// What the proxy itself says to tollgate and the app, of the request that it holds.
 pub const FORWARDED: [&str; 3] = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"];
 
+/// Where apps look for the client's address, too. The proxy sets it where it asks, and the gate where it passes on.
+pub const REAL_IP: &str = "X-Real-IP";
+
 /// What an app may believe of a proxy and this one does not say: a client's own never get through.
-pub const CLAIMS: [&str; 9] = [
+pub const CLAIMS: [&str; 8] = [
     "Forwarded",
     "X-Forwarded-Method",
     "X-Forwarded-Uri",
@@ -26,7 +29,6 @@ pub const CLAIMS: [&str; 9] = [
     "X-Forwarded-Scheme",
     "X-Forwarded-Server",
     "X-Forwarded-Ssl",
-    "X-Real-IP",
 ];
 
 /// All that a configuration is made of. Nothing in it can break out of its place.
@@ -86,7 +88,7 @@ impl Layout {
 
     /// Headers that CGI, WSGI and their like take for one of ours: a dash and an underscore are the same to them.
     pub fn lookalikes(&self) -> Vec<String> {
-        let ours = self.identity.iter().map(String::as_str).chain(FORWARDED).chain(["X-Request-Id"]);
+        let ours = self.identity.iter().map(String::as_str).chain(FORWARDED).chain([REAL_IP, "X-Request-Id"]);
         ours.flat_map(with_underscores).collect()
     }
 }
@@ -109,7 +111,11 @@ fn removed(policy: &Policy) -> Result<Vec<String>, String> {
     let dropped = policy.upstream.drop_headers.iter().filter(|name| is_plain(name)).cloned();
     let set_anew = |name: &String| {
         let known = IDENTITY.iter().any(|identity| name.eq_ignore_ascii_case(identity.as_str()));
-        known || FORWARDED.iter().chain(&["X-Request-Id", "Host", "Connection", "Upgrade"]).any(|known| known.eq_ignore_ascii_case(name))
+        known
+            || FORWARDED
+                .iter()
+                .chain(&[REAL_IP, "X-Request-Id", "Host", "Connection", "Upgrade"])
+                .any(|known| known.eq_ignore_ascii_case(name))
     };
     let claims = CLAIMS.iter().map(|name| (*name).to_owned());
     Ok(distinct(claims.chain(dropped.chain(secrets).map(|name| written(&name))).filter(|name| !set_anew(name))))

@@ -2,7 +2,7 @@
 //! tollgate.
 
 use super::address::{Address, Public, USUAL_PORT};
-use super::layout::{CLAIMS, Layout};
+use super::layout::{CLAIMS, Layout, REAL_IP};
 use super::{Filling, fill};
 
 const ASKING: &str = include_str!("nginx.conf");
@@ -44,7 +44,7 @@ pub fn config(layout: &Layout) -> String {
         ("body", one(&layout.max_body_bytes.map_or(unbounded.to_owned(), |bytes| bytes.to_string()))),
         ("head_buffers", one(&(layout.max_header_bytes / HEAD_BUFFER).saturating_sub(1).max(1).to_string())),
         ("head_buffer", one(&layout.max_header_bytes.max(HEAD_BUFFER).to_string())),
-        ("claims", CLAIMS.iter().map(|name| format!("proxy_set_header {name} \"\";")).collect()),
+        ("claims", CLAIMS.iter().chain([&REAL_IP]).map(|name| format!("proxy_set_header {name} \"\";")).collect()),
         ("underscores", one(if layout.underscores { "on" } else { "off" })),
         ("learn_identity", layout.identity.iter().map(|name| learn(name)).collect()),
         ("learn_passes", layout.on_passes.iter().map(|name| learn(name)).collect()),

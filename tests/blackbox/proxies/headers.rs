@@ -19,7 +19,7 @@ open = true
 "#;
 
 /// What a client may send to be taken for somebody else, or its request for another one.
-const FORGED: [&str; 32] = [
+const FORGED: [&str; 33] = [
     "X-Auth-Account",
     "X-Auth-Key",
     "X-Auth-User",
@@ -32,6 +32,7 @@ const FORGED: [&str; 32] = [
     "X_Auth-Key",
     "X_AUTH_VERDICT",
     "X_Forwarded_For",
+    "X_Real_IP",
     "X-Forwarded-For",
     "X-Forwarded-Proto",
     "X-Forwarded-Host",
@@ -90,6 +91,7 @@ pub fn who_passed_stands_in_headers_that_no_client_can_forge(kind: Kind) {
             ("x-forwarded-for", if kind.is_before() { "127.0.0.1, 127.0.0.1" } else { "127.0.0.1" }),
             ("x-forwarded-proto", "http"),
             ("x-forwarded-host", "test"),
+            ("x-real-ip", "127.0.0.1"),
         ] {
             assert_eq!(header(&received, name), value, "{name}: {received:#}");
         }
@@ -191,7 +193,8 @@ pub fn the_credential_stays_behind_or_goes_on(kind: Kind) {
             let config = format!("[keys]\ncarriers = [\"{carrier}\"]\n[upstream]\npass_credential = {is_kept}\n{CONFIG}");
             let front = Front::with(kind, &config);
             let key = front.stage.raw_key("free");
-            let mut request = Request::get("/x").header(name, &format!("{before}{key}")).header("X_Auth_Account", "forged");
+            let mut request =
+                Request::get("/x").header(name, &format!("{before}{key}")).header("X_Auth_Account", "forged").header("X_Real_IP", "forged");
             if name != "authorization" {
                 request = request.header("Authorization", "the app's own");
             }
@@ -200,6 +203,7 @@ pub fn the_credential_stays_behind_or_goes_on(kind: Kind) {
             let is_seen = is_kept && name != "x-auth-key";
             assert_eq!(received.to_string().contains(&key), is_seen, "{carrier}: {received:#}");
             assert!(!received.to_string().contains("forged"), "{carrier}: {received:#}");
+            assert_eq!(header(&received, "x-real-ip"), "127.0.0.1", "{carrier}: {received:#}");
             if name != "authorization" {
                 assert_eq!(header(&received, "authorization"), "the app's own", "{carrier}: {received:#}");
             }
