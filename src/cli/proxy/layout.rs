@@ -48,6 +48,8 @@ pub struct Layout {
     pub underscores: bool,
     /// Bytes of a body; `None`: any number.
     pub max_body_bytes: Option<u64>,
+    /// Bytes of a body for tollgate itself.
+    pub own_max_body_bytes: u64,
     /// Bytes of a head that tollgate reads.
     pub max_header_bytes: usize,
     /// Seconds for which an unused connection to tollgate is kept: fewer than tollgate keeps it.
@@ -66,6 +68,7 @@ impl Layout {
         let (on_passes, unspeakable) = policy.style.pass_headers().partition::<Vec<_>, _>(|name| is_plain(name));
         let mut notes = notes(policy, &places.tollgate, is_before);
         notes.extend(if is_before { notes_before(policy) } else { notes_asking(policy, &unspeakable) });
+        let own_max_body_bytes = policy.server.max_body_bytes as u64;
         Ok(Self {
             places,
             prefix: policy.server.prefix.clone(),
@@ -75,10 +78,8 @@ impl Layout {
             removed: if is_before { Vec::new() } else { removed(policy)? },
             underscores: credentials(policy).any(|name| name.as_str().contains('_')),
             // tollgate's own paths take bodies, too.
-            max_body_bytes: policy
-                .upstream
-                .max_body_bytes
-                .map(|most| if is_before { most.max(policy.server.max_body_bytes as u64) } else { most }),
+            max_body_bytes: policy.upstream.max_body_bytes.map(|most| if is_before { most.max(own_max_body_bytes) } else { most }),
+            own_max_body_bytes,
             max_header_bytes: policy.server.max_header_bytes,
             keep_seconds: (policy.server.header_timeout.as_duration().as_secs() * 2 / 3).max(1),
             patience_seconds: if is_before { patience_before(policy) } else { policy.server.request_timeout.as_duration().as_secs() } + 5,

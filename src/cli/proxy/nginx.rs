@@ -42,6 +42,7 @@ pub fn config(layout: &Layout) -> String {
         ("name", one(name)),
         ("prefix", one(&layout.prefix)),
         ("body", one(&layout.max_body_bytes.map_or(unbounded.to_owned(), |bytes| bytes.to_string()))),
+        ("own_body", one(&layout.own_max_body_bytes.to_string())),
         ("head_buffers", one(&(layout.max_header_bytes / HEAD_BUFFER).saturating_sub(1).max(1).to_string())),
         ("head_buffer", one(&layout.max_header_bytes.max(HEAD_BUFFER).to_string())),
         ("claims", CLAIMS.iter().chain([&REAL_IP]).map(|name| format!("proxy_set_header {name} \"\";")).collect()),

@@ -245,3 +245,13 @@ pub fn the_apps_own_answers_come_through_untouched(kind: Kind) {
         assert_eq!(reply.header("WWW-Authenticate").as_deref(), Some("App"), "{reply:?}");
     }
 }
+
+pub fn a_path_that_reads_in_two_ways_reaches_nobody(kind: Kind) {
+    let front = Front::with(kind, CONFIG);
+    let key = front.stage.raw_key("free");
+    for path in ["/a%2fb", "/a%2Fb", "/a%5cb", "/a//b", "//a", "/a/../b", "/a/%2e%2e/b", "/a/./b", "/a;b", "/a%3bb", "/a%00b"] {
+        let reply = front.refused(&Request::get(path).bearer(&key)).expect(400);
+        // Of what is no text nginx says so itself.
+        assert!(kind.name() == "nginx" && path == "/a%00b" || reply.verdict() == "ambiguous", "{path}: {reply:?}");
+    }
+}

@@ -81,3 +81,14 @@ pub fn a_head_that_tollgate_would_not_read_is_refused(kind: Kind) {
         assert!(reply.status >= 400, "{reply:?}");
     }
 }
+
+pub fn a_bound_on_bodies_is_the_apps_alone(kind: Kind) {
+    let front = Front::with(kind, "[upstream]\nmax_body_bytes = 1000\n");
+    let key = front.stage.raw_key("free");
+    let body = |length: usize| serde_json::json!({ "key": key, "path": format!("/{}", "x".repeat(length)) });
+    front.passes(&Request::post("/x", &body(800)).bearer(&key));
+    // Caddy 2.6 notices it once it has begun to pass the body on.
+    front.refused(&Request::post("/x", &body(2000)).bearer(&key)).expect(if kind == Kind::Caddy { 502 } else { 413 });
+    let verified = front.send(&Request::post("/auth/v1/verify", &body(2000)).bearer(&front.stage.token)).expect(200);
+    assert_eq!(verified.json()["verdict"], "ok");
+}
