@@ -219,3 +219,21 @@ fn what_cannot_stand_in_a_configuration_is_refused() {
         assert!(document["config"].is_null(), "{document}");
     }
 }
+
+#[test]
+fn the_guides_commands_print_the_form_that_it_says() {
+    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/proxies.md")).unwrap();
+    let blocks: Vec<&str> =
+        guide.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).filter(|block| block.contains("proxy ")).collect();
+    assert_eq!(blocks.len(), 2, "{blocks:?}");
+    let config = guide.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("it has a configuration");
+    for (block, config, asks) in [(blocks[0], config, false), (blocks[1], "", true)] {
+        for line in block.lines() {
+            let arguments: Vec<&str> = line.split(" > ").next().unwrap().split(' ').skip(1).collect();
+            let output = Folder::with(config).command(&arguments).env_remove("TOLLGATE_SERVER__LISTEN").output().unwrap();
+            let printed = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{line}: {output:?}");
+            assert_eq!(printed.contains("/v1/check"), asks, "{line}: {printed}");
+        }
+    }
+}
