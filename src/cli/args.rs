@@ -49,10 +49,14 @@ pub enum Command {
     /// Make, show and revoke service tokens
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Print the configuration of a proxy that asks tollgate about each request, ready to paste
-    #[command(
-        after_help = "Examples:\n  tollgate proxy nginx --name api.example.com > /etc/nginx/conf.d/tollgate.conf\n  tollgate proxy caddy --name api.example.com --app http://127.0.0.1:3000 > /etc/caddy/Caddyfile"
-    )]
+    /// Print the configuration of a proxy before tollgate, or of one that asks it, ready to paste
+    #[command(after_help = "\
+Examples:
+  tollgate proxy nginx --name api.example.com > /etc/nginx/conf.d/tollgate.conf
+  tollgate proxy caddy --name api.example.com --app http://127.0.0.1:3000 > /etc/caddy/Caddyfile
+
+Two forms. Where auth.toml names an app in [upstream], tollgate stands before the app: the proxy ends TLS, and passes everything to
+tollgate. Without it, or with --app, the proxy asks tollgate about each request, and passes on to the app itself.")]
     Proxy(ProxyArgs),
     /// Prove that this machine, the server and the proxy before it are fit
     #[command(after_help = "\
@@ -70,7 +74,7 @@ the line to change. Exit codes: 0 fit, 1 not fit, 2 wrong use or configuration."
 pub struct ProxyArgs {
     /// Which proxy
     pub proxy: ProxyKind,
-    /// Where the app is: http://HOST:PORT or unix:PATH [default: upstream.url, else http://127.0.0.1:3000]
+    /// Where the app is, for a proxy that asks: http://HOST:PORT or unix:PATH [default, without upstream.url: http://127.0.0.1:3000]
     #[arg(long, value_name = "URL")]
     pub app: Option<String>,
     /// Where the proxy listens, in plain HTTP: HOST:PORT or :PORT [default: :80; Caddy, where it knows a name: HTTPS]
@@ -81,7 +85,7 @@ pub struct ProxyArgs {
     pub name: Option<String>,
 }
 
-/// A proxy that can ask.
+/// A proxy.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum ProxyKind {
     /// auth_request

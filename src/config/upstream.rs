@@ -48,7 +48,7 @@ impl Target {
 }
 
 /// Whether the app would be tollgate itself, and each request go round for ever.
-pub(super) fn is_itself(target: &Target, listen: &Listen) -> bool {
+pub fn is_itself(target: &Target, listen: &Listen) -> bool {
     match (target, listen) {
         (Target::Unix(app), Listen::Unix(own)) => app == own,
         (Target::Tcp(app), Listen::Tcp(own)) => {

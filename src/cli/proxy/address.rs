@@ -1,5 +1,6 @@
 //! Addresses that stand in a proxy's configuration: only what cannot break out of its place is taken.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 
@@ -54,6 +55,9 @@ impl Address {
     }
 }
 
+/// Where a proxy listens, where nobody says.
+pub const USUAL_PORT: u16 = 80;
+
 /// Where a proxy listens: `80`, `:80`, `127.0.0.1:80`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Public {
@@ -71,6 +75,25 @@ impl Public {
         let port: u16 = port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?;
         let host = if at.is_empty() { None } else { Some(host(at).ok_or_else(wrong)?) };
         Ok(Self { host, port })
+    }
+
+    /// Whether who listens there leaves no room here.
+    pub fn meets(&self, other: &Listen) -> bool {
+        let Listen::Tcp(text) = other else { return false };
+        let Some((host, port)) = text.rsplit_once(':') else { return false };
+        let at = |host: &str| match host.trim_matches(['[', ']']) {
+            "localhost" => Some(IpAddr::from([127, 0, 0, 1])),
+            bare => bare.parse().ok(),
+        };
+        let (here, there) = (at(self.host.as_deref().unwrap_or("0.0.0.0")), at(host));
+        let everywhere = |host: Option<IpAddr>| host.is_some_and(|host| host.is_unspecified());
+        port.parse() == Ok(self.port) && (everywhere(here) || everywhere(there) || (here.is_some() && here == there))
+    }
+}
+
+impl fmt::Display for Public {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host.as_deref().unwrap_or("0.0.0.0"), self.port)
     }
 }
 
@@ -158,6 +181,23 @@ mod tests {
         ] {
             assert!(Address::of_app(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn two_cannot_listen_at_one_place() {
+        for (public, listen, meets) in [
+            ("8080", "127.0.0.1:8080", true),
+            ("127.0.0.1:8080", "localhost:8080", true),
+            ("127.0.0.1:8080", "0.0.0.0:8080", true),
+            ("[::]:8080", "127.0.0.1:8080", true),
+            ("[::1]:8080", "[::1]:8080", true),
+            ("10.0.0.1:8080", "127.0.0.1:8080", false),
+            ("app:8080", "127.0.0.1:8080", false),
+            ("80", "127.0.0.1:8080", false),
+        ] {
+            assert_eq!(Public::parse(public).unwrap().meets(&Listen::Tcp(listen.into())), meets, "{public} {listen}");
+        }
+        assert!(!Public::parse("80").unwrap().meets(&Listen::Unix("/80".into())));
     }
 
     #[test]

@@ -1,22 +1,26 @@
 //! What a proxy's configuration says, whichever proxy it is: what stands where, and what is done with which header.
+//!
+//! There are two forms. Where tollgate stands in front of the app, the proxy only ends TLS. Else it asks tollgate.
 
-use http::{HeaderName, Uri};
+use http::HeaderName;
 
-use super::address::{Address, Public, server_name};
+use super::address::Address;
+use super::places::Places;
 use crate::cli::args::ProxyArgs;
 use crate::config::Policy;
 use crate::domain::address::within;
 use crate::domain::carrier::Carrier;
+use crate::domain::time::Span;
 use crate::http::response::IDENTITY;
-
-/// Where an app is that nobody named.
-const USUAL_APP: &str = "http://127.0.0.1:3000";
 
 /// What the proxy itself says to tollgate and the app, of the request that it holds.
 pub const FORWARDED: [&str; 3] = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"];
 
+/// Where apps look for the client's address, too. The proxy sets it where it asks, and the gate where it passes on.
+pub const REAL_IP: &str = "X-Real-IP";
+
 /// What an app may believe of a proxy and this one does not say: a client's own never get through.
-const CLAIMS: [&str; 9] = [
+pub const CLAIMS: [&str; 8] = [
     "Forwarded",
     "X-Forwarded-Method",
     "X-Forwarded-Uri",
@@ -25,24 +29,15 @@ const CLAIMS: [&str; 9] = [
     "X-Forwarded-Scheme",
     "X-Forwarded-Server",
     "X-Forwarded-Ssl",
-    "X-Real-IP",
 ];
 
 /// All that a configuration is made of. Nothing in it can break out of its place.
 #[derive(Debug)]
 pub struct Layout {
-    /// tollgate.
-    pub tollgate: Address,
-    /// The app.
-    pub app: Address,
+    /// Who is where.
+    pub places: Places,
     /// Below this lie tollgate's own paths.
     pub prefix: String,
-    /// Where the proxy listens, where somebody said.
-    pub listen: Option<Public>,
-    /// What clients call it.
-    pub name: Option<String>,
-    /// Whether they do so in HTTPS, as far as anybody said.
-    pub is_https: bool,
     /// The identity headers.
     pub identity: Vec<String>,
     /// Headers of the style that a pass carries, too.
@@ -53,6 +48,8 @@ pub struct Layout {
     pub underscores: bool,
     /// Bytes of a body; `None`: any number.
     pub max_body_bytes: Option<u64>,
+    /// Bytes of a body for tollgate itself.
+    pub own_max_body_bytes: u64,
     /// Bytes of a head that tollgate reads.
     pub max_header_bytes: usize,
     /// Seconds for which an unused connection to tollgate is kept: fewer than tollgate keeps it.
@@ -66,58 +63,35 @@ pub struct Layout {
 impl Layout {
     /// Works it out, or says what cannot stand in a configuration.
     pub fn of(args: &ProxyArgs, policy: &Policy) -> Result<Self, String> {
-        let tollgate = Address::of_listener(&policy.server.listen)?;
-        let app = match (&args.app, &policy.upstream.target) {
-            (Some(text), _) => Address::of_app(text)?,
-            (None, Some(target)) => Address::of_app(&target.to_string())?,
-            (None, None) => Address::of_app(USUAL_APP)?,
-        };
-        let (name, is_https) = match &args.name {
-            Some(text) => {
-                (Some(server_name(text).ok_or_else(|| format!("--name: '{text}' is no host name: write api.example.com"))?), true)
-            }
-            None => public_name(&policy.server.public_url)?,
-        };
+        let places = Places::of(args, policy)?;
+        let is_before = places.app.is_none();
         let (on_passes, unspeakable) = policy.style.pass_headers().partition::<Vec<_>, _>(|name| is_plain(name));
-        let mut notes = notes(policy, &tollgate);
-        notes.extend(
-            unspeakable.iter().map(|name| format!("No proxy can be told to carry the style's header {name}: passes come without it.")),
-        );
+        let mut notes = notes(policy, &places.tollgate, is_before);
+        notes.extend(if is_before { notes_before(policy) } else { notes_asking(policy, &unspeakable) });
+        let own_max_body_bytes = policy.server.max_body_bytes as u64;
         Ok(Self {
-            tollgate,
-            app,
+            places,
             prefix: policy.server.prefix.clone(),
-            listen: args.listen.as_deref().map(Public::parse).transpose()?,
-            name,
-            is_https,
             identity: IDENTITY.iter().map(written).collect(),
             on_passes: distinct(on_passes.into_iter().map(written)),
-            removed: removed(policy)?,
+            // tollgate itself drops them on the way to its app.
+            removed: if is_before { Vec::new() } else { removed(policy)? },
             underscores: credentials(policy).any(|name| name.as_str().contains('_')),
-            max_body_bytes: policy.upstream.max_body_bytes,
+            // tollgate's own paths take bodies, too.
+            max_body_bytes: policy.upstream.max_body_bytes.map(|most| if is_before { most.max(own_max_body_bytes) } else { most }),
+            own_max_body_bytes,
             max_header_bytes: policy.server.max_header_bytes,
             keep_seconds: (policy.server.header_timeout.as_duration().as_secs() * 2 / 3).max(1),
-            patience_seconds: policy.server.request_timeout.as_duration().as_secs() + 5,
+            patience_seconds: if is_before { patience_before(policy) } else { policy.server.request_timeout.as_duration().as_secs() } + 5,
             notes,
         })
     }
 
     /// Headers that CGI, WSGI and their like take for one of ours: a dash and an underscore are the same to them.
     pub fn lookalikes(&self) -> Vec<String> {
-        let ours = self.identity.iter().map(String::as_str).chain(FORWARDED).chain(["X-Request-Id"]);
+        let ours = self.identity.iter().map(String::as_str).chain(FORWARDED).chain([REAL_IP, "X-Request-Id"]);
         ours.flat_map(with_underscores).collect()
     }
-}
-
-/// The name that clients call, and whether they do so in HTTPS. A bare address is no name.
-fn public_name(url: &str) -> Result<(Option<String>, bool), String> {
-    let Some(uri) = Some(url).filter(|url| !url.is_empty()).and_then(|url| url.parse::<Uri>().ok()) else { return Ok((None, false)) };
-    let host = uri.host().unwrap_or_default();
-    if host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok() {
-        return Ok((None, false));
-    }
-    let name = server_name(host).ok_or_else(|| format!("[server] public_url: '{host}' is no host name: write https://api.example.com"))?;
-    Ok((Some(name), uri.scheme_str() == Some("https")))
 }
 
 /// The headers in which a credential travels.
@@ -138,21 +112,40 @@ fn removed(policy: &Policy) -> Result<Vec<String>, String> {
     let dropped = policy.upstream.drop_headers.iter().filter(|name| is_plain(name)).cloned();
     let set_anew = |name: &String| {
         let known = IDENTITY.iter().any(|identity| name.eq_ignore_ascii_case(identity.as_str()));
-        known || FORWARDED.iter().chain(&["X-Request-Id", "Host", "Connection", "Upgrade"]).any(|known| known.eq_ignore_ascii_case(name))
+        known
+            || FORWARDED
+                .iter()
+                .chain(&[REAL_IP, "X-Request-Id", "Host", "Connection", "Upgrade"])
+                .any(|known| known.eq_ignore_ascii_case(name))
     };
     let claims = CLAIMS.iter().map(|name| (*name).to_owned());
     Ok(distinct(claims.chain(dropped.chain(secrets).map(|name| written(&name))).filter(|name| !set_anew(name))))
 }
 
-fn notes(policy: &Policy, tollgate: &Address) -> Vec<String> {
+fn notes(policy: &Policy, tollgate: &Address, is_before: bool) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(address) = tollgate.comes_from().filter(|address| !within(&policy.server.trusted_proxies, Some(*address))) {
-        notes.push(format!(
-            "NOT YET: tollgate believes no proxy at {address}: add it to [server] trusted_proxies, or every request is refused."
-        ));
+        let otherwise = if is_before { "every client is taken for the proxy" } else { "every request is refused" };
+        notes.push(format!("NOT YET: tollgate believes no proxy at {address}: add it to [server] trusted_proxies, or {otherwise}."));
     }
+    if policy.server.require_https {
+        notes.push("require_https is on: what comes to the proxy in plain HTTP is refused.".into());
+    }
+    notes
+}
+
+/// Where tollgate passes on itself.
+fn notes_before(policy: &Policy) -> Vec<String> {
+    let in_query = policy.keys.carriers.iter().filter(|carrier| matches!(carrier, Carrier::Query(_)));
+    in_query.map(|carrier| format!("The credential of {carrier} stands in the URL: keep URLs out of the proxy's own logs.")).collect()
+}
+
+/// Where the proxy asks.
+fn notes_asking(policy: &Policy, unspeakable: &[&HeaderName]) -> Vec<String> {
+    let mut notes = Vec::new();
     if policy.upstream.target.is_some() {
-        notes.push("auth.toml names an app in [upstream]: tollgate passes requests on itself, and a proxy need not ask it.".into());
+        notes.push("--app asks for this form. auth.toml names an app in [upstream], so a proxy need not ask: without --app".into());
+        notes.push("this prints the simpler one, where tollgate passes requests on itself.".into());
     }
     for carrier in policy.keys.carriers.iter().filter(|carrier| matches!(carrier, Carrier::Query(_)) && !policy.upstream.pass_credential) {
         notes.push(format!(
@@ -162,10 +155,16 @@ fn notes(policy: &Policy, tollgate: &Address) -> Vec<String> {
     if policy.cors.is_some() {
         notes.push("[cors]: preflights pass without a key, and the app answers them; tollgate adds nothing to the app's answers.".into());
     }
-    if policy.server.require_https {
-        notes.push("require_https is on: what comes to the proxy in plain HTTP is refused.".into());
-    }
+    let told = |name: &&HeaderName| format!("No proxy can be told to carry the style's header {name}: passes come without it.");
+    notes.extend(unspeakable.iter().map(told));
     notes
+}
+
+/// Seconds after which tollgate has answered in front of its app, or passed on something, or never will.
+fn patience_before(policy: &Policy) -> u64 {
+    let seconds = |span: Span| span.as_duration().as_secs();
+    let until_answered = [policy.server.request_timeout, policy.upstream.connect_timeout, policy.upstream.response_timeout];
+    until_answered.into_iter().map(seconds).sum::<u64>().max(seconds(policy.upstream.idle_timeout))
 }
 
 /// A name that proxies take, and that can stand in their configuration as it is.

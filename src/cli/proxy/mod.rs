@@ -1,9 +1,11 @@
-//! `tollgate proxy nginx|caddy`: the configuration of a proxy that asks tollgate about each request, worked out from `auth.toml`.
+//! `tollgate proxy nginx|caddy`: the configuration of a proxy before tollgate, or of one that asks tollgate about each request,
+//! worked out from `auth.toml`.
 
 mod address;
 mod caddy;
 mod layout;
 mod nginx;
+mod places;
 
 use serde_json::json;
 

@@ -1,10 +1,12 @@
-//! nginx: `auth_request`, and a second, free ask for the body of a refusal, which nginx throws away.
+//! nginx: `auth_request`, and a second, free ask for the body of a refusal, which nginx throws away; or a plain proxy before
+//! tollgate.
 
-use super::address::{Address, Public};
-use super::layout::Layout;
+use super::address::{Address, Public, USUAL_PORT};
+use super::layout::{CLAIMS, Layout, REAL_IP};
 use super::{Filling, fill};
 
-const TEMPLATE: &str = include_str!("nginx.conf");
+const ASKING: &str = include_str!("nginx.conf");
+const BEFORE: &str = include_str!("front.nginx.conf");
 
 /// Names longer than this do not fit into nginx's own table of them.
 const LONGEST_NAME: usize = 40;
@@ -15,32 +17,35 @@ const HEAD_BUFFER: usize = 8 * 1024;
 /// The configuration.
 pub fn config(layout: &Layout) -> String {
     let one = |text: &str| vec![text.to_owned()];
-    let port = layout.listen.as_ref().map_or_else(|| "80".to_owned(), port);
     // Without a name it takes whatever comes; where another server does so too, nginx says so and does not start.
-    let (listen, any_name) = match &layout.name {
-        Some(_) => (port, Vec::new()),
-        None => (
-            format!("{port} default_server"),
-            one("# Without a name it takes every request that comes here. Debian's own default site must go then."),
-        ),
+    let (default, any_name) = match &layout.places.name {
+        Some(_) => ("", Vec::new()),
+        None => {
+            (" default_server", one("# Without a name it takes every request that comes here. Debian's own default site must go then."))
+        }
     };
-    let name = layout.name.as_deref().unwrap_or("_");
+    // What nginx receives before it asks has a bound.
+    let (template, unbounded) = if layout.places.app.is_some() { (ASKING, "10m") } else { (BEFORE, "0") };
+    let name = layout.places.name.as_deref().unwrap_or("_");
     let long_names = if name.len() > LONGEST_NAME { one("server_names_hash_bucket_size 512;") } else { Vec::new() };
     let forgotten = |name: &String| format!("proxy_set_header {name} \"\";");
     let lookalikes = if layout.underscores { layout.lookalikes() } else { Vec::new() };
     let fillings: Vec<Filling> = vec![
         ("notes", layout.notes.iter().map(|note| format!("# {note}")).collect()),
-        ("tollgate", one(&server(&layout.tollgate))),
-        ("app", one(&server(&layout.app))),
+        ("tollgate", one(&server(&layout.places.tollgate))),
+        ("app", layout.places.app.iter().map(server).collect()),
         ("keep", one(&layout.keep_seconds.to_string())),
         ("patience", one(&layout.patience_seconds.to_string())),
         ("long_names", long_names),
-        ("listen", one(&listen)),
+        ("listen", ports(layout.places.listen.as_ref()).iter().map(|port| format!("listen {port}{default};")).collect()),
         ("any_name", any_name),
         ("name", one(name)),
         ("prefix", one(&layout.prefix)),
-        ("body", one(&layout.max_body_bytes.map_or("10m".to_owned(), |bytes| bytes.to_string()))),
+        ("body", one(&layout.max_body_bytes.map_or(unbounded.to_owned(), |bytes| bytes.to_string()))),
+        ("own_body", one(&layout.own_max_body_bytes.to_string())),
         ("head_buffers", one(&(layout.max_header_bytes / HEAD_BUFFER).saturating_sub(1).max(1).to_string())),
+        ("head_buffer", one(&layout.max_header_bytes.max(HEAD_BUFFER).to_string())),
+        ("claims", CLAIMS.iter().chain([&REAL_IP]).map(|name| format!("proxy_set_header {name} \"\";")).collect()),
         ("underscores", one(if layout.underscores { "on" } else { "off" })),
         ("learn_identity", layout.identity.iter().map(|name| learn(name)).collect()),
         ("learn_passes", layout.on_passes.iter().map(|name| learn(name)).collect()),
@@ -48,11 +53,16 @@ pub fn config(layout: &Layout) -> String {
         ("removed", layout.removed.iter().chain(&lookalikes).map(forgotten).collect()),
         ("passes", layout.on_passes.iter().flat_map(|name| hide_and_add(name)).collect()),
     ];
-    fill(TEMPLATE, &fillings)
+    fill(template, &fillings)
 }
 
-fn port(at: &Public) -> String {
-    at.host.as_ref().map_or(at.port.to_string(), |host| format!("{host}:{}", at.port))
+/// Where it listens: in IPv4 and in IPv6, where nobody says more.
+fn ports(at: Option<&Public>) -> Vec<String> {
+    let port = at.map_or(USUAL_PORT, |at| at.port);
+    match at.and_then(|at| at.host.as_ref()) {
+        Some(host) => vec![format!("{host}:{port}")],
+        None => vec![port.to_string(), format!("[::]:{port}")],
+    }
 }
 
 fn server(address: &Address) -> String {

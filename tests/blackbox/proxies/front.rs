@@ -7,20 +7,34 @@ use std::process::{Child, Command, Output, Stdio};
 use super::app::App;
 use crate::support::{Folder, Reply, Request, Stage, eventually};
 
-/// Which proxy.
+/// Which proxy, and in which form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// It asks tollgate.
     Nginx,
     Caddy,
+    /// It only stands before a tollgate that passes on itself.
+    NginxBefore,
+    CaddyBefore,
 }
 
 impl Kind {
     /// As the command line calls it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Nginx => "nginx",
-            Self::Caddy => "caddy",
+            Self::Nginx | Self::NginxBefore => "nginx",
+            Self::Caddy | Self::CaddyBefore => "caddy",
         }
+    }
+
+    /// Whether tollgate passes on itself.
+    pub fn is_before(self) -> bool {
+        matches!(self, Self::NginxBefore | Self::CaddyBefore)
+    }
+
+    /// Tells tollgate of its app, where it passes on itself.
+    pub fn told(self, folder: Folder, app: &App) -> Folder {
+        if self.is_before() { folder.variable("TOLLGATE_UPSTREAM__URL", &app.url) } else { folder }
     }
 
     /// Where its program is. Debian keeps nginx where not everybody looks.
@@ -36,14 +50,14 @@ impl Kind {
         let write = |name: &str, text: &str| std::fs::write(folder.path(name), text).expect("the folder can be written");
         write("printed", config);
         match self {
-            Self::Nginx => {
+            Self::Nginx | Self::NginxBefore => {
                 let temporary: String =
                     ["client_body", "proxy", "fastcgi", "scgi", "uwsgi"].map(|name| format!("{name}_temp_path temp_{name};\n")).concat();
                 // One process, so that it ends with its test.
                 let around = "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr;\nevents {}\n";
                 write("wrapper", &format!("{around}http {{\naccess_log off;\n{temporary}include printed;\n}}\n"));
             }
-            Self::Caddy => write("wrapper", "{\n\tadmin off\n}\nimport printed\n"),
+            Self::Caddy | Self::CaddyBefore => write("wrapper", "{\n\tadmin off\n}\nimport printed\n"),
         }
     }
 
@@ -52,11 +66,11 @@ impl Kind {
         let mut command = Command::new(self.program());
         let wrapper = folder.path("wrapper");
         match self {
-            Self::Nginx => {
+            Self::Nginx | Self::NginxBefore => {
                 command.args(if checks { &["-t"][..] } else { &[] });
                 command.args(["-e", "stderr", "-p"]).arg(folder.path("")).arg("-c").arg(wrapper);
             }
-            Self::Caddy => {
+            Self::Caddy | Self::CaddyBefore => {
                 command.arg(if checks { "validate" } else { "run" }).args(["--adapter", "caddyfile", "--config"]).arg(wrapper);
                 let home = folder.path("");
                 command.env("HOME", &home).env("XDG_DATA_HOME", &home).env("XDG_CONFIG_HOME", &home);
@@ -84,10 +98,11 @@ pub struct Front {
 impl Front {
     /// On this `auth.toml`.
     pub fn with(kind: Kind, config: &str) -> Self {
-        Self::of(kind, Stage::with(config), App::tcp())
+        Self::of(kind, Folder::with(config), App::tcp())
     }
 
-    pub fn of(kind: Kind, stage: Stage, app: App) -> Self {
+    pub fn of(kind: Kind, folder: Folder, app: App) -> Self {
+        let stage = Stage::of(kind.told(folder, &app));
         let proxy = Proxy::start(kind, &stage.folder, &stage.server.address, &app);
         Self { kind, stage, app, proxy }
     }
@@ -135,9 +150,19 @@ impl Proxy {
 
     /// The same, with the configuration edited.
     pub fn edited(kind: Kind, printing: &Folder, tollgate: &str, app: &App, edit: impl Fn(String) -> String) -> Self {
+        let named = if kind.is_before() { &[][..] } else { &["--app", &app.url] };
+        Self::named(kind, printing, tollgate, named, edit)
+    }
+
+    /// Before a tollgate that passes on to whatever app it knows.
+    pub fn before(kind: Kind, printing: &Folder, tollgate: &str) -> Self {
+        Self::named(kind, printing, tollgate, &[], |printed| printed)
+    }
+
+    fn named(kind: Kind, printing: &Folder, tollgate: &str, named: &[&str], edit: impl Fn(String) -> String) -> Self {
         for _ in 0..10 {
             let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-            let config = edit(print(kind, printing, tollgate, &["--app", &app.url, "--listen", &free]));
+            let config = edit(print(kind, printing, tollgate, &[named, &["--listen", &free]].concat()));
             if let Some(proxy) = Self::run(kind, &config, &free) {
                 return proxy;
             }

@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod app;
+mod before;
 mod caddy;
 pub mod front;
 mod headers;
@@ -10,7 +11,7 @@ mod print;
 mod refusals;
 mod streams;
 
-/// Each of these holds behind each proxy.
+/// Each of these holds behind each proxy that asks.
 macro_rules! behind_each_proxy {
     ($($module:ident::$name:ident;)*) => {
         /// The cases, for one proxy.
@@ -25,6 +26,7 @@ behind_each_proxy! {
     refusals::every_refusal_is_told_as_the_style_tells_it;
     refusals::the_examples_answers_come_through_word_for_word;
     refusals::a_request_is_charged_once_and_a_refused_one_never;
+    refusals::a_path_that_reads_in_two_ways_reaches_nobody;
     refusals::revocation_holds_for_the_next_request;
     refusals::without_tollgate_nothing_reaches_the_app;
     refusals::whoever_else_answers_at_tollgates_address_lets_nothing_through;
@@ -41,5 +43,6 @@ behind_each_proxy! {
     headers::unix_sockets_on_both_sides;
     streams::events_come_as_they_are_sent;
     streams::websockets_go_through_and_other_upgrades_do_not;
+    streams::a_bound_on_bodies_is_the_apps_alone;
     streams::a_head_that_tollgate_would_not_read_is_refused;
 }

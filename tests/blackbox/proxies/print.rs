@@ -10,7 +10,7 @@ const BOTH: [Kind; 2] = [Kind::Nginx, Kind::Caddy];
 /// Settings that change what is printed, and what must and must not stand there then; `nginx|caddy` where they differ.
 type Row = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
 
-const ROWS: [Row; 14] = [
+const ROWS: [Row; 16] = [
     (
         "",
         &[],
@@ -53,7 +53,39 @@ const ROWS: [Row; 14] = [
         &["Authorization \"\"|-Authorization"],
     ),
     ("[upstream]\npass_credential = true\nmax_body_bytes = 12345", &[], &["12345"], &["Authorization \"\"|-Authorization"]),
-    ("[upstream]\nurl = \"http://127.0.0.1:4000\"", &[], &["127.0.0.1:4000"], &["127.0.0.1:3000"]),
+    // tollgate passes on itself: everything goes there, and no proxy asks.
+    (
+        "[upstream]\nurl = \"http://127.0.0.1:4000\"",
+        &[],
+        &[
+            "server 127.0.0.1:8080;|reverse_proxy 127.0.0.1:8080 {",
+            "client_max_body_size 0;|flush_interval 10ms",
+            "proxy_read_timeout 305s;|response_header_timeout 305s",
+            "With --app URL",
+        ],
+        &["127.0.0.1:4000", "127.0.0.1:3000", "auth_request|handle_response", "/auth", "NOT YET", "Authorization"],
+    ),
+    (
+        "[server]\nlisten = \"10.0.0.5:8080\"\nrequire_https = true\n[keys]\ncarriers = [\"query:token\"]\n[upstream]\nurl = \"unix:/a.sock\"\n\
+         max_body_bytes = 2000000\nidle_timeout = \"1s\"\nresponse_timeout = \"600s\"",
+        &[],
+        &[
+            "NOT YET",
+            "query:token",
+            "require_https",
+            "client_max_body_size 2000000;|compression off",
+            "640s",
+            "every client is taken for the proxy",
+        ],
+        &["a.sock"],
+    ),
+    // --app goes before it.
+    (
+        "[upstream]\nurl = \"http://127.0.0.1:4000\"",
+        &["--app", "http://127.0.0.1:3001"],
+        &["server 127.0.0.1:3001;|reverse_proxy 127.0.0.1:3001 {", "auth_request|handle_response", "--app asks for this form"],
+        &["127.0.0.1:4000"],
+    ),
     ("[cors]\norigins = [\"https://app.example.com\"]\n[server]\nrequire_https = true", &[], &["preflights", "require_https"], &[]),
 ];
 
@@ -109,7 +141,9 @@ fn each_proxy_takes_it_without_a_word() {
 fn help_shows_how_to_paste_it() {
     let output = Folder::new().run(&["proxy", "--help"]);
     let help = String::from_utf8_lossy(&output.stdout);
-    for said in ["nginx", "caddy", "--app", "--listen", "--name", "Examples:", "> /etc/nginx/conf.d/tollgate.conf"] {
+    for said in
+        ["nginx", "caddy", "--app", "--listen", "--name", "Examples:", "Two forms.", "[upstream]", "> /etc/nginx/conf.d/tollgate.conf"]
+    {
         assert!(output.status.success() && help.contains(said), "'{said}' is missing: {help}");
     }
 }
@@ -150,6 +184,20 @@ fn what_cannot_stand_in_a_configuration_is_refused() {
         (FINE, "", &["caddy", "--name", "\"a\""], "--name"),
         (FINE, "", &["caddy", "--name", "a {"], "--name"),
         (FINE, "", &["nginx", "--name", ""], "--name"),
+        (FINE, "", &["nginx", "--app", "http://127.0.0.1:8080"], "--app: http://127.0.0.1:8080 is tollgate itself"),
+        (FINE, "", &["caddy", "--app", "http://localhost:8080"], "tollgate itself"),
+        ("unix:/run/t.sock", "", &["caddy", "--app", "unix:/run/t.sock"], "tollgate itself"),
+        (FINE, "", &["nginx", "--app", "http://127.0.0.1"], "--app: at http://127.0.0.1 the proxy itself would listen"),
+        (FINE, "", &["nginx", "--listen", "127.0.0.1:3000"], "--app: at http://127.0.0.1:3000 the proxy itself would listen"),
+        (FINE, "", &["nginx", "--listen", ":8080"], "--listen: at 0.0.0.0:8080 listens tollgate itself"),
+        (FINE, "[upstream]\nurl = \"http://127.0.0.1:3000\"", &["caddy", "--listen", "localhost:8080"], "listens tollgate itself"),
+        ("127.0.0.1:80", "", &["nginx"], "[server] listen: the proxy would listen at port 80, too"),
+        (FINE, "[upstream]\nurl = \"http://127.0.0.1\"", &["nginx"], "[upstream] url: at http://127.0.0.1 the proxy itself"),
+        // All that is wrong at once.
+        (FINE, "", &["nginx", "--app", "app", "--listen", "x", "--name", "a b"], "\n  --app: "),
+        (FINE, "", &["nginx", "--app", "app", "--listen", "x", "--name", "a b"], "\n  --listen: "),
+        (FINE, "", &["nginx", "--app", "app", "--listen", "x", "--name", "a b"], "\n  --name: "),
+        (FINE, "", &["caddy", "--app", "http://127.0.0.1:8080", "--listen", ":8080"], "\n  --listen: at"),
         ("127.0.0.1:0", "", &["nginx"], "port 0"),
         ("a;b:80", "", &["nginx"], "[server] listen"),
         ("unix:/a b", "", &["caddy"], "[server] listen"),
@@ -169,5 +217,23 @@ fn what_cannot_stand_in_a_configuration_is_refused() {
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
         assert!(document["config"].is_null(), "{document}");
+    }
+}
+
+#[test]
+fn the_guides_commands_print_the_form_that_it_says() {
+    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/proxies.md")).unwrap();
+    let blocks: Vec<&str> =
+        guide.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).filter(|block| block.contains("proxy ")).collect();
+    assert_eq!(blocks.len(), 2, "{blocks:?}");
+    let config = guide.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("it has a configuration");
+    for (block, config, asks) in [(blocks[0], config, false), (blocks[1], "", true)] {
+        for line in block.lines() {
+            let arguments: Vec<&str> = line.split(" > ").next().unwrap().split(' ').skip(1).collect();
+            let output = Folder::with(config).command(&arguments).env_remove("TOLLGATE_SERVER__LISTEN").output().unwrap();
+            let printed = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{line}: {output:?}");
+            assert_eq!(printed.contains("/v1/check"), asks, "{line}: {printed}");
+        }
     }
 }

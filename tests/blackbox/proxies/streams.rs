@@ -50,6 +50,17 @@ pub fn websockets_go_through_and_other_upgrades_do_not(kind: Kind) {
     }
     let refused = read_until(&mut open(&front, &upgrade("websocket"), "nonsense"), "\r\n\r\n");
     assert!(refused.starts_with("HTTP/1.1 401"), "{refused}");
+    if kind.is_before() {
+        // tollgate decides about any other.
+        let mut stream = open(&front, &upgrade("chat/2"), &key);
+        assert!(read_until(&mut stream, "\r\n\r\n").starts_with("HTTP/1.1 101"));
+        stream.write_all(b"ping").unwrap();
+        assert_eq!(read_until(&mut stream, "ping"), "ping");
+        let before = front.app.asked();
+        // One that does not say so in Connection asks for none.
+        read_until(&mut open(&front, "GET /x HTTP/1.1\r\nConnection: close\r\nUpgrade: chat", &key), "\r\n\r\n");
+        assert!(front.app.received()[before]["headers"]["upgrade"].is_null());
+    }
     // HTTP/2 in the clear would carry any request past the gate.
     for protocol in ["h2c", "HTTP/2.0", "websocket, h2c", "h2c\r\nUpgrade: websocket"] {
         let before = front.app.asked();
@@ -69,4 +80,15 @@ pub fn a_head_that_tollgate_would_not_read_is_refused(kind: Kind) {
         let reply = front.refused(&request);
         assert!(reply.status >= 400, "{reply:?}");
     }
+}
+
+pub fn a_bound_on_bodies_is_the_apps_alone(kind: Kind) {
+    let front = Front::with(kind, "[upstream]\nmax_body_bytes = 1000\n");
+    let key = front.stage.raw_key("free");
+    let body = |length: usize| serde_json::json!({ "key": key, "path": format!("/{}", "x".repeat(length)) });
+    front.passes(&Request::post("/x", &body(800)).bearer(&key));
+    // Caddy 2.6 notices it once it has begun to pass the body on.
+    front.refused(&Request::post("/x", &body(2000)).bearer(&key)).expect(if kind == Kind::Caddy { 502 } else { 413 });
+    let verified = front.send(&Request::post("/auth/v1/verify", &body(2000)).bearer(&front.stage.token)).expect(200);
+    assert_eq!(verified.json()["verdict"], "ok");
 }
