@@ -128,7 +128,8 @@ async fn look(
     upstream(policy, report).await;
     if let Some((wire, url)) = &wanted.through {
         let (wire, url, path) = (wire.clone(), url.clone(), wanted.path.clone());
-        through::prove(through::Tools { policy, server, visit: &visit, wire, url, address: wanted.address, path }, report).await;
+        let fixes = through::Fixes::of(&server.prefix, policy);
+        through::prove(through::Tools { policy, server, visit: &visit, wire, url, address: wanted.address, path, fixes }, report).await;
     }
 }
 

@@ -100,6 +100,11 @@ impl Server {
         if self.booted.is_some() { "booted" } else { "running" }
     }
 
+    /// Where it listens.
+    pub fn listening(&self) -> &str {
+        self.state["listening"].as_str().unwrap_or_default()
+    }
+
     /// One call of the admin API, over the control socket. A connection each, because an idle one is closed.
     pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, String> {
         call(&self.database, method, path, body).await.map_err(sentence)
@@ -151,8 +156,7 @@ impl Server {
             }
         }
         let took = millis(began.elapsed());
-        let (version, listening) =
-            (self.state["version"].as_str().unwrap_or_default(), self.state["listening"].as_str().unwrap_or_default());
+        let (version, listening) = (self.state["version"].as_str().unwrap_or_default(), self.listening());
         let mut findings = Findings::default();
         if version != env!("CARGO_PKG_VERSION") {
             findings.warning(format!("the running server is {version}, and this is {}", env!("CARGO_PKG_VERSION")), "restart the server");

@@ -4,6 +4,7 @@ mod address;
 mod caddy;
 mod layout;
 mod nginx;
+pub mod words;
 
 use serde_json::json;
 
