@@ -108,7 +108,7 @@ async fn look(
                 report.add(server::unserved_database(database).await);
             }
             report.add(check);
-            report.add(machine::files(database, scratch.as_ref().ok().and_then(Scratch::owner)));
+            report.add(machine::files(database, server::rightful_owner(database, scratch.as_ref().ok().and_then(Scratch::owner))));
             report.add(clock::clock(None).await);
             upstream(policy, report).await;
             return;

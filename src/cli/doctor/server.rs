@@ -33,6 +33,8 @@ const FULL: u64 = 2;
 pub struct Server {
     database: PathBuf,
     booted: Option<Booted>,
+    /// Whether there was no database before.
+    is_new: bool,
     /// What `GET /v1/state` answered.
     state: Value,
     /// Its public listener.
@@ -56,10 +58,13 @@ impl Server {
         let no_database = |error: String| Check::failed(DATABASE, error, FIRST);
         let no_server = |error: String| Check::failed("server", error, FIRST);
         let database = &policy.server.database;
+        let is_new = !database.exists();
         may_boot(database).await.map_err(no_database)?;
         let booted = match App::claim(database).await.map_err(|error| no_database(error.0))? {
             Claim::Served(_) => None,
             Claim::Ours(lock) => {
+                // Where `serve` could not begin, a boot elsewhere proves nothing.
+                Sockets::bind(policy).await.map_err(|error| no_server(error.0))?;
                 let mut policy = Policy::clone(policy);
                 if !for_a_proxy {
                     policy.server.listen = Listen::Tcp("127.0.0.1:0".into());
@@ -70,7 +75,7 @@ impl Server {
             }
         };
         match Self::ask_state(database).await {
-            Ok((state, wire, prefix)) => Ok(Self { database: database.clone(), booted, state, wire, prefix }),
+            Ok((state, wire, prefix)) => Ok(Self { database: database.clone(), booted, is_new, state, wire, prefix }),
             Err(error) => {
                 if let Some(booted) = booted {
                     booted.close().await;
@@ -139,7 +144,15 @@ impl Server {
         }
         let took = read_whole(&self.database, &mut findings).await;
         let (schema, bytes) = (told["schema"].as_u64().unwrap_or_default(), told["bytes"].as_u64().unwrap_or_default());
-        findings.check(DATABASE, format!("schema {schema}, {}, WAL, synchronous FULL, sound (read in {})", human(bytes), millis(took)))
+        let shown = self.database.display();
+        if self.is_new {
+            findings.warning(
+                format!("{shown} was made just now: there was none"),
+                "where one was expected, run this in its folder, or name it in [server] database; else all is well",
+            );
+        }
+        let (size, took) = (human(bytes), millis(took));
+        findings.check(DATABASE, format!("{shown}: schema {schema}, {size}, WAL, synchronous FULL, sound (read in {took})"))
     }
 
     /// Whether it answers where clients reach it, and is what the configuration file says.
@@ -188,9 +201,13 @@ impl Server {
 
 /// Whether a database is sound that no server could be asked about.
 pub async fn unserved_database(database: &Path) -> Check {
+    if !database.exists() {
+        let detail = format!("{} is not there, and was not made", database.display());
+        return Check::not_proven(DATABASE, detail, "mend the rest; the first start makes it");
+    }
     let mut findings = Findings::default();
     let took = read_whole(database, &mut findings).await;
-    findings.check(DATABASE, format!("sound (read in {})", millis(took)))
+    findings.check(DATABASE, format!("{}: sound (read in {})", database.display(), millis(took)))
 }
 
 /// Reads all of a database; how long that took.
@@ -229,6 +246,12 @@ impl Booted {
         }
         self.app.close().await;
     }
+}
+
+/// Whom the files beside a database should belong to, where no server runs: not root, where root only looks after somebody else's.
+pub fn rightful_owner(database: &Path, own: Option<u32>) -> Option<u32> {
+    let theirs = [owner(database), owner(folder(database))].into_iter().flatten().find(|user| *user != 0);
+    if own == Some(0) { theirs.or(own) } else { own }
 }
 
 /// Root must not make files that the user who serves could not open.

@@ -19,9 +19,13 @@ fn chmod(folder: &Folder, name: &str, mode: u32) {
 #[test]
 fn a_fresh_folder_is_fit_and_so_is_one_that_was_looked_at_before() {
     let folder = Folder::new();
-    for _ in 0..2 {
+    for outcome in ["warning", "ok"] {
         let told = Told::of(&folder, &[]);
         told.expect_fit();
+        let check = told.check("database");
+        assert_eq!(check["outcome"], outcome, "{check:#}");
+        assert!(text(&check["detail"]).contains("tollgate.db"), "{check:#}");
+        assert_eq!(text(&check["detail"]).contains("was made just now"), outcome == "warning", "{check:#}");
         assert_eq!(told.document["server"], "booted");
         for name in ["config", "disk", "database", "files", "clock", "open_files", "server", "round_trip", "left_behind"] {
             told.check(name);
@@ -252,6 +256,26 @@ fn few_open_files_are_told_with_what_they_are_enough_for() {
     assert!(text(&told.check("open_files")["fix"]).contains("LimitNOFILE=10064"), "{:#}", told.document);
 }
 
+#[test]
+fn where_the_server_could_not_start_it_is_told_in_its_own_words() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = taken.local_addr().unwrap().to_string();
+    for (listen, words) in
+        [(&*place, "another program listens there"), ("192.0.2.1:8080", "check [server] listen"), ("unix:file", "no socket")]
+    {
+        let folder = Folder::new().variable("TOLLGATE_SERVER__LISTEN", listen);
+        std::fs::write(folder.path("file"), "").unwrap();
+        let told = Told::of(&folder, &[]);
+        println!("{listen}: {:#}", told.document);
+        assert!(told.ended("failed").contains("server"));
+        let detail = text(&told.check("server")["detail"]);
+        assert!(detail.contains(words), "{detail}");
+        assert!(!folder.database().exists(), "nothing was made");
+        let log = String::from_utf8(folder.run(&["serve"]).stderr).unwrap();
+        assert!(log.contains(&detail), "{detail}\n{log}");
+    }
+}
+
 /// Who the tests run as.
 fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
@@ -299,6 +323,15 @@ fn root_makes_no_files_where_another_user_serves() {
     assert!(text(&told.check("database")["detail"]).contains("sudo -u '#65534'"), "{:#}", told.document);
     assert_eq!(std::fs::read_dir(folder.path("place")).unwrap().count(), 0);
     as_nobody(&folder).expect_fit();
+    // Nor does it ask root to take what is there.
+    let told = Told::by(&command.output().unwrap());
+    told.expect_failed(&["database"]);
+    assert!(!told.document.to_string().contains("chown"), "{:#}", told.document);
+    // What root did make there is to be given back.
+    std::os::unix::fs::chown(folder.path("place/tollgate.db"), Some(0), Some(0)).unwrap();
+    std::fs::File::create(folder.path("place/tollgate.db-wal")).unwrap();
+    let told = Told::by(&command.output().unwrap());
+    assert!(!told.document.to_string().contains("chown 0 "), "{:#}", told.document);
 }
 
 #[test]
