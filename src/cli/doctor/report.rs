@@ -146,6 +146,11 @@ impl Report {
         self.checks.push(check);
     }
 
+    /// Adds what must be read before all else.
+    pub fn add_first(&mut self, check: Check) {
+        self.checks.insert(0, check);
+    }
+
     /// Whether nothing failed and nothing was left unproven.
     pub fn is_fit(&self) -> bool {
         self.checks.iter().all(|check| matches!(check.outcome, Outcome::Ok | Outcome::Warning))

@@ -230,11 +230,76 @@ fn what_is_wrong_with_the_files_of_a_running_server_is_found_too() {
         assert!(text(&told.check("files")["fix"]).contains(&format!("chmod 600 {name}")), "{:#}", told.document);
         chmod(&stage.folder, name, 0o600);
     }
-    // Changed since: it holds from the next start.
-    std::fs::write(stage.folder.path("auth.toml"), "[cors]\norigins = []\n").unwrap();
-    let told = Told::of(&stage.folder, &[]);
+}
+
+#[test]
+fn a_server_on_another_configuration_is_told_first_and_not_judged_by_this_one() {
+    let stage = Stage::with("[upstream]\nurl = \"http://127.0.0.1:9\"\n");
+    let expect_other = |told: &Told, detail: &str, differs: &str| {
+        println!("{:#}", told.document);
+        let first = &told.checks()[0];
+        assert_eq!((&first["name"], &first["outcome"]), (&json!("server_config"), &json!("warning")), "{first:#}");
+        assert!(text(&first["detail"]).contains(detail) && text(&first["detail"]).ends_with(differs), "{first:#}");
+        assert!(text(&first["fix"]).contains("restart the server"), "{first:#}");
+        assert_eq!(told.ended("not proven").into_iter().collect::<Vec<_>>(), ["proxy", "round_trip", "upstream"]);
+        assert_eq!((told.code, told.ended("failed").len()), (Some(1), 0));
+        told.expect_whole();
+    };
+    let with = |name: &str, value: &str| {
+        Told::by(&stage.folder.command(&["doctor", "--json", "--through", "http://127.0.0.1:9"]).env(name, value).output().unwrap())
+    };
+    expect_other(&with("TOLLGATE_SERVER__MAX_CONNECTIONS", "77"), "started with another configuration than auth.toml", "in [server]");
+    std::fs::write(stage.folder.path("other.toml"), "[upstream]\nurl = \"http://127.0.0.1:8\"\n").unwrap();
+    let told = Told::of(&stage.folder, &["--config", "other.toml", "--through", "http://127.0.0.1:9"]);
+    expect_other(&told, "", "[upstream]");
+    // Changed since: it holds from the next start. What says the same changes nothing.
+    std::fs::write(stage.folder.path("auth.toml"), "# the same\n[upstream]\nurl = 'http://127.0.0.1:9'\n").unwrap();
+    Told::of(&stage.folder, &[]).expect_failed(&["upstream"]);
+    std::fs::write(stage.folder.path("auth.toml"), "[[plans]]\nname = \"x\"\n[upstream]\nurl = 'http://127.0.0.1:9'\n").unwrap();
+    expect_other(&Told::of(&stage.folder, &["--through", "http://127.0.0.1:9"]), "was changed after the server started", "[plans]");
+}
+
+#[test]
+fn an_embedded_gate_is_judged_without_a_listener_and_by_way_of_its_program() {
+    let folder = Folder::with("[server]\ntrusted_proxies = []\n");
+    let program = crate::embed::Embedded::start(&folder);
+    let doctor = |more: &[&str]| {
+        // The program was started without it.
+        let mut command = folder.command(&[&["doctor", "--json"], more].concat());
+        Told::by(&command.env_remove("TOLLGATE_SERVER__LISTEN").output().unwrap())
+    };
+    let told = doctor(&[]);
     told.expect_fit();
-    assert!(text(&told.check("server")["fix"]).contains("restart"), "{:#}", told.document);
+    assert_eq!(told.document["server"], "embedded");
+    assert!(text(&told.check("server")["detail"]).contains("embedded in another program"), "{:#}", told.document);
+    assert!(text(&told.check("round_trip")["detail"]).contains("refuses it once it is revoked"), "{:#}", told.document);
+    let told = doctor(&["--through", &format!("http://{}", program.address)]);
+    println!("{:#}", told.document);
+    told.expect_fit();
+    for name in ["proxy", "proxy_refusal", "proxy_forwarded", "proxy_address", "proxy_limits", "proxy_revocation"] {
+        assert_eq!(told.check(name)["outcome"], "ok", "{:#}", told.document);
+    }
+    expect_taken_back(&folder);
+}
+
+#[test]
+fn the_doctor_says_of_open_files_what_the_server_says() {
+    for (config, fits) in
+        [("", "936 connections at once and not 10000"), ("[upstream]\nurl = \"http://127.0.0.1:9\"\n", "468 connections at once")]
+    {
+        let folder = Folder::with(config);
+        let own = folder.command(&["serve", "--json"]);
+        let mut command = Command::new("prlimit");
+        command.arg("--nofile=500:1000").arg("--").arg(own.get_program()).args(own.get_args());
+        command.current_dir(folder.path("")).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+        command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let server = crate::support::Server::start(command);
+        let told = Told::of(&folder, &[]);
+        let detail = text(&told.check("open_files")["detail"]);
+        assert!(detail.contains(fits), "{detail}");
+        let (_, log) = server.stop();
+        assert!(log.contains(&detail), "{detail}\n{log}");
+    }
 }
 
 #[test]

@@ -160,7 +160,11 @@ impl<'a> Proxy<'a> {
         let (room, key, seen) = tools.knock(&path).await?;
         tools.expect_an_app(&path, &key, &seen).await?;
         let status = seen.answer.status.as_u16();
-        let detail = format!("{} answers after {took}, and does not pass the probe on: GET {path} is called instead ({status})", tools.url);
+        let detail = if tools.server.wire.is_none() {
+            format!("{} answers after {took}; the gate is inside it: GET {path} is called ({status})", tools.url)
+        } else {
+            format!("{} answers after {took}, and does not pass the probe on: GET {path} is called instead ({status})", tools.url)
+        };
         let check = on_its_way(&tools, &seen, detail);
         Ok((Self { is_probe_without_key, lets_key_through, ..Self::of(tools, room, key, path, Eyes::App(status), seen) }, check))
     }
@@ -201,6 +205,11 @@ impl<'a> Proxy<'a> {
             }
             tries += 1;
         }
+    }
+
+    /// Whether the gate is inside the app that answers.
+    pub fn is_embedded(&self) -> bool {
+        self.tools.server.wire.is_none()
     }
 
     /// Whether an answer is a pass.
