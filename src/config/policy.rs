@@ -1,7 +1,11 @@
 //! The configuration as used: read, checked and worked out.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+
+use figment::value::Value;
+use sha2::{Digest, Sha256};
 
 use super::cors::CorsSettings;
 use super::fault::{Fault, Faults};
@@ -38,6 +42,8 @@ pub struct Policy {
     pub anonymous: Option<Arc<Caller>>,
     /// How a service token looks.
     pub tokens: Environments,
+    /// A digest of each section as it holds, defaults and environment with it: what tells two configurations apart.
+    pub digests: BTreeMap<String, String>,
 }
 
 impl Policy {
@@ -100,5 +106,12 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         style: style?,
         anonymous: anonymous?,
         tokens,
+        digests: merged.values.iter().map(|(name, value)| (name.clone(), digest(value))).collect(),
     })
+}
+
+/// No setting is a secret; and of a digest nothing could be read all the same.
+fn digest(value: &Value) -> String {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

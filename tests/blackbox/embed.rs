@@ -12,13 +12,13 @@ limits = [{ requests = 3, per = "day" }]
 "#;
 
 /// The example, running in a folder; killed when it is dropped.
-struct Embedded {
+pub struct Embedded {
     child: Child,
-    address: String,
+    pub address: String,
 }
 
 impl Embedded {
-    fn start(folder: &Folder) -> Self {
+    pub fn start(folder: &Folder) -> Self {
         let mut child = command(folder).stdout(Stdio::piped()).spawn().expect("the example runs");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("stdout is piped")).read_line(&mut line).expect("stdout can be read");

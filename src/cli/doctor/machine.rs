@@ -114,7 +114,8 @@ fn judge_file(path: &Path, metadata: &Metadata, owner: Option<u32>, findings: &m
     } else if mode & READABLE != 0 {
         findings.warning(format!("others may read {shown} (mode {mode:o})"), format!("chmod 600 {shown}"));
     }
-    if let Some(owner) = owner.filter(|owner| *owner != uid) {
+    // Root may use anybody's; that it serves at all is told by itself.
+    if let Some(owner) = owner.filter(|owner| *owner != uid && *owner != 0) {
         findings.failed(format!("{shown} belongs to user {uid}, and tollgate runs as user {owner}"), format!("chown {owner} {shown}"));
     }
 }
@@ -250,15 +251,15 @@ fn judge_kind(folder: &Path, findings: &mut Findings) {
 }
 
 /// Whether so many connections may be open at once. `most`: how many files the serving process may open.
-/// `each`: how many files a connection may need.
-pub fn open_files(connections: u64, each: u64, most: Option<u64>) -> Check {
+/// `each`: how many files a connection may need; `who`: that process, as people call it.
+pub fn open_files(connections: u64, each: u64, most: Option<u64>, who: &str) -> Check {
     const NAME: &str = "open_files";
     let wanted = connections.saturating_mul(each).saturating_add(OTHER_FILES);
     let Some(most) = most.filter(|most| *most < wanted) else {
         return Check::ok(NAME, format!("{connections} connections at once, for which {wanted} files may be open"));
     };
     let fits = (most.saturating_sub(OTHER_FILES) / each).max(1);
-    let detail = format!("the process may open {most} files, so {fits} connections at once and not {connections}");
+    let detail = format!("{who} may open {most} files, so {fits} connections at once and not {connections}");
     let fix = format!("LimitNOFILE={wanted} in its systemd unit (ulimit -Hn {wanted}); or [server] max_connections = {fits}");
     if fits < FEW_CONNECTIONS { Check::failed(NAME, detail, fix) } else { Check::warning(NAME, detail, fix) }
 }

@@ -31,7 +31,6 @@ use super::args::DoctorArgs;
 use super::output::Output;
 use crate::config::Policy;
 use crate::domain::route::Route;
-use crate::http::server::files_each;
 
 /// What is asked for.
 struct Wanted {
@@ -108,7 +107,7 @@ async fn look(
                 report.add(server::unserved_database(database).await);
             }
             report.add(check);
-            report.add(machine::files(database, scratch.as_ref().ok().and_then(Scratch::owner)));
+            report.add(machine::files(database, server::rightful_owner(database, scratch.as_ref().ok().and_then(Scratch::owner))));
             report.add(clock::clock(None).await);
             upstream(policy, report).await;
             return;
@@ -118,9 +117,12 @@ async fn look(
     report.add(server.database().await);
     report.add(machine::files(database, server.user()));
     report.add(clock::clock(server.newest()).await);
-    let (connections, files) = server.bounds();
-    report.add(machine::open_files(connections, files_each(policy), files));
-    report.add(server.answers(file).await);
+    server.open_files().into_iter().for_each(|check| report.add(check));
+    report.add(server.answers().await);
+    if let Some(check) = server.other_configuration(file, policy) {
+        report.add_first(check);
+        return untried(wanted, policy, report);
+    }
     let Some(visit) = arrive(server, policy, report).await else { return upstream(policy, report).await };
     report.add(
         round_trip(server, policy, &visit).await.unwrap_or_else(|error| Check::failed("round_trip", error, "read the log of tollgate")),
@@ -128,7 +130,17 @@ async fn look(
     upstream(policy, report).await;
     if let Some((wire, url)) = &wanted.through {
         let (wire, url, path) = (wire.clone(), url.clone(), wanted.path.clone());
-        through::prove(through::Tools { policy, server, visit: &visit, wire, url, address: wanted.address, path }, report).await;
+        let fixes = through::Fixes::of(&server.prefix, policy);
+        through::prove(through::Tools { policy, server, visit: &visit, wire, url, address: wanted.address, path, fixes }, report).await;
+    }
+}
+
+/// What cannot be judged by another configuration than the server's.
+fn untried(wanted: &Wanted, policy: &Policy, report: &mut Report) {
+    let (has_app, has_proxy) = (policy.upstream.target.is_some(), wanted.through.is_some());
+    for (name, _) in [("round_trip", true), ("upstream", has_app), ("proxy", has_proxy)].into_iter().filter(|(_, is_wanted)| *is_wanted) {
+        let detail = "not tried: the keys, plans and limits that are known here are not the server's";
+        report.add(Check::not_proven(name, detail, "see to it that the server and the doctor have the same configuration"));
     }
 }
 
@@ -153,12 +165,13 @@ async fn round_trip(server: &Server, policy: &Policy, visit: &Visit) -> Result<C
     const NAME: &str = "round_trip";
     let room = roomy(policy, &Route::default()).map(|room| room.limits).unwrap_or_default();
     let key = visit.key(server, json!({ "limits": room })).await?;
+    let Some(wire) = &server.wire else { return round_trip_by_control(server, &key).await };
     let began = Instant::now();
-    let passed = who_am_i(server, policy, &key).await?;
+    let passed = who_am_i(wire, server, policy, &key).await?;
     let took = millis(began.elapsed());
     let verdict = Expected::of(server, About { key: Some(key.raw()), ..About::default() }).await?.verdict;
     key.revoke(server).await?;
-    let refused = who_am_i(server, policy, &key).await?;
+    let refused = who_am_i(wire, server, policy, &key).await?;
     let told = |answer: &Answer| verdict_of(policy, answer).unwrap_or_else(|| answer.status.as_u16().to_string());
     let by_control = Expected::of(server, About { key: Some(key.raw()), ..About::default() }).await?.verdict;
     Ok(if !passed.status.is_success() || passed.header("x-auth-key").as_deref() != Some(key.id.as_str()) {
@@ -175,8 +188,22 @@ async fn round_trip(server: &Server, policy: &Policy, visit: &Visit) -> Result<C
     })
 }
 
+/// The same of a gate that has no listener: what it says of the key.
+async fn round_trip_by_control(server: &Server, key: &Key) -> Result<Check, String> {
+    const NAME: &str = "round_trip";
+    let about = About { key: Some(key.raw()), ..About::default() };
+    let before = Expected::of(server, about).await?.verdict;
+    key.revoke(server).await?;
+    let after = Expected::of(server, about).await?.verdict;
+    Ok(if before == "ok" && after == "revoked" {
+        Check::ok(NAME, "the gate lets a key pass, and refuses it once it is revoked")
+    } else {
+        Check::failed(NAME, format!("the gate calls a new key '{before}', and once it is revoked '{after}'"), "read the log of the program")
+    })
+}
+
 /// Asks the public listener who a key is.
-async fn who_am_i(server: &Server, policy: &Policy, key: &Key) -> Result<Answer, String> {
+async fn who_am_i(wire: &Wire, server: &Server, policy: &Policy, key: &Key) -> Result<Answer, String> {
     let mut target = format!("{}/v1/me", server.prefix);
     let mut headers = Vec::new();
     match carry(&policy.keys.carriers, key.raw()) {
@@ -189,7 +216,7 @@ async fn who_am_i(server: &Server, policy: &Policy, key: &Key) -> Result<Answer,
     if policy.server.require_https {
         headers.push(("x-forwarded-proto".into(), "https".into()));
     }
-    server.wire.send(Method::GET, &target, &headers).await
+    wire.send(Method::GET, &target, &headers).await
 }
 
 /// The app behind the gate, where there is one.

@@ -71,6 +71,16 @@ impl Check {
         Self { name, outcome: Outcome::NotProven, detail: detail.into(), fix: Some(fix.into()) }
     }
 
+    /// The same by another name.
+    pub fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
+    /// Whether it could not be tried.
+    pub fn is_not_proven(&self) -> bool {
+        self.outcome == Outcome::NotProven
+    }
+
     /// Whether it is the check of that name.
     pub fn is_of(&self, name: &str) -> bool {
         self.name == name
@@ -94,6 +104,13 @@ impl Findings {
     /// Should be mended.
     pub fn warning(&mut self, detail: impl Into<String>, fix: impl Into<String>) {
         self.0.push((Outcome::Warning, detail.into(), fix.into()));
+    }
+
+    /// What another check found that must or should be mended.
+    pub fn take(&mut self, check: Check) {
+        if matches!(check.outcome, Outcome::Warning | Outcome::Failed) {
+            self.0.push((check.outcome, check.detail, check.fix.unwrap_or_default()));
+        }
     }
 
     /// Whether nothing was found.
@@ -127,6 +144,11 @@ impl Report {
     /// Adds a check.
     pub fn add(&mut self, check: Check) {
         self.checks.push(check);
+    }
+
+    /// Adds what must be read before all else.
+    pub fn add_first(&mut self, check: Check) {
+        self.checks.insert(0, check);
     }
 
     /// Whether nothing failed and nothing was left unproven.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::machine::{folder, human, millis, owner};
+use super::machine::{folder, human, millis, open_files, owner};
 use super::report::{Check, Findings};
 use super::wire::Wire;
 use crate::app::{App, Claim, Sockets, connect, control_socket};
@@ -33,10 +33,12 @@ const FULL: u64 = 2;
 pub struct Server {
     database: PathBuf,
     booted: Option<Booted>,
+    /// Whether there was no database before.
+    is_new: bool,
     /// What `GET /v1/state` answered.
     state: Value,
-    /// Its public listener.
-    pub wire: Wire,
+    /// Its public listener; an embedded gate has none.
+    pub wire: Option<Wire>,
     /// Below this lie its own paths.
     pub prefix: String,
 }
@@ -56,10 +58,13 @@ impl Server {
         let no_database = |error: String| Check::failed(DATABASE, error, FIRST);
         let no_server = |error: String| Check::failed("server", error, FIRST);
         let database = &policy.server.database;
+        let is_new = !database.exists();
         may_boot(database).await.map_err(no_database)?;
         let booted = match App::claim(database).await.map_err(|error| no_database(error.0))? {
             Claim::Served(_) => None,
             Claim::Ours(lock) => {
+                // Where `serve` could not begin, a boot elsewhere proves nothing.
+                Sockets::bind(policy).await.map_err(|error| no_server(error.0))?;
                 let mut policy = Policy::clone(policy);
                 if !for_a_proxy {
                     policy.server.listen = Listen::Tcp("127.0.0.1:0".into());
@@ -70,7 +75,7 @@ impl Server {
             }
         };
         match Self::ask_state(database).await {
-            Ok((state, wire, prefix)) => Ok(Self { database: database.clone(), booted, state, wire, prefix }),
+            Ok((state, wire, prefix)) => Ok(Self { database: database.clone(), booted, is_new, state, wire, prefix }),
             Err(error) => {
                 if let Some(booted) = booted {
                     booted.close().await;
@@ -80,24 +85,30 @@ impl Server {
         }
     }
 
-    async fn ask_state(database: &Path) -> Result<(Value, Wire, String), String> {
+    async fn ask_state(database: &Path) -> Result<(Value, Option<Wire>, String), String> {
         let state = match call(database, Method::GET, "/state", None).await {
             Ok(state) => state,
             Err(Failure::Refused(404, _)) => return Err("the running server is another version: restart it".into()),
             Err(failure) => return Err(sentence(failure)),
         };
         let listening = state["listening"].as_str().ok_or("the running server does not accept yet: try again")?;
-        if listening.is_empty() {
-            return Err("the gate is embedded in another program, and listens nowhere itself".into());
-        }
-        let wire = Wire::to_server(listening)?;
+        let wire = if listening.is_empty() { None } else { Some(Wire::to_server(listening)?) };
         let prefix = state["prefix"].as_str().unwrap_or_default().to_owned();
         Ok((state, wire, prefix))
     }
 
     /// Which it is.
     pub fn kind(&self) -> &'static str {
-        if self.booted.is_some() { "booted" } else { "running" }
+        match (&self.booted, &self.wire) {
+            (Some(_), _) => "booted",
+            (None, Some(_)) => "running",
+            (None, None) => "embedded",
+        }
+    }
+
+    /// Where it listens.
+    pub fn listening(&self) -> &str {
+        self.state["listening"].as_str().unwrap_or_default()
     }
 
     /// One call of the admin API, over the control socket. A connection each, because an idle one is closed.
@@ -115,9 +126,34 @@ impl Server {
         Timestamp::parse(self.state["database"]["newest"].as_str()?).ok()
     }
 
-    /// How many connections it wants, and how many files it may open.
-    pub fn bounds(&self) -> (u64, Option<u64>) {
-        (self.state["max_connections"].as_u64().unwrap_or_default(), self.state["open_files"].as_u64())
+    /// Whether its files may be so many; an embedded gate has no connections of its own.
+    pub fn open_files(&self) -> Option<Check> {
+        self.wire.as_ref()?;
+        let number = |name: &str| self.state[name].as_u64();
+        // A booted one has what this shell has, and a service may have another.
+        let who = if self.booted.is_some() { "a process of this shell" } else { "this process" };
+        Some(open_files(number("max_connections").unwrap_or_default(), number("files_each").unwrap_or(1), number("open_files"), who))
+    }
+
+    /// The running server may have been started with another file, another environment, or before a change.
+    pub fn other_configuration(&self, file: Option<&Path>, policy: &Policy) -> Option<Check> {
+        let theirs = self.state["configuration"].as_object()?;
+        let mut sections: Vec<&String> = policy.digests.keys().chain(theirs.keys()).collect();
+        sections.sort();
+        sections.dedup();
+        sections.retain(|name| theirs.get(*name).and_then(Value::as_str) != policy.digests.get(*name).map(String::as_str));
+        if sections.is_empty() {
+            return None;
+        }
+        let told: Vec<String> = sections.iter().map(|name| format!("[{name}]")).collect();
+        let (shown, differs) = (file.map_or("the defaults".into(), |file| file.display().to_string()), told.join(", "));
+        let detail = if file.is_some_and(|file| self.is_older_than(file)) {
+            format!("{shown} was changed after the server started, and holds from the next start: {differs}")
+        } else {
+            format!("the running server was started with another configuration than {shown}: it differs in {differs}")
+        };
+        let fix = "restart the server, so that both have the same; or run the doctor with the server's own --config and environment";
+        Some(Check::warning("server_config", detail, fix))
     }
 
     /// Whether the database is as tollgate leaves it, by a connection of the server's own and by reading all of it.
@@ -134,34 +170,38 @@ impl Server {
         }
         let took = read_whole(&self.database, &mut findings).await;
         let (schema, bytes) = (told["schema"].as_u64().unwrap_or_default(), told["bytes"].as_u64().unwrap_or_default());
-        findings.check(DATABASE, format!("schema {schema}, {}, WAL, synchronous FULL, sound (read in {})", human(bytes), millis(took)))
+        let shown = self.database.display();
+        if self.is_new {
+            findings.warning(
+                format!("{shown} was made just now: there was none"),
+                "where one was expected, run this in its folder, or name it in [server] database; else all is well",
+            );
+        }
+        let (size, took) = (human(bytes), millis(took));
+        findings.check(DATABASE, format!("{shown}: schema {schema}, {size}, WAL, synchronous FULL, sound (read in {took})"))
     }
 
-    /// Whether it answers where clients reach it, and is what the configuration file says.
-    pub async fn answers(&self, file: Option<&Path>) -> Check {
+    /// Whether it answers where clients reach it.
+    pub async fn answers(&self) -> Check {
         const NAME: &str = "server";
+        let Some(wire) = &self.wire else {
+            return Check::ok(NAME, "the gate is embedded in another program, which listens itself: that is looked at with --through URL");
+        };
         let began = Instant::now();
         for path in ["health", "ready"] {
             let target = format!("{}/v1/{path}", self.prefix);
             let fix = "read the log of tollgate; stop what else listens there, and restart it";
-            match self.wire.send(Method::GET, &target, &[]).await {
+            match wire.send(Method::GET, &target, &[]).await {
                 Ok(answer) if answer.status.is_success() && answer.body.contains("\"ok\"") => {}
                 Ok(answer) => return Check::failed(NAME, format!("{target} answers {}", answer.status.as_u16()), fix),
                 Err(error) => return Check::failed(NAME, format!("{target} does not answer: {error}"), fix),
             }
         }
         let took = millis(began.elapsed());
-        let (version, listening) =
-            (self.state["version"].as_str().unwrap_or_default(), self.state["listening"].as_str().unwrap_or_default());
+        let (version, listening) = (self.state["version"].as_str().unwrap_or_default(), self.listening());
         let mut findings = Findings::default();
         if version != env!("CARGO_PKG_VERSION") {
             findings.warning(format!("the running server is {version}, and this is {}", env!("CARGO_PKG_VERSION")), "restart the server");
-        }
-        if let Some(file) = file.filter(|file| self.is_older_than(file)) {
-            findings.warning(
-                format!("{} was changed after the server started, and holds from the next start", file.display()),
-                "restart the server",
-            );
         }
         findings.check(NAME, format!("{version}, {} at {listening}, health and ready after {took}", self.kind()))
     }
@@ -184,9 +224,13 @@ impl Server {
 
 /// Whether a database is sound that no server could be asked about.
 pub async fn unserved_database(database: &Path) -> Check {
+    if !database.exists() {
+        let detail = format!("{} is not there, and was not made", database.display());
+        return Check::not_proven(DATABASE, detail, "mend the rest; the first start makes it");
+    }
     let mut findings = Findings::default();
     let took = read_whole(database, &mut findings).await;
-    findings.check(DATABASE, format!("sound (read in {})", millis(took)))
+    findings.check(DATABASE, format!("{}: sound (read in {})", database.display(), millis(took)))
 }
 
 /// Reads all of a database; how long that took.
@@ -225,6 +269,12 @@ impl Booted {
         }
         self.app.close().await;
     }
+}
+
+/// Whom the files beside a database should belong to, where no server runs: not root, where root only looks after somebody else's.
+pub fn rightful_owner(database: &Path, own: Option<u32>) -> Option<u32> {
+    let theirs = [owner(database), owner(folder(database))].into_iter().flatten().find(|user| *user != 0);
+    if own == Some(0) { theirs.or(own) } else { own }
 }
 
 /// Root must not make files that the user who serves could not open.

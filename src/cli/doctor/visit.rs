@@ -1,5 +1,7 @@
 //! What the doctor brings along: an account and keys of its own, how they are sent, and how they are taken back.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
@@ -14,6 +16,10 @@ use crate::http::probe::NAME;
 
 /// How long a key of the doctor's lives where nobody takes it back.
 const LIVES: &str = "10m";
+
+/// How often it is looked whether a key was used, and how far apart.
+const LOOKS: usize = 20;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// How many keys of an account are looked through.
 const PAGE: u64 = 1000;
@@ -75,6 +81,18 @@ impl Key {
         server.call(Method::PATCH, &format!("/keys/{}", self.id), Some(settings)).await.map(|_| ())
     }
 
+    /// Whether tollgate was asked about it so far. What was counted is written within a second.
+    pub async fn was_used(&self, server: &Server) -> Result<bool, String> {
+        for _ in 0..LOOKS {
+            let key = server.call(Method::GET, &format!("/keys/{}", self.id), None).await?;
+            if !key["last_used_at"].is_null() {
+                return Ok(true);
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        Ok(false)
+    }
+
     /// Revokes it.
     pub async fn revoke(&self, server: &Server) -> Result<(), String> {
         server.call(Method::DELETE, &format!("/keys/{}", self.id), None).await.map(|_| ())
@@ -96,8 +114,13 @@ pub enum Carried {
 
 /// Carries a raw key as the configuration asks; in a query only where there is no other way.
 pub fn carry(carriers: &[Carrier], raw: &str) -> Carried {
+    let usual = carriers.iter().find(|carrier| !matches!(carrier, Carrier::Query(_))).or(carriers.first());
+    carry_by(usual, carriers, raw)
+}
+
+/// Carries a raw key by one of the carriers.
+pub fn carry_by(carrier: Option<&Carrier>, carriers: &[Carrier], raw: &str) -> Carried {
     let authorization = |value: String| Carried::Header("authorization".into(), value);
-    let carrier = carriers.iter().find(|carrier| !matches!(carrier, Carrier::Query(_))).or(carriers.first());
     match carrier {
         Some(Carrier::Header(name)) => Carried::Header(name.to_string(), raw.into()),
         Some(Carrier::BasicUser) => authorization(format!("Basic {}", STANDARD.encode(format!("{raw}:")))),

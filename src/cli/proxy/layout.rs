@@ -173,10 +173,8 @@ fn is_plain(name: &HeaderName) -> bool {
         && name.as_str().starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
-/// `x-auth-key` → `X-Auth-Key`: Caddy's placeholders know headers by this name alone.
 fn written(name: &HeaderName) -> String {
-    let word = |word: &str| word.chars().take(1).flat_map(char::to_uppercase).chain(word.chars().skip(1)).collect::<String>();
-    name.as_str().split('-').map(word).collect::<Vec<_>>().join("-")
+    super::words::written(name.as_str())
 }
 
 /// Each once, in the order in which they come.

@@ -6,6 +6,7 @@ mod caddy;
 mod layout;
 mod nginx;
 mod places;
+pub mod words;
 
 use serde_json::json;
 

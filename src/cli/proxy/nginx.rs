@@ -3,6 +3,7 @@
 
 use super::address::{Address, Public, USUAL_PORT};
 use super::layout::{CLAIMS, Layout, REAL_IP};
+use super::words::{add, learn, tell};
 use super::{Filling, fill};
 
 const ASKING: &str = include_str!("nginx.conf");
@@ -49,7 +50,7 @@ pub fn config(layout: &Layout) -> String {
         ("underscores", one(if layout.underscores { "on" } else { "off" })),
         ("learn_identity", layout.identity.iter().map(|name| learn(name)).collect()),
         ("learn_passes", layout.on_passes.iter().map(|name| learn(name)).collect()),
-        ("identity", layout.identity.iter().map(|name| format!("proxy_set_header {name} {};", variable(name))).collect()),
+        ("identity", layout.identity.iter().map(|name| tell(name)).collect()),
         ("removed", layout.removed.iter().chain(&lookalikes).map(forgotten).collect()),
         ("passes", layout.on_passes.iter().flat_map(|name| hide_and_add(name)).collect()),
     ];
@@ -72,19 +73,6 @@ fn server(address: &Address) -> String {
     }
 }
 
-/// As nginx names a header in its variables.
-fn folded(name: &str) -> String {
-    name.to_ascii_lowercase().replace('-', "_")
-}
-
-fn variable(name: &str) -> String {
-    format!("$tollgate_told_{}", folded(name))
-}
-
-fn learn(name: &str) -> String {
-    format!("auth_request_set {} $upstream_http_{};", variable(name), folded(name))
-}
-
 fn hide_and_add(name: &str) -> [String; 2] {
-    [format!("proxy_hide_header {name};"), format!("add_header {name} {} always;", variable(name))]
+    [format!("proxy_hide_header {name};"), add(name)]
 }

@@ -6,9 +6,10 @@ use serde_json::json;
 use crate::domain::time::Timestamp;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
+use crate::http::server::files_each;
 use crate::store::state;
 
-/// Where it listens, since when, how many files it may open, and what a connection of its own says of the database.
+/// Where it listens, since when, on which configuration, how many files it may open, and what a connection of its own says of the database.
 pub async fn state(call: Call) -> Result<Response, Unreadable> {
     let database = call.services.store.read(state::read).await?;
     let (policy, serving) = (&call.services.policy, call.services.serving.get());
@@ -20,8 +21,10 @@ pub async fn state(call: Call) -> Result<Response, Unreadable> {
             "since": serving.map(|serving| serving.since.rfc3339_millis()),
             "prefix": policy.server.prefix,
             "max_connections": policy.server.max_connections,
-            // The most it may raise its own bound to, as it does when it starts.
-            "open_files": rlimit::Resource::NOFILE.get_hard().ok(),
+            // As it raised its own bound when it started.
+            "open_files": rlimit::Resource::NOFILE.get_soft().ok(),
+            "files_each": files_each(policy),
+            "configuration": policy.digests,
             "database": {
                 "schema": database.schema,
                 "journal_mode": database.journal_mode,

@@ -19,9 +19,13 @@ fn chmod(folder: &Folder, name: &str, mode: u32) {
 #[test]
 fn a_fresh_folder_is_fit_and_so_is_one_that_was_looked_at_before() {
     let folder = Folder::new();
-    for _ in 0..2 {
+    for outcome in ["warning", "ok"] {
         let told = Told::of(&folder, &[]);
         told.expect_fit();
+        let check = told.check("database");
+        assert_eq!(check["outcome"], outcome, "{check:#}");
+        assert!(text(&check["detail"]).contains("tollgate.db"), "{check:#}");
+        assert_eq!(text(&check["detail"]).contains("was made just now"), outcome == "warning", "{check:#}");
         assert_eq!(told.document["server"], "booted");
         for name in ["config", "disk", "database", "files", "clock", "open_files", "server", "round_trip", "left_behind"] {
             told.check(name);
@@ -226,11 +230,76 @@ fn what_is_wrong_with_the_files_of_a_running_server_is_found_too() {
         assert!(text(&told.check("files")["fix"]).contains(&format!("chmod 600 {name}")), "{:#}", told.document);
         chmod(&stage.folder, name, 0o600);
     }
-    // Changed since: it holds from the next start.
-    std::fs::write(stage.folder.path("auth.toml"), "[cors]\norigins = []\n").unwrap();
-    let told = Told::of(&stage.folder, &[]);
+}
+
+#[test]
+fn a_server_on_another_configuration_is_told_first_and_not_judged_by_this_one() {
+    let stage = Stage::with("[upstream]\nurl = \"http://127.0.0.1:9\"\n");
+    let expect_other = |told: &Told, detail: &str, differs: &str| {
+        println!("{:#}", told.document);
+        let first = &told.checks()[0];
+        assert_eq!((&first["name"], &first["outcome"]), (&json!("server_config"), &json!("warning")), "{first:#}");
+        assert!(text(&first["detail"]).contains(detail) && text(&first["detail"]).ends_with(differs), "{first:#}");
+        assert!(text(&first["fix"]).contains("restart the server"), "{first:#}");
+        assert_eq!(told.ended("not proven").into_iter().collect::<Vec<_>>(), ["proxy", "round_trip", "upstream"]);
+        assert_eq!((told.code, told.ended("failed").len()), (Some(1), 0));
+        told.expect_whole();
+    };
+    let with = |name: &str, value: &str| {
+        Told::by(&stage.folder.command(&["doctor", "--json", "--through", "http://127.0.0.1:9"]).env(name, value).output().unwrap())
+    };
+    expect_other(&with("TOLLGATE_SERVER__MAX_CONNECTIONS", "77"), "started with another configuration than auth.toml", "in [server]");
+    std::fs::write(stage.folder.path("other.toml"), "[upstream]\nurl = \"http://127.0.0.1:8\"\n").unwrap();
+    let told = Told::of(&stage.folder, &["--config", "other.toml", "--through", "http://127.0.0.1:9"]);
+    expect_other(&told, "", "[upstream]");
+    // Changed since: it holds from the next start. What says the same changes nothing.
+    std::fs::write(stage.folder.path("auth.toml"), "# the same\n[upstream]\nurl = 'http://127.0.0.1:9'\n").unwrap();
+    Told::of(&stage.folder, &[]).expect_failed(&["upstream"]);
+    std::fs::write(stage.folder.path("auth.toml"), "[[plans]]\nname = \"x\"\n[upstream]\nurl = 'http://127.0.0.1:9'\n").unwrap();
+    expect_other(&Told::of(&stage.folder, &["--through", "http://127.0.0.1:9"]), "was changed after the server started", "[plans]");
+}
+
+#[test]
+fn an_embedded_gate_is_judged_without_a_listener_and_by_way_of_its_program() {
+    let folder = Folder::with("[server]\ntrusted_proxies = []\n");
+    let program = crate::embed::Embedded::start(&folder);
+    let doctor = |more: &[&str]| {
+        // The program was started without it.
+        let mut command = folder.command(&[&["doctor", "--json"], more].concat());
+        Told::by(&command.env_remove("TOLLGATE_SERVER__LISTEN").output().unwrap())
+    };
+    let told = doctor(&[]);
     told.expect_fit();
-    assert!(text(&told.check("server")["fix"]).contains("restart"), "{:#}", told.document);
+    assert_eq!(told.document["server"], "embedded");
+    assert!(text(&told.check("server")["detail"]).contains("embedded in another program"), "{:#}", told.document);
+    assert!(text(&told.check("round_trip")["detail"]).contains("refuses it once it is revoked"), "{:#}", told.document);
+    let told = doctor(&["--through", &format!("http://{}", program.address)]);
+    println!("{:#}", told.document);
+    told.expect_fit();
+    for name in ["proxy", "proxy_refusal", "proxy_forwarded", "proxy_address", "proxy_limits", "proxy_revocation"] {
+        assert_eq!(told.check(name)["outcome"], "ok", "{:#}", told.document);
+    }
+    expect_taken_back(&folder);
+}
+
+#[test]
+fn the_doctor_says_of_open_files_what_the_server_says() {
+    for (config, fits) in
+        [("", "936 connections at once and not 10000"), ("[upstream]\nurl = \"http://127.0.0.1:9\"\n", "468 connections at once")]
+    {
+        let folder = Folder::with(config);
+        let own = folder.command(&["serve", "--json"]);
+        let mut command = Command::new("prlimit");
+        command.arg("--nofile=500:1000").arg("--").arg(own.get_program()).args(own.get_args());
+        command.current_dir(folder.path("")).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+        command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let server = crate::support::Server::start(command);
+        let told = Told::of(&folder, &[]);
+        let detail = text(&told.check("open_files")["detail"]);
+        assert!(detail.contains(fits), "{detail}");
+        let (_, log) = server.stop();
+        assert!(log.contains(&detail), "{detail}\n{log}");
+    }
 }
 
 #[test]
@@ -250,6 +319,26 @@ fn few_open_files_are_told_with_what_they_are_enough_for() {
     let told = bounded(100);
     told.expect_failed(&["open_files"]);
     assert!(text(&told.check("open_files")["fix"]).contains("LimitNOFILE=10064"), "{:#}", told.document);
+}
+
+#[test]
+fn where_the_server_could_not_start_it_is_told_in_its_own_words() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = taken.local_addr().unwrap().to_string();
+    for (listen, words) in
+        [(&*place, "another program listens there"), ("192.0.2.1:8080", "check [server] listen"), ("unix:file", "no socket")]
+    {
+        let folder = Folder::new().variable("TOLLGATE_SERVER__LISTEN", listen);
+        std::fs::write(folder.path("file"), "").unwrap();
+        let told = Told::of(&folder, &[]);
+        println!("{listen}: {:#}", told.document);
+        assert!(told.ended("failed").contains("server"));
+        let detail = text(&told.check("server")["detail"]);
+        assert!(detail.contains(words), "{detail}");
+        assert!(!folder.database().exists(), "nothing was made");
+        let log = String::from_utf8(folder.run(&["serve"]).stderr).unwrap();
+        assert!(log.contains(&detail), "{detail}\n{log}");
+    }
 }
 
 /// Who the tests run as.
@@ -299,6 +388,15 @@ fn root_makes_no_files_where_another_user_serves() {
     assert!(text(&told.check("database")["detail"]).contains("sudo -u '#65534'"), "{:#}", told.document);
     assert_eq!(std::fs::read_dir(folder.path("place")).unwrap().count(), 0);
     as_nobody(&folder).expect_fit();
+    // Nor does it ask root to take what is there.
+    let told = Told::by(&command.output().unwrap());
+    told.expect_failed(&["database"]);
+    assert!(!told.document.to_string().contains("chown"), "{:#}", told.document);
+    // What root did make there is to be given back.
+    std::os::unix::fs::chown(folder.path("place/tollgate.db"), Some(0), Some(0)).unwrap();
+    std::fs::File::create(folder.path("place/tollgate.db-wal")).unwrap();
+    let told = Told::by(&command.output().unwrap());
+    assert!(!told.document.to_string().contains("chown 0 "), "{:#}", told.document);
 }
 
 #[test]

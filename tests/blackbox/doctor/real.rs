@@ -3,10 +3,11 @@
 use super::{Told, expect_taken_back};
 use crate::proxies::app::App;
 use crate::proxies::front::{Front, Kind, Proxy};
+use crate::support::server::text;
 use crate::support::{Folder, Stage};
 
 /// What must come out right, whatever stands in front.
-const PROVEN: [&str; 9] = [
+const PROVEN: [&str; 10] = [
     "proxy",
     "proxy_refusal",
     "proxy_identity",
@@ -16,6 +17,7 @@ const PROVEN: [&str; 9] = [
     "proxy_cookies",
     "proxy_credential",
     "proxy_revocation",
+    "proxy_app",
 ];
 
 #[track_caller]
@@ -32,10 +34,14 @@ fn expect_proven(folder: &Folder, url: &str) {
 fn what_is_printed_for_a_proxy_is_proven_fit() {
     for kind in [Kind::Nginx, Kind::Caddy, Kind::NginxBefore, Kind::CaddyBefore] {
         let front = Front::with(kind, "");
-        let before = front.app.asked();
         expect_proven(&front.stage.folder, &format!("http://{}", front.proxy.address));
-        // The gate in front of an app looks whether it answers.
-        assert!(kind.is_before() || front.app.asked() == before, "the probe stands for the app");
+        let received = front.app.received();
+        assert!(
+            !received.is_empty() && received.iter().all(|request| kind.is_before() || request["target"] == "/"),
+            "the app's own location is looked at too"
+        );
+        let told = format!("{received:?}");
+        assert!(!told.contains("forged-") && !told.contains("198.51.100.77") && !told.contains("tg_live_"), "{told}");
     }
 }
 
@@ -46,6 +52,86 @@ fn the_gate_in_front_is_proven_fit() {
     expect_proven(&stage.folder, &format!("http://{}", stage.server.address));
 }
 
+/// What is written into the app's own location, and what the doctor says of it.
+const APPS_OWN: [(Kind, &str, &str, &str, &str); 7] = [
+    (Kind::Nginx, "    location / {\n", "    location / {\nauth_request off;\n", "was not asked", "nowhere auth_request off;"),
+    (
+        Kind::Nginx,
+        "    location / {\n        proxy_pass http://$tollgate_next;",
+        "    location / {\nauth_request off;\nproxy_pass http://tollgate_app;",
+        "is let through: 200",
+        "nowhere auth_request off;",
+    ),
+    (
+        Kind::Nginx,
+        "    location / {\n",
+        "    location / {\nproxy_set_header X-Foo bar;\n",
+        "a forged X-Auth-Account reaches the app",
+        "needs all of them again",
+    ),
+    (Kind::Nginx, "    location / {\n", "    location / {\nadd_header X-Foo bar;\n", "is missing", "needs all of them again"),
+    (Kind::Nginx, "    location / {\n", "    location / {\nerror_page 404 /404;\n", "does not come through", "error_page 401 403"),
+    (Kind::Caddy, "\thandle {\n\t\timport tollgate_gate\n", "\thandle {\n", "is let through: 200", "import tollgate_gate"),
+    (
+        Kind::Caddy,
+        "\thandle {\n\t\timport tollgate_gate\n",
+        "\thandle {\n\t\timport tollgate_gate\n\t\trequest_header X-Auth-Key {header.X-Foo}\n\t\theader -Ratelimit\n",
+        "ratelimit is missing",
+        "include",
+    ),
+];
+
+#[test]
+fn what_the_apps_own_location_does_otherwise_is_found() {
+    for (kind, printed, written, detail, fix) in APPS_OWN {
+        let (stage, app) = (Stage::with(""), App::tcp());
+        let proxy = Proxy::edited(kind, &stage.folder, &stage.server.address, &app, |config| {
+            assert!(config.contains(printed), "{printed} is printed");
+            config.replace(printed, written)
+        });
+        let told = Told::of(&stage.folder, &["--through", &format!("http://{}", proxy.address)]);
+        println!("{written}: {:#}", told.document);
+        told.expect_failed(&["proxy_app"]);
+        let check = told.check("proxy_app");
+        assert!(text(&check["detail"]).to_lowercase().contains(&detail.to_lowercase()), "{check:#}");
+        assert!(text(&check["fix"]).contains(fix), "{check:#}");
+        expect_taken_back(&stage.folder);
+    }
+}
+
+#[test]
+fn an_app_that_is_down_is_told_apart_from_a_gate_that_is_not_asked() {
+    for kind in [Kind::Nginx, Kind::Caddy] {
+        let (stage, app) = (Stage::with(""), App::tcp());
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let place = app.url.trim_start_matches("http://").to_owned();
+        let proxy = Proxy::edited(kind, &stage.folder, &stage.server.address, &app, |config| config.replace(&place, &free));
+        let told = Told::of(&stage.folder, &["--through", &format!("http://{}", proxy.address)]);
+        told.expect_failed(&["proxy_app"]);
+        assert!(text(&told.check("proxy_app")["fix"]).starts_with("start the app"), "{:#}", told.document);
+        // Where tollgate is not where the proxy looks for it.
+        let place = stage.server.address.clone();
+        let proxy = Proxy::edited(kind, &stage.folder, &stage.server.address, &app, |config| config.replace(&place, &free));
+        let told = Told::of(&stage.folder, &["--through", &format!("http://{}", proxy.address)]);
+        told.expect_failed(&["proxy"]);
+        let check = told.check("proxy");
+        assert!(text(&check["detail"]).contains("does not reach tollgate") && text(&check["fix"]).contains(&place), "{check:#}");
+    }
+}
+
+#[test]
+fn an_open_path_is_called_so_and_another_one_can_be_named() {
+    let folder = Folder::with("[[routes]]\npath = \"/\"\nopen = true\n");
+    let front = Front::of(Kind::Nginx, folder, App::tcp());
+    let url = format!("http://{}", front.proxy.address);
+    let told = Told::of(&front.stage.folder, &["--through", &url]);
+    told.expect_fit();
+    assert!(text(&told.check("proxy_app")["detail"]).contains("open route"), "{:#}", told.document);
+    let told = Told::of(&front.stage.folder, &["--through", &url, "--path", "/x?y=1"]);
+    told.expect_fit();
+    assert!(text(&told.check("proxy_app")["detail"]).contains("nothing forged reaches the app"), "{:#}", told.document);
+}
+
 #[test]
 fn a_line_too_few_is_found_in_a_real_proxy() {
     for (kind, line, check) in [
@@ -53,6 +139,7 @@ fn a_line_too_few_is_found_in_a_real_proxy() {
         (Kind::Nginx, "error_page 401 403", "proxy_refusal"),
         (Kind::Nginx, "proxy_set_header X-Forwarded-For", "proxy_forwarded"),
         (Kind::Caddy, "request_header X-Auth-Plan", "proxy_identity"),
+        (Kind::Caddy, "request_header X-Auth-Key", "proxy_identity"),
         (Kind::Caddy, "request_header -Authorization", "proxy_credential"),
     ] {
         let (stage, app) = (Stage::with(""), App::tcp());

@@ -44,5 +44,6 @@ behind_each_proxy! {
     streams::events_come_as_they_are_sent;
     streams::websockets_go_through_and_other_upgrades_do_not;
     streams::a_bound_on_bodies_is_the_apps_alone;
+    streams::a_preflight_carries_nothing_and_switches_to_nothing;
     streams::a_head_that_tollgate_would_not_read_is_refused;
 }

@@ -71,6 +71,29 @@ pub fn websockets_go_through_and_other_upgrades_do_not(kind: Kind) {
     }
 }
 
+pub fn a_preflight_carries_nothing_and_switches_to_nothing(kind: Kind) {
+    let front = Front::with(kind, "");
+    let preflight = "OPTIONS /x HTTP/1.1\r\nOrigin: https://app.example.com\r\nAccess-Control-Request-Method: GET\r\nHost: a\r\n";
+    let say = |more: &str, body: &str| {
+        let mut stream = std::net::TcpStream::connect(&front.proxy.address).unwrap();
+        stream.write_all(format!("{preflight}{more}\r\n{body}").as_bytes()).unwrap();
+        read_until(&mut stream, "\r\n\r\n")
+    };
+    assert!(say("Connection: close\r\n", "").starts_with("HTTP/1.1 200"), "a preflight needs no key");
+    let switched = say("Connection: Upgrade\r\nUpgrade: websocket\r\n", "");
+    assert!(!switched.starts_with("HTTP/1.1 101"), "{switched}");
+    for (more, body) in [
+        ("Content-Length: 11\r\nConnection: close\r\n", "hello=world"),
+        ("Transfer-Encoding: chunked\r\nConnection: close\r\n", "b\r\nhello=world\r\n0\r\n\r\n"),
+    ] {
+        let refused = say(more, body);
+        assert!(refused.starts_with("HTTP/1.1 4") || refused.starts_with("HTTP/1.1 502"), "{more}: {refused}");
+    }
+    for request in front.app.received() {
+        assert!(request["headers"]["upgrade"].is_null() && request["body"] != "hello=world", "{request:#}");
+    }
+}
+
 pub fn a_head_that_tollgate_would_not_read_is_refused(kind: Kind) {
     let front = Front::with(kind, "");
     let key = front.stage.raw_key("free");

@@ -1,7 +1,7 @@
 //! What reaches the app: who calls, and nothing that the client made up.
 
 use super::super::report::{Check, Findings};
-use super::fixes;
+use super::super::visit::{Carried, carry_by};
 use super::proxy::{Eyes, Header, Proxy, Seen};
 use crate::domain::carrier::Carrier;
 
@@ -23,11 +23,14 @@ const FORWARDED: [(&str, &str, &str); 7] = [
     ("X-Forwarded-For", FORGED, FORGED),
     ("X-Forwarded-Proto", "forged-scheme", "forged-scheme"),
     ("X-Forwarded-Host", "forged-host.invalid", "forged-host"),
-    ("X-Forwarded-Uri", "/forged//path", "forged//path"),
+    ("X-Forwarded-Uri", "/forged-uri//x", "forged-uri"),
     ("X-Forwarded-Method", "forged-method", "forged-method"),
     ("Forwarded", "for=198.51.100.77;host=forged-host.invalid", FORGED),
     ("X-Real-IP", FORGED, FORGED),
 ];
+
+/// What the gate in front drops by itself, whoever says it.
+const DROPPED_IN_FRONT: [&str; 3] = ["X-Forwarded-Uri", "X-Forwarded-Method", "Forwarded"];
 
 /// What a forged identity says.
 fn canary(name: &str) -> String {
@@ -45,29 +48,38 @@ pub async fn identity(proxy: &Proxy<'_>) -> Result<Check, String> {
     let alone = vec![KEY.to_owned()];
     let underscored: Vec<String> = IDENTITY.iter().map(|name| name.replace('-', "_")).collect();
     let mut findings = Findings::default();
-    let mut is_seen = proxy.eyes == Eyes::Probe;
+    if proxy.lets_key_through {
+        findings.failed(format!("a forged {KEY} reaches the app: it is believed by the probe"), proxy.tools.fixes.identity(KEY));
+    }
+    let mut is_seen = true;
     for (names, may_be_refused) in [(&plain, false), (&alone, false), (&underscored, true)] {
         let seen = proxy.ask_patiently(Some(&proxy.key), &forged(names)).await?;
-        is_seen |= seen.answer.body.contains(proxy.tools.visit.account());
+        is_seen &= proxy.eyes == Eyes::Probe || seen.shows_headers();
         for name in names {
             let leaks = seen.values(name).iter().any(|value| value.contains(&canary(name)));
-            if leaks || (proxy.eyes != Eyes::Probe && seen.answer.body.contains(&canary(name))) {
-                findings.failed(format!("a forged {name} reaches the app"), fixes::identity(name));
+            if leaks || (proxy.eyes != Eyes::Probe && seen.shows(&canary(name))) {
+                findings.failed(format!("a forged {name} reaches the app"), proxy.tools.fixes.identity(name));
             }
         }
-        if *names == alone && proxy.eyes == Eyes::Probe && seen.probe.is_none() {
-            findings.failed(format!("a forged {KEY} takes the true one's place"), fixes::identity(KEY));
+        let hides_key = names.iter().any(|name| name.replace('_', "-") == KEY) && seen.is_nothing_here();
+        if proxy.eyes == Eyes::Probe && hides_key {
+            let name = names.last().filter(|_| *names == alone).map_or("X_Auth_Key", |name| name);
+            findings.failed(format!("a forged {name} takes the true one's place"), proxy.tools.fixes.identity(name));
         } else if !(proxy.is_pass(&seen) || may_be_refused && seen.answer.status.is_client_error()) {
             findings.failed(
                 format!("with a forged {} a good key is answered {}", names.join(", "), proxy.told(&seen.answer)),
-                fixes::unknown(),
+                proxy.tools.fixes.unknown(),
             );
         }
     }
-    if proxy.eyes == Eyes::Probe {
-        compare_identity(proxy, &proxy.first, &mut findings);
-    } else if !is_seen {
-        return Ok(unseen(NAME, proxy, findings));
+    match proxy.eyes {
+        Eyes::Probe => compare_identity(proxy, &proxy.first, &mut findings),
+        Eyes::App(_) if !is_seen => return Ok(unseen(NAME, proxy, findings)),
+        Eyes::App(_) if !proxy.first.shows(proxy.tools.visit.account()) => {
+            let detail = format!("GET {} shows the headers that it gets, and X-Auth-Account is not among them", proxy.target);
+            findings.warning(detail, proxy.tools.fixes.identity("X-Auth-Account"));
+        }
+        Eyes::App(_) => {}
     }
     Ok(findings.check(NAME, "forged X-Auth-* do not reach the app, with underscores neither; the true ones do"))
 }
@@ -80,9 +92,9 @@ fn compare_identity(proxy: &Proxy<'_>, seen: &Seen, findings: &mut Findings) {
         let values = seen.values(name);
         // Nothing is as good as an empty header.
         if values.is_empty() && known.as_deref() != Some("") {
-            findings.warning(format!("{name} does not reach the app"), fixes::identity(name));
+            findings.warning(format!("{name} does not reach the app"), proxy.tools.fixes.identity(name));
         } else if values.len() > 1 || values.first().zip(known).is_some_and(|(value, known)| *value != known) {
-            findings.failed(format!("{name} reaches the app with another value"), fixes::identity(name));
+            findings.failed(format!("{name} reaches the app with another value"), proxy.tools.fixes.identity(name));
         }
     }
 }
@@ -93,41 +105,55 @@ pub async fn forwarded(proxy: &Proxy<'_>) -> Result<Check, String> {
     let trusted = &proxy.tools.policy.server.trusted_proxies;
     if proxy.first.is_direct() && crate::domain::address::within(trusted, proxy.own) {
         let detail = "tollgate itself was called, from an address that counts as a proxy's and so is believed";
-        return Ok(Check::not_proven(NAME, detail, fixes::direct()));
+        return Ok(Check::not_proven(NAME, detail, proxy.tools.fixes.direct()));
     }
     let mut findings = Findings::default();
-    let mut is_seen = proxy.eyes == Eyes::Probe;
-    for (name, value, canary) in FORWARDED {
-        let seen = proxy.ask_patiently(Some(&proxy.key), &[(name.into(), value.into())]).await?;
-        let body = &seen.answer.body;
-        is_seen |= body.contains(proxy.tools.visit.account());
+    let mut is_seen = true;
+    for (name, value, canary) in judged(proxy) {
+        let seen = proxy.ask_patiently(Some(&proxy.key), &[((*name).into(), (*value).into())]).await?;
+        is_seen &= proxy.eyes == Eyes::Probe || seen.shows_headers();
         let leaks = match proxy.eyes {
             Eyes::Probe => seen.pairs().any(|(_, value)| value.contains(canary)),
-            Eyes::App(_) => body.contains(canary),
+            Eyes::App(_) => seen.shows(canary),
         };
-        if leaks {
-            findings.failed(format!("a forged {name} reaches the app"), fixes::forwarded(name));
+        if leaks && !proxy.is_embedded() {
+            findings.failed(format!("a forged {name} reaches the app"), proxy.tools.fixes.forwarded(name));
         } else if !proxy.is_pass(&seen) {
             findings.failed(
                 format!("a forged {name} is believed: a good key is answered {}", proxy.told(&seen.answer)),
-                fixes::forwarded(name),
+                proxy.tools.fixes.forwarded(name),
             );
         }
     }
     forged_address(proxy, &mut findings).await?;
+    if proxy.is_embedded() {
+        if !findings.is_empty() && crate::domain::address::within(trusted, proxy.own) {
+            let detail = "the program was called from an address that counts as a proxy's and so is believed";
+            return Ok(Check::not_proven(NAME, detail, proxy.tools.fixes.direct()));
+        }
+        return Ok(findings.check(NAME, "the gate believes no forged X-Forwarded-*, Forwarded or X-Real-IP"));
+    }
     if !is_seen {
         return Ok(unseen(NAME, proxy, findings));
     }
-    Ok(findings.check(NAME, "forged X-Forwarded-*, Forwarded and X-Real-IP are not believed, and do not reach the app"))
+    let names: Vec<&str> = judged(proxy).map(|(name, ..)| *name).collect();
+    Ok(findings.check(NAME, format!("forged {} are not believed, and do not reach the app", names.join(", "))))
+}
+
+/// What a client's own word is judged by. Where tollgate stands in front of the app it has the path and the method at first hand,
+/// and drops what anybody says of them; no proxy needs to.
+fn judged(proxy: &Proxy<'_>) -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {
+    let is_front = proxy.tools.policy.upstream.target.is_some();
+    FORWARDED.iter().filter(move |(name, ..)| !(is_front && DROPPED_IN_FRONT.contains(name)))
 }
 
 /// A key that is for the forged address alone must not pass because the client says that it is there.
 async fn forged_address(proxy: &Proxy<'_>, findings: &mut Findings) -> Result<(), String> {
     let elsewhere = proxy.key_for(&[FORGED]).await?;
-    for (name, value, _) in FORWARDED.iter().filter(|(_, value, _)| value.contains(FORGED)) {
+    for (name, value, _) in judged(proxy).filter(|(_, value, _)| value.contains(FORGED)) {
         let seen = proxy.ask_patiently(Some(&elsewhere), &[((*name).into(), (*value).into())]).await?;
         if proxy.is_pass(&seen) {
-            findings.failed(format!("a forged {name} is taken for the client's address"), fixes::forwarded(name));
+            findings.failed(format!("a forged {name} is taken for the client's address"), proxy.tools.fixes.forwarded(name));
         }
     }
     Ok(())
@@ -145,15 +171,15 @@ pub async fn cookies(proxy: &Proxy<'_>) -> Result<Check, String> {
     // Two headers may become one on the way in (RFC 9113, 8.2.3), joined by a semicolon.
     let arrived = seen.values("cookie").join("; ");
     if arrived != SENT {
-        findings.failed("a cookie that was sent does not arrive as it was", fixes::cookies());
+        findings.failed("a cookie that was sent does not arrive as it was", proxy.tools.fixes.cookies());
     }
     let set: Vec<&str> = probe["cookies"].as_array().into_iter().flatten().filter_map(|cookie| cookie.as_str()).collect();
     let got: Vec<_> =
         seen.answer.headers.get_all(http::header::SET_COOKIE).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     if got.len() < set.len() {
-        findings.failed(format!("of {} Set-Cookie headers {} come through", set.len(), got.len()), fixes::cookies());
+        findings.failed(format!("of {} Set-Cookie headers {} come through", set.len(), got.len()), proxy.tools.fixes.cookies());
     } else if set.iter().any(|cookie| got.iter().all(|got| got != cookie)) {
-        findings.failed("a Set-Cookie header comes through changed", fixes::cookies());
+        findings.failed("a Set-Cookie header comes through changed", proxy.tools.fixes.cookies());
     }
     Ok(findings.check(NAME, format!("{} Set-Cookie headers come through as they were, and a Cookie arrives", set.len())))
 }
@@ -164,36 +190,46 @@ pub async fn credential(proxy: &Proxy<'_>) -> Result<Check, String> {
     if may_see_credential(proxy) {
         return Ok(Check::ok(NAME, "the app may see it: [upstream] pass_credential = true"));
     }
-    let mut findings = Findings::default();
-    match &proxy.first.probe {
-        Some(probe) => {
-            for place in probe["credential"].as_array().into_iter().flatten().filter_map(|place| place.as_str()) {
-                if place == QUERY && !has_header_carrier(proxy) {
-                    findings.warning("the app gets to see the credential in its query, as does every log", fixes::credential_in_query());
-                } else {
-                    findings.failed(format!("the app gets to see the credential ({place})"), fixes::credential(place));
-                }
-            }
+    let (mut findings, mut tried, mut is_seen) = (Findings::default(), Vec::new(), true);
+    for carrier in &proxy.tools.policy.keys.carriers {
+        let seen = proxy.ask_by(carrier).await?;
+        if !proxy.is_pass(&seen) {
+            // A proxy may take this one away before tollgate is asked.
+            continue;
         }
-        None => {
-            let body = &proxy.first.answer.body;
-            if body.contains(proxy.key.raw()) {
-                findings.failed("the app gets to see the credential", fixes::credential("Authorization"));
-            } else if !body.contains(proxy.tools.visit.account()) {
-                return Ok(unseen(NAME, proxy, findings));
+        tried.push(carrier.to_string());
+        is_seen &= seen.probe.is_some() || seen.shows_headers();
+        for place in places(proxy, carrier, &seen) {
+            if place == QUERY {
+                let detail = format!("with {carrier} the credential stays in the URL, for the app and every log to see");
+                findings.warning(detail, proxy.tools.fixes.credential_in_query());
+            } else {
+                findings.failed(format!("the app gets to see the credential of {carrier} ({place})"), proxy.tools.fixes.credential(&place));
             }
         }
     }
-    Ok(findings.check(NAME, "the credential does not reach the app"))
+    if tried.is_empty() || !is_seen {
+        return Ok(unseen(NAME, proxy, findings));
+    }
+    Ok(findings.check(NAME, format!("the credential does not reach the app (tried: {})", tried.join(", "))))
+}
+
+/// Where the app would find the credential.
+fn places(proxy: &Proxy<'_>, carrier: &Carrier, seen: &Seen) -> Vec<String> {
+    if let Some(probe) = &seen.probe {
+        return probe["credential"].as_array().into_iter().flatten().filter_map(|place| place.as_str().map(str::to_owned)).collect();
+    }
+    let carried = match carry_by(Some(carrier), &proxy.tools.policy.keys.carriers, proxy.key.raw()) {
+        Carried::Header(name, value) => (name, value),
+        Carried::Query(_, value) => (QUERY.to_owned(), value),
+    };
+    // With its scheme or without.
+    let secret = carried.1.rsplit(' ').next().unwrap_or_default();
+    if seen.shows(secret) { vec![carried.0] } else { Vec::new() }
 }
 
 fn may_see_credential(proxy: &Proxy<'_>) -> bool {
     proxy.tools.policy.upstream.pass_credential
-}
-
-/// Whether a credential can be carried in a header at all.
-fn has_header_carrier(proxy: &Proxy<'_>) -> bool {
-    proxy.tools.policy.keys.carriers.iter().any(|carrier| !matches!(carrier, Carrier::Query(_)))
 }
 
 /// What the app gets cannot be seen; what was found all the same is told.
@@ -206,8 +242,8 @@ fn unseen(name: &'static str, proxy: &Proxy<'_>, findings: Findings) -> Check {
         let detail = format!(
             "what reaches the app cannot be seen: {prefix}/v1/probe reaches tollgate without {KEY}, and GET {target} does not show it"
         );
-        return Check::not_proven(name, detail, format!("{}\n{}", fixes::identity(KEY), fixes::probe(prefix)));
+        return Check::not_proven(name, detail, format!("{}\n{}", proxy.tools.fixes.identity(KEY), proxy.tools.fixes.probe()));
     }
     let detail = format!("what reaches the app cannot be seen: {prefix}/v1/probe is not passed on, and GET {target} does not show it");
-    Check::not_proven(name, detail, fixes::probe(prefix))
+    Check::not_proven(name, detail, proxy.tools.fixes.probe())
 }

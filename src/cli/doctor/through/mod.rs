@@ -1,12 +1,14 @@
 //! The real proxy: tollgate is called by way of it, and what must come out right there is proven, each thing by itself.
 
+mod app;
 mod fixes;
 mod headers;
 mod proxy;
 mod verdicts;
 
-use self::proxy::Proxy;
+pub use self::fixes::Fixes;
 pub use self::proxy::Tools;
+use self::proxy::{Eyes, Proxy};
 use self::verdicts::Refused;
 use super::clock;
 use super::report::{Check, Report};
@@ -27,7 +29,7 @@ pub async fn prove(tools: Tools<'_>, report: &mut Report) {
         }
     };
     report.add(check);
-    let refused = verdicts::refusal(&proxy).await.unwrap_or_else(|error| Refused::Told(broken("proxy_refusal", &error)));
+    let refused = verdicts::refusal(&proxy).await.unwrap_or_else(|error| Refused::Told(broken(&proxy, "proxy_refusal", &error)));
     match refused {
         Refused::Told(check) => report.add(check),
         Refused::Unguarded(check) => {
@@ -36,7 +38,9 @@ pub async fn prove(tools: Tools<'_>, report: &mut Report) {
             return;
         }
     }
-    for name in CHECKS {
+    // Where the gate is inside the app nothing stands between the two.
+    let between = ["proxy_identity", "proxy_cookies", "proxy_credential"];
+    for name in CHECKS.into_iter().filter(|name| !(proxy.is_embedded() && between.contains(name))) {
         let checked = match name {
             "proxy_identity" => headers::identity(&proxy).await,
             "proxy_forwarded" => headers::forwarded(&proxy).await,
@@ -47,7 +51,10 @@ pub async fn prove(tools: Tools<'_>, report: &mut Report) {
             // Last, because it ends the key.
             _ => verdicts::revocation(&proxy).await,
         };
-        report.add(checked.unwrap_or_else(|error| broken(name, &error)));
+        report.add(checked.unwrap_or_else(|error| broken(&proxy, name, &error)));
+    }
+    if proxy.eyes == Eyes::Probe {
+        report.add(app::app(&proxy).await.unwrap_or_else(|error| broken(&proxy, app::NAME, &error)));
     }
     clock::against("proxy_clock", "the proxy", &proxy.first.answer).into_iter().for_each(|check| report.add(check));
 }
@@ -56,6 +63,6 @@ fn untried(name: &'static str) -> Check {
     Check::not_proven(name, "not tried", "mend what is told above first")
 }
 
-fn broken(name: &'static str, error: &str) -> Check {
-    Check::failed(name, format!("a call failed: {error}"), fixes::unknown())
+fn broken(proxy: &Proxy<'_>, name: &'static str, error: &str) -> Check {
+    Check::failed(name, format!("a call failed: {error}"), proxy.tools.fixes.unknown())
 }

@@ -12,20 +12,28 @@ use super::super::machine::millis;
 use super::super::plans::{Room, roomy};
 use super::super::report::Check;
 use super::super::server::Server;
-use super::super::visit::{Carried, Key, Visit, carry};
+use super::super::visit::{Carried, Key, Visit, carry, carry_by};
 use super::super::wire::{Answer, Wire};
-use super::fixes;
+use super::fixes::Fixes;
 use crate::config::Policy;
+use crate::domain::carrier::Carrier;
 use crate::http::probe;
+
+/// What a proxy says that does not reach what it should.
+const OF_A_PROXY: [StatusCode; 3] = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
 
 /// How long a limit of somebody else's is waited for, and how often.
 const MOST_WAITING: u64 = 5;
 const TRIES: usize = 3;
 
+/// A header that nobody has a reason to drop: where the app's answer shows it, it shows the others too.
+const WITNESS: (&str, &str) = ("x-doctor-witness", "seen-by-the-app");
+
 /// A header of a request.
 pub type Header = (String, String);
 
 /// What there is to work with.
+#[derive(Clone)]
 pub struct Tools<'a> {
     /// The configuration.
     pub policy: &'a Arc<Policy>,
@@ -41,6 +49,8 @@ pub struct Tools<'a> {
     pub address: Option<IpAddr>,
     /// A path of the app.
     pub path: String,
+    /// What to say where something is not right.
+    pub fixes: Fixes,
 }
 
 /// How the app's side is seen.
@@ -70,6 +80,8 @@ pub struct Proxy<'a> {
     pub first: Seen,
     /// Whether the probe's path leads to tollgate, which is not told there who calls.
     pub is_probe_without_key: bool,
+    /// Whether it believes there what a client says of its key.
+    pub lets_key_through: bool,
 }
 
 /// An answer, and what the probe said in it.
@@ -98,8 +110,19 @@ impl Seen {
         pairs.filter_map(|pair| Some((pair[0].as_str()?.to_owned(), pair[1].as_str()?.to_owned())))
     }
 
+    /// Whether a text stands in the answer: in its body, or in a header.
+    pub fn shows(&self, text: &str) -> bool {
+        self.answer.body.contains(text)
+            || self.answer.headers.values().any(|value| String::from_utf8_lossy(value.as_bytes()).contains(text))
+    }
+
+    /// Whether the answer shows the headers that the app got: the one that came along for that.
+    pub fn shows_headers(&self) -> bool {
+        self.shows(WITNESS.1)
+    }
+
     /// Whether tollgate itself says that there is nothing.
-    fn is_nothing_here(&self) -> bool {
+    pub fn is_nothing_here(&self) -> bool {
         let is_problem = self.answer.header("content-type").is_some_and(|media| media == "application/problem+json");
         is_problem && self.answer.status == StatusCode::NOT_FOUND && self.answer.body.contains("There is nothing at this path.")
     }
@@ -122,7 +145,6 @@ impl Seen {
 impl<'a> Proxy<'a> {
     /// Calls it with a good key: by the probe's path, else by one of the app's.
     pub async fn meet(tools: Tools<'a>) -> Result<(Self, Check), Check> {
-        const NAME: &str = "proxy";
         let probe = format!("{}{}", tools.server.prefix, probe::PATH);
         let began = Instant::now();
         let (room, key, seen) = tools.knock(&probe).await?;
@@ -133,21 +155,32 @@ impl<'a> Proxy<'a> {
             return Ok((Self::of(tools, room, key, probe, Eyes::Probe, seen), check));
         }
         let is_probe_without_key = seen.is_nothing_here();
+        let lets_key_through = is_probe_without_key && tools.forges_key(&probe, &key).await;
         let path = tools.path.clone();
         let (room, key, seen) = tools.knock(&path).await?;
+        tools.expect_an_app(&path, &key, &seen).await?;
         let status = seen.answer.status.as_u16();
-        if seen.answer.status.is_server_error() {
-            let fix = "start the app; see that the proxy reaches tollgate and the app: its error log says which it misses";
-            return Err(Check::failed(NAME, format!("GET {path} with a good key is answered {status}"), fix));
-        }
-        let detail = format!("{} answers after {took}, and does not pass the probe on: GET {path} is called instead ({status})", tools.url);
+        let detail = if tools.server.wire.is_none() {
+            format!("{} answers after {took}; the gate is inside it: GET {path} is called ({status})", tools.url)
+        } else {
+            format!("{} answers after {took}, and does not pass the probe on: GET {path} is called instead ({status})", tools.url)
+        };
         let check = on_its_way(&tools, &seen, detail);
-        Ok((Self { is_probe_without_key, ..Self::of(tools, room, key, path, Eyes::App(status), seen) }, check))
+        Ok((Self { is_probe_without_key, lets_key_through, ..Self::of(tools, room, key, path, Eyes::App(status), seen) }, check))
+    }
+
+    /// The same proxy by the app's own path, with a good key.
+    pub async fn at_app(&self) -> Result<Self, Check> {
+        let (tools, path) = (self.tools.clone(), self.tools.path.clone());
+        let (room, key, seen) = tools.knock(&path).await?;
+        tools.expect_an_app(&path, &key, &seen).await?;
+        let status = seen.answer.status.as_u16();
+        Ok(Self::of(tools, room, key, path, Eyes::App(status), seen))
     }
 
     fn of(tools: Tools<'a>, room: Room, key: Key, target: String, eyes: Eyes, first: Seen) -> Self {
         let own = tools.address.or(first.answer.local.map(|local| local.ip()));
-        Self { tools, key, room, target, eyes, own, first, is_probe_without_key: false }
+        Self { tools, key, room, target, eyes, own, first, is_probe_without_key: false, lets_key_through: false }
     }
 
     /// Another key that may call, for these addresses alone.
@@ -174,11 +207,16 @@ impl<'a> Proxy<'a> {
         }
     }
 
+    /// Whether the gate is inside the app that answers.
+    pub fn is_embedded(&self) -> bool {
+        self.tools.server.wire.is_none()
+    }
+
     /// Whether an answer is a pass.
     pub fn is_pass(&self, seen: &Seen) -> bool {
         match self.eyes {
             Eyes::Probe => seen.probe.is_some(),
-            Eyes::App(status) => seen.answer.status.as_u16() == status,
+            Eyes::App(status) => seen.answer.status.as_u16() == status && verdict_of(self.tools.policy, &seen.answer).is_none(),
         }
     }
 
@@ -189,23 +227,18 @@ impl<'a> Proxy<'a> {
 
     /// Whether the proxy went on to an app that does not answer it.
     pub fn is_gone_on(&self, seen: &Seen) -> bool {
-        let of_a_proxy = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
-        of_a_proxy.contains(&seen.answer.status) && verdict_of(self.tools.policy, &seen.answer).is_none()
+        OF_A_PROXY.contains(&seen.answer.status) && verdict_of(self.tools.policy, &seen.answer).is_none()
     }
 
     /// What a call with that key should be told now.
     pub async fn expected(&self, raw: Option<&str>) -> Result<Expected, String> {
-        self.expected_at(&self.target, raw).await
+        Expected::of(self.tools.server, About { key: raw, path: Some(path_of(&self.target)), ip: self.own }).await
     }
 
-    /// The same at another path.
-    pub async fn expected_at(&self, target: &str, raw: Option<&str>) -> Result<Expected, String> {
-        Expected::of(self.tools.server, About { key: raw, path: Some(path_of(target)), ip: self.own }).await
-    }
-
-    /// Calls another path.
-    pub async fn ask_at(&self, target: &str, key: Option<&Key>) -> Result<Seen, String> {
-        self.tools.call(key, target, &[]).await
+    /// Calls with the key in this one of the carriers.
+    pub async fn ask_by(&self, carrier: &Carrier) -> Result<Seen, String> {
+        let carried = carry_by(Some(carrier), &self.tools.policy.keys.carriers, self.key.raw());
+        self.tools.send(Some(carried), &self.target, &[]).await
     }
 
     /// What an answer that is no pass says, for people.
@@ -218,7 +251,7 @@ impl<'a> Proxy<'a> {
 impl Tools<'_> {
     /// Calls a path with a key that may call it.
     async fn knock(&self, target: &str) -> Result<(Room, Key, Seen), Check> {
-        let failed = |error: String| Check::failed("proxy", error, fixes::unknown());
+        let failed = |error: String| Check::failed("proxy", error, self.fixes.unknown());
         let route = self.policy.routes.of("GET", path_of(target));
         let room = roomy(self.policy, route).ok_or_else(|| failed(format!("no plan with API access may call {target}")))?;
         let key = self.key(&room, &[]).await.map_err(failed)?;
@@ -227,14 +260,50 @@ impl Tools<'_> {
         Ok((room, key, seen))
     }
 
+    /// Whether the probe answers once the client itself says who calls.
+    async fn forges_key(&self, probe: &str, key: &Key) -> bool {
+        let forged = [("x-auth-key".to_owned(), key.id.clone())];
+        self.call(Some(key), probe, &forged).await.is_ok_and(|seen| seen.probe.is_some())
+    }
+
+    /// A good key must get an answer of the app's, and not one of the proxy's that something is out of reach; else what is.
+    async fn expect_an_app(&self, path: &str, key: &Key, seen: &Seen) -> Result<(), Check> {
+        let status = seen.answer.status;
+        let is_of_a_proxy = OF_A_PROXY.contains(&status);
+        if !is_of_a_proxy && status != StatusCode::INTERNAL_SERVER_ERROR {
+            return Ok(());
+        }
+        let is_open = self.policy.routes.of("GET", path_of(path)).open;
+        let was_asked = is_open || key.was_used(self.server).await.unwrap_or(false);
+        if was_asked && !is_of_a_proxy {
+            return Ok(());
+        }
+        let told = format!("GET {path} with a good key is answered {}", status.as_u16());
+        let failed = |why: &str, fix: String| Err(Check::failed("proxy", format!("{told}{why}"), fix));
+        let health = format!("{}/v1/health", self.server.prefix);
+        let reaches = self.call(None, &health, &[]).await.is_ok_and(|seen| seen.answer.status.is_success() && seen.shows("\"ok\""));
+        if was_asked {
+            return failed(", and tollgate let it pass: the app does not answer the proxy", self.fixes.app_down());
+        }
+        if reaches {
+            return failed(", and tollgate was not asked about it, which the proxy reaches", self.fixes.unguarded());
+        }
+        failed(", and the proxy does not reach tollgate", self.fixes.out_of_reach(self.server.listening()))
+    }
+
     async fn key(&self, room: &Room, addresses: &[&str]) -> Result<Key, String> {
         self.visit.key(self.server, json!({ "plan": room.plan, "limits": room.limits, "ips": addresses })).await
     }
 
     async fn call(&self, key: Option<&Key>, target: &str, headers: &[Header]) -> Result<Seen, String> {
+        self.send(key.map(|key| carry(&self.policy.keys.carriers, key.raw())), target, headers).await
+    }
+
+    async fn send(&self, carried: Option<Carried>, target: &str, headers: &[Header]) -> Result<Seen, String> {
         let mut headers = headers.to_vec();
+        headers.push((WITNESS.0.into(), WITNESS.1.into()));
         let mut target = target.to_owned();
-        match key.map(|key| carry(&self.policy.keys.carriers, key.raw())) {
+        match carried {
             Some(Carried::Header(name, value)) => headers.push((name, value)),
             Some(Carried::Query(name, value)) => {
                 let pair = form_urlencoded::Serializer::new(String::new()).append_pair(&name, &value).finish();
@@ -282,15 +351,15 @@ fn judge(tools: &Tools<'_>, answer: &Answer) -> Result<(), Check> {
     }
     let Some(verdict) = verdict_of(tools.policy, answer) else { return Ok(()) };
     let fix = match verdict.as_str() {
-        "ambiguous" => fixes::ambiguous(),
-        "insecure" => fixes::insecure(),
-        "missing" | "malformed" => fixes::credential_lost(),
+        "ambiguous" => tools.fixes.ambiguous(),
+        "insecure" => tools.fixes.insecure(),
+        "missing" | "malformed" => tools.fixes.credential_lost(),
         "unknown" | "reserved" | "revoked" => {
             "let the proxy ask this tollgate: another one, with another database, does not know the key".into()
         }
         "unavailable" => "read the log of tollgate, and see why it cannot decide".into(),
         "upstream_down" | "upstream_timeout" => "start the app, or mend [upstream] url".into(),
-        _ => fixes::unknown(),
+        _ => tools.fixes.unknown(),
     };
     Err(Check::failed(NAME, format!("a good key is refused: {}, {verdict}", answer.status.as_u16()), fix))
 }

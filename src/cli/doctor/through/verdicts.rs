@@ -9,9 +9,9 @@ use super::super::expected::Expected;
 use super::super::plans::{BEARABLE, Tight, tight};
 use super::super::report::{Check, Findings};
 use super::super::visit::Key;
-use super::fixes;
+use super::fixes::Fixes;
 use super::headers::FORGED;
-use super::proxy::{Eyes, Proxy, Seen, path_of};
+use super::proxy::{Proxy, Seen, path_of};
 use crate::domain::limit::Shape;
 use crate::domain::time::Timestamp;
 
@@ -23,45 +23,37 @@ pub enum Refused {
     Unguarded(Check),
 }
 
-/// A call without a key gets the style's answer, whole: at the probe's path, and at one of the app's.
+/// A call without a key gets the style's answer, whole.
 pub async fn refusal(proxy: &Proxy<'_>) -> Result<Refused, String> {
     const NAME: &str = "proxy_refusal";
-    let mut findings = Findings::default();
-    let mut told = Vec::new();
-    for target in [&proxy.target, &proxy.tools.path].into_iter().take(if proxy.eyes == Eyes::Probe { 2 } else { 1 }) {
-        let (expected, seen) = turned_away(proxy, target).await?;
-        if expected.passes() {
-            continue;
-        }
-        let (differences, status) = (expected.differences(&seen.answer), seen.answer.status.as_u16());
-        if !differences.is_empty() && (proxy.is_let_through(&seen) || proxy.is_gone_on(&seen)) {
-            findings
-                .failed(format!("GET {target} should be refused ({}) and is let through: {status}", expected.verdict), fixes::unguarded());
-            if *target == proxy.target {
-                return Ok(Refused::Unguarded(findings.check(NAME, "")));
-            }
-        } else if !differences.is_empty() {
-            findings.failed(garbled(&expected, &differences), fixes::refusal());
-        }
-        told.push(format!("GET {target}: {status}, {}", expected.verdict));
-    }
-    if told.is_empty() {
-        let detail = format!("{} and {} need no key: they are open routes", proxy.target, proxy.tools.path);
+    let (expected, seen) = turned_away(proxy).await?;
+    let target = &proxy.target;
+    if expected.passes() {
+        let detail = format!("{target} needs no key: it is an open route");
         return Ok(Refused::Told(Check::not_proven(NAME, detail, "name a path that needs a key with --path")));
     }
-    Ok(Refused::Told(findings.check(NAME, format!("comes through as the style tells it ({})", told.join("; ")))))
+    let (differences, status) = (expected.differences(&seen.answer), seen.answer.status.as_u16());
+    if differences.is_empty() {
+        let detail = format!("comes through as the style tells it (GET {target}: {status}, {})", expected.verdict);
+        return Ok(Refused::Told(Check::ok(NAME, detail)));
+    }
+    if proxy.is_let_through(&seen) || proxy.is_gone_on(&seen) {
+        let detail = format!("GET {target} should be refused ({}) and is let through: {status}", expected.verdict);
+        return Ok(Refused::Unguarded(Check::failed(NAME, detail, proxy.tools.fixes.unguarded())));
+    }
+    Ok(Refused::Told(Check::failed(NAME, garbled(&expected, &differences), proxy.tools.fixes.refusal())))
 }
 
 /// What somebody should be told whom nobody knows, and what they are told. Where callers without a key are let in, it is one
 /// with a key that was never made.
-async fn turned_away(proxy: &Proxy<'_>, target: &str) -> Result<(Expected, Seen), String> {
-    let missing = proxy.expected_at(target, None).await?;
+async fn turned_away(proxy: &Proxy<'_>) -> Result<(Expected, Seen), String> {
+    let missing = proxy.expected(None).await?;
     if !missing.passes() {
-        return Ok((missing, proxy.ask_at(target, None).await?));
+        return Ok((missing, proxy.ask(None, &[]).await?));
     }
     let environment = proxy.tools.policy.keys.environments.default().ok_or("there is no environment for keys")?;
     let stranger = Key::unknown(environment.generate());
-    Ok((proxy.expected_at(target, Some(stranger.raw())).await?, proxy.ask_at(target, Some(&stranger)).await?))
+    Ok((proxy.expected(Some(stranger.raw())).await?, proxy.ask(Some(&stranger), &[]).await?))
 }
 
 /// A refusal that does not come through whole.
@@ -82,14 +74,15 @@ pub async fn address(proxy: &Proxy<'_>) -> Result<Check, String> {
     if !proxy.is_pass(&here) {
         let taken = taken_for(proxy, own).await?;
         let by = taken.map(|taken| format!(": tollgate takes it for {taken}")).unwrap_or_default();
-        findings.failed(format!("a key for {own} alone is refused ({}){by}", proxy.told(&here.answer)), fixes::address(taken, own));
+        findings
+            .failed(format!("a key for {own} alone is refused ({}){by}", proxy.told(&here.answer)), proxy.tools.fixes.address(taken, own));
     }
     if proxy.is_pass(&elsewhere) {
-        findings.failed(format!("a key for {FORGED} alone passes from {own}"), fixes::unguarded());
+        findings.failed(format!("a key for {FORGED} alone passes from {own}"), proxy.tools.fixes.unguarded());
     } else if proxy.is_pass(&here) {
         let differences = expected.differences(&elsewhere.answer);
         if !differences.is_empty() {
-            findings.failed(garbled(&expected, &differences), fixes::refusal());
+            findings.failed(garbled(&expected, &differences), proxy.tools.fixes.refusal());
         }
     }
     Ok(findings.check(NAME, format!("a key for {own} alone passes, and one for {FORGED} alone is refused")))
@@ -132,10 +125,10 @@ pub async fn limits(proxy: &Proxy<'_>) -> Result<Check, String> {
         return Ok(Check::not_proven(NAME, "the window turned while it was tried", "try again"));
     }
     let mut findings = Findings::default();
-    judge_passes(&before, calls, &passes, &mut findings);
+    judge_passes(&proxy.tools.fixes, &before, calls, &passes, &mut findings);
     // Where nothing passed, nothing ran out: that is told already.
     if let Some(refused) = refused.filter(|_| !after.passes()) {
-        judge_refusal(&after, &refused, &mut findings);
+        judge_refusal(&proxy.tools.fixes, &after, &refused, &mut findings);
     }
     let shown = format!("{calls} of {calls} calls passed, then {} as the style tells it", after.verdict);
     Ok(findings.check(NAME, shown))
@@ -154,23 +147,23 @@ async fn run_out(proxy: &Proxy<'_>, key: &Key, calls: u64) -> Result<(Vec<Seen>,
     Ok((passes, None))
 }
 
-fn judge_passes(before: &Expected, calls: u64, passes: &[Seen], findings: &mut Findings) {
+fn judge_passes(fixes: &Fixes, before: &Expected, calls: u64, passes: &[Seen], findings: &mut Findings) {
     let passed = passes.len() as u64;
     if passed != calls {
         let more = if passed > calls { "at least " } else { "" };
-        findings.failed(format!("with room for {calls} calls {more}{passed} passed"), fixes::charged());
+        findings.failed(format!("with room for {calls} calls {more}{passed} passed"), fixes.charged());
     }
     let missing = passes.first().map(|seen| before.header_differences(&seen.answer)).unwrap_or_default();
     if !missing.is_empty() {
         let names: Vec<&str> = missing.iter().filter_map(|told| told.split(' ').next()).collect();
-        findings.failed(format!("on passes {}", missing.join("; ")), fixes::limit_headers(&names));
+        findings.failed(format!("on passes {}", missing.join("; ")), fixes.limit_headers(&names));
     }
 }
 
-fn judge_refusal(after: &Expected, refused: &Seen, findings: &mut Findings) {
+fn judge_refusal(fixes: &Fixes, after: &Expected, refused: &Seen, findings: &mut Findings) {
     let differences = after.differences(&refused.answer);
     if !differences.is_empty() {
-        findings.failed(garbled(after, &differences), fixes::refusal());
+        findings.failed(garbled(after, &differences), fixes.refusal());
     }
 }
 
@@ -202,7 +195,7 @@ pub async fn revocation(proxy: &Proxy<'_>) -> Result<Check, String> {
     const NAME: &str = "proxy_revocation";
     let before = proxy.ask_patiently(Some(&proxy.key), &[]).await?;
     if !proxy.is_pass(&before) {
-        return Ok(Check::not_proven(NAME, format!("a good key is answered {}", proxy.told(&before.answer)), fixes::unknown()));
+        return Ok(Check::not_proven(NAME, format!("a good key is answered {}", proxy.told(&before.answer)), proxy.tools.fixes.unknown()));
     }
     proxy.key.revoke(proxy.tools.server).await?;
     let seen = proxy.ask_patiently(Some(&proxy.key), &[]).await?;
@@ -211,8 +204,8 @@ pub async fn revocation(proxy: &Proxy<'_>) -> Result<Check, String> {
     Ok(if differences.is_empty() {
         Check::ok(NAME, "a revoked key is refused at the very next call")
     } else if proxy.is_let_through(&seen) {
-        Check::failed(NAME, "a revoked key still passes", fixes::revocation())
+        Check::failed(NAME, "a revoked key still passes", proxy.tools.fixes.revocation())
     } else {
-        Check::failed(NAME, garbled(&expected, &differences), fixes::refusal())
+        Check::failed(NAME, garbled(&expected, &differences), proxy.tools.fixes.refusal())
     })
 }
