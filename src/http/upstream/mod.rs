@@ -12,12 +12,11 @@ mod upload;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::TRAILER;
+use http::header::{TRAILER, UPGRADE};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Request, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
-use hyper::upgrade::OnUpgrade;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -25,8 +24,6 @@ use tokio::sync::watch;
 
 use super::request::Call;
 use super::response::{Response, ResponseBody};
-use super::server::Place;
-use super::strict::TunnelSwitch;
 use crate::config::upstream::{Target, UpstreamSettings};
 use crate::domain::carrier::Carrier;
 use crate::domain::decision::Decision;
@@ -35,6 +32,7 @@ use download::Download;
 use head::Passing;
 use progress::Progress;
 use trouble::{Kind, Trouble};
+use tunnel::Switch;
 use upload::{Upload, Wanted};
 
 /// Bytes that are held of what one side says and the other does not take yet, each way; and the longest head of an answer.
@@ -96,44 +94,40 @@ impl Upstream {
         let asked = self.rewrite(&mut call, decision)?;
         let withheld = self.withheld_trailers(&call);
         let Call { mut parts, body, request_id, .. } = call;
-        let upgrade = parts.extensions.remove::<OnUpgrade>().filter(|_| asked.is_some());
-        let (switch, place) = (parts.extensions.remove::<TunnelSwitch>(), parts.extensions.remove::<Place>());
-        parts.extensions.clear();
+        let switch = Switch::of(asked, &mut parts);
         let progress = Arc::new(Progress::new());
         let patience = self.settings.idle_timeout.as_duration();
         let mut upload = Upload::new(body, self.settings.max_body_bytes, patience, progress.clone()).without_trailers(withheld);
-        let is_repeatable = asked.is_none() && upload.is_end_stream() && parts.method.is_idempotent();
-        let again = is_repeatable.then(|| (parts.method.clone(), parts.uri.clone(), parts.headers.clone()));
         let expectation = expects_continue(&parts).then(|| upload.once_wanted());
         let mut request = Request::from_parts(parts, upload);
         if let Some(say) = &expectation {
             announce(&mut request, say.clone());
         }
-        let mut response = self.send(&self.client, request, &progress).await;
-        if let (Err(Trouble { kind: Kind::DeadConnection, .. }), Some((method, uri, headers))) = (&response, again) {
-            // Once, and on a new connection (RFC 9110, 9.2.2).
-            let mut request = Request::new(Upload::new(super::request::Body::default(), None, patience, progress.clone()));
-            (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
-            response = self.send(&self.fresh, request, &progress).await;
-        }
-        let mut response = response?;
+        let mut response = self.send_once_or_twice(request, &progress).await?;
         // Its own version says nothing of ours (RFC 9110, 2.5): half an answer must show.
         *response.version_mut() = Version::HTTP_11;
-        let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        let is_offered = asked.is_some_and(|asked| head::is_offered(&asked, response.headers()));
-        head::for_client(&mut response)
-            .map_err(|()| Trouble { kind: Kind::NoAnswer, detail: "how long its answer is can be read in two ways".into() })?;
-        if switches {
-            let Some(client) = upgrade.filter(|_| is_offered) else {
-                return Err(Trouble { kind: Kind::NoAnswer, detail: "it switched to a protocol that nobody asked for".into() });
-            };
-            if let Some(switch) = switch {
-                switch.set();
-            }
-            tunnel::open(client, hyper::upgrade::on(&mut response), patience, request_id, place);
-            return Ok(response.map(|_| ResponseBody::from(Bytes::new())));
+        let is_offered = switch.as_ref().is_some_and(|switch| head::is_offered(&switch.asked, response.headers()));
+        head::for_client(&mut response).map_err(|()| Trouble::no_answer("how long its answer is can be read in two ways"))?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(response.map(|body| ResponseBody::passing(Download::new(body, patience, request_id, expectation))));
         }
-        Ok(response.map(|body| ResponseBody::passing(Download::new(body, patience, request_id, expectation))))
+        let Some(switch) = switch.filter(|_| is_offered) else {
+            return Err(Trouble::no_answer("it switched to a protocol that nobody asked for"));
+        };
+        switch.open(hyper::upgrade::on(&mut response), patience, request_id);
+        Ok(response.map(|_| ResponseBody::from(Bytes::new())))
+    }
+
+    /// What may be repeated and met a dead connection is sent once more, on a new one (RFC 9110, 9.2.2).
+    async fn send_once_or_twice(&self, request: Request<Upload>, progress: &Arc<Progress>) -> Result<http::Response<Incoming>, Trouble> {
+        let is_repeatable = !request.headers().contains_key(UPGRADE) && request.body().is_end_stream() && request.method().is_idempotent();
+        let again = is_repeatable.then(|| (request.method().clone(), request.uri().clone(), request.headers().clone()));
+        let answered = self.send(&self.client, request, progress).await;
+        let (Err(Trouble { kind: Kind::DeadConnection, .. }), Some((method, uri, headers))) = (&answered, again) else { return answered };
+        let empty = Upload::new(super::request::Body::default(), None, self.settings.idle_timeout.as_duration(), progress.clone());
+        let mut request = Request::new(empty);
+        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
+        self.send(&self.fresh, request, progress).await
     }
 
     /// What is dropped from a head does not come in behind the body.

@@ -79,6 +79,11 @@ impl Kind {
 }
 
 impl Trouble {
+    /// The app's answer is none.
+    pub fn no_answer(detail: &str) -> Self {
+        Self { kind: Kind::NoAnswer, detail: detail.into() }
+    }
+
     /// Tells the operator, as far as it is not the client's own doing.
     pub fn log(&self, request_id: &str) {
         let Self { kind, detail } = self;
