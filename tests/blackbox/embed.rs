@@ -31,9 +31,9 @@ impl Embedded {
         request.send(&self.address)
     }
 
-    /// Ctrl-C, and waits for its end.
-    fn stop(mut self) {
-        let done = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().expect("kill runs");
+    /// Tells it to end, as Ctrl-C (INT) and systemd (TERM) do, and waits for that.
+    fn stop(mut self, signal: &str) {
+        let done = Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status().expect("kill runs");
         assert!(done.success());
         let status = eventually("the example ends", || self.child.try_wait().expect("it can be waited for"));
         assert!(status.success());
@@ -93,13 +93,16 @@ fn what_the_command_line_changes_holds_from_the_next_check_on() {
 
 #[test]
 fn a_clean_end_keeps_what_was_counted_and_another_gate_can_follow() {
-    let folder = Folder::with(CONFIG);
-    let server = Embedded::start(&folder);
-    let key = folder.raw_key("tiny");
-    server.send(&Request::get("/hello").bearer(&key)).expect(200);
-    server.stop();
-    let server = Embedded::start(&folder);
-    assert_eq!(server.send(&Request::get("/hello").bearer(&key)).expect(200).number("x-ratelimit-remaining"), Some(1));
+    for signal in ["INT", "TERM"] {
+        let folder = Folder::with(CONFIG);
+        let server = Embedded::start(&folder);
+        let key = folder.raw_key("tiny");
+        server.send(&Request::get("/hello").bearer(&key)).expect(200);
+        server.stop(signal);
+        let server = Embedded::start(&folder);
+        let left = server.send(&Request::get("/hello").bearer(&key)).expect(200).number("x-ratelimit-remaining");
+        assert_eq!(left, Some(1), "{signal}");
+    }
 }
 
 #[test]

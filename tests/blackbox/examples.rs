@@ -1,6 +1,8 @@
 //! Plays every folder under `examples/`: its `auth.toml` on the real binary, its `cases.toml` as requests and what each must
 //! get. `examples/README.md` tells the format; what is written there is all that an API needs to say. None is named here.
 
+mod readme;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -46,6 +46,29 @@ fn what_is_printed_for_a_proxy_is_proven_fit() {
 }
 
 #[test]
+fn tls_ends_at_a_proxy_before_the_gate() {
+    const CERTIFICATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/blackbox/doctor/certificates");
+    for kind in [Kind::NginxBefore, Kind::CaddyBefore] {
+        let app = App::tcp();
+        let stage = Stage::of(kind.told(Folder::with("[server]\nrequire_https = true\n"), &app));
+        let (certificate, key) = (format!("{CERTIFICATES}/localhost.pem"), format!("{CERTIFICATES}/key.pem"));
+        // As a reader fills it in.
+        let secured = |printed: String| match kind {
+            Kind::NginxBefore => {
+                let listen = format!(" default_server ssl;\n    ssl_certificate {certificate};\n    ssl_certificate_key {key};");
+                printed.replace(" default_server;", &listen)
+            }
+            _ => printed.replace("http://:", "https://localhost:").replace("\tbind ", &format!("\ttls {certificate} {key}\n\tbind ")),
+        };
+        let proxy = Proxy::edited(kind, &stage.folder, &stage.server.address, &app, secured);
+        let url = format!("https://localhost:{}", proxy.address.rsplit(':').next().unwrap());
+        let told = Told::of(&stage.folder, &["--through", &url, "--ca", &format!("{CERTIFICATES}/authority.pem")]);
+        told.expect_fit();
+        assert!(PROVEN.iter().all(|name| told.check(name)["outcome"] == "ok"), "{:#}\n{}", told.document, told.log);
+    }
+}
+
+#[test]
 fn the_gate_in_front_is_proven_fit() {
     let app = App::tcp();
     let stage = Stage::with(&format!("[server]\ntrusted_proxies = []\n[upstream]\nurl = \"{}\"\n", app.url));

@@ -57,7 +57,10 @@ impl Kind {
                 let around = "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr;\nevents {}\n";
                 write("wrapper", &format!("{around}http {{\naccess_log off;\n{temporary}include printed;\n}}\n"));
             }
-            Self::Caddy | Self::CaddyBefore => write("wrapper", "{\n\tadmin off\n}\nimport printed\n"),
+            Self::Caddy | Self::CaddyBefore => {
+                // No port but its own.
+                write("wrapper", "{\n\tadmin off\n\tauto_https disable_redirects\n}\nimport printed\n");
+            }
         }
     }
 
