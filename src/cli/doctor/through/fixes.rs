@@ -93,6 +93,22 @@ impl Fixes {
         ) + socket
     }
 
+    /// tollgate itself answers, and no app.
+    pub fn no_app(&self) -> String {
+        "put a proxy before it and the app (`tollgate proxy nginx` or `tollgate proxy caddy` prints one), and call that with --through\n\
+         or name the app in [upstream] url: then tollgate passes on what passes"
+            .into()
+    }
+
+    /// The proxy has no site for that name.
+    pub fn no_site(&self, host: &str) -> String {
+        self.lines(
+            "call the proxy by the name that its site has, or let the site have this one (`tollgate proxy … --name HOST`):",
+            &format!("server_name {host}; in the server of the app, and no other default_server"),
+            &format!("{host} {{ … }} as the address of the site"),
+        )
+    }
+
     /// tollgate does not believe the proxy, or is told nothing by it.
     pub fn ambiguous(&self) -> String {
         if self.is_front {
