@@ -127,6 +127,13 @@ impl Fixes {
 
     /// The credential does not reach tollgate.
     pub fn credential_lost(&self) -> String {
+        if self.is_front {
+            return self.lines(
+                "the client's own headers must reach tollgate:",
+                "no proxy_set_header Authorization \"\"; in the location that leads to tollgate",
+                "no header_up -Authorization and no request_header -Authorization before the reverse_proxy to tollgate",
+            );
+        }
         self.lines(
             "the request that asks tollgate must carry the client's own headers:",
             "no proxy_set_header Authorization \"\"; in the location that asks tollgate",
@@ -136,9 +143,10 @@ impl Fixes {
 
     /// tollgate is told of plain HTTP.
     pub fn insecure(&self) -> String {
+        let way = if self.is_front { "leads to" } else { "asks" };
         self.lines(
             "call the https:// address; where that was done, the proxy must say so, and be trusted ([server] trusted_proxies):",
-            "proxy_set_header X-Forwarded-Proto $scheme; in the location that asks tollgate",
+            &format!("proxy_set_header X-Forwarded-Proto $scheme; in the location that {way} tollgate"),
             "it says so by itself; where another proxy stands before it: trusted_proxies in its global options",
         )
     }
