@@ -310,7 +310,7 @@ pub struct DoctorArgs {
     /// This machine's address as the proxy sees it, where it is behind NAT
     #[arg(long, value_name = "IP", requires = "through")]
     pub address: Option<IpAddr>,
-    /// A path of the app that shows its headers, where the proxy does not pass the probe on [default: /]
+    /// A path of the app to call; one that shows the headers it gets proves the most [default: /]
     #[arg(long, value_name = "PATH", requires = "through")]
     pub path: Option<String>,
 }

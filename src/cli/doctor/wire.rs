@@ -170,6 +170,16 @@ impl Wire {
         matches!(self.way, Way::Tcp)
     }
 
+    /// The host, as it was named.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Whether both lead to the same place, as far as their names say.
+    pub fn leads_where(&self, other: &Self) -> bool {
+        self.is_plain() && other.is_plain() && (&self.host, self.port) == (&other.host, other.port)
+    }
+
     /// Only connects.
     pub async fn reach(&self) -> Result<(), String> {
         self.connect().await.map(|_| ())

@@ -143,6 +143,84 @@ fn an_app_that_is_down_is_told_apart_from_a_gate_that_is_not_asked() {
 }
 
 #[test]
+fn where_no_site_answers_or_no_app_it_is_told() {
+    let (stage, app) = (Stage::with(""), App::tcp());
+    // The site is for another name than the one that is called.
+    let elsewhere = |config: String| config.replace("http://:", "http://api.example.com:");
+    let proxy = Proxy::edited(Kind::Caddy, &stage.folder, &stage.server.address, &app, elsewhere);
+    let told = Told::of(&stage.folder, &["--through", &format!("http://{}", proxy.address)]);
+    told.expect_failed(&["proxy"]);
+    let check = told.check("proxy");
+    assert!(text(&check["detail"]).contains("has no site for the name 127.0.0.1"), "{check:#}");
+    assert!(text(&check["fix"]).contains("127.0.0.1 {"), "{check:#}");
+    // The gate itself, with nothing behind it.
+    let told = Told::of(&stage.folder, &["--through", &format!("http://{}", stage.server.address)]);
+    told.expect_failed(&["proxy"]);
+    let check = told.check("proxy");
+    assert!(text(&check["detail"]).contains("this is tollgate itself, without an app behind it"), "{check:#}");
+    assert!(text(&check["fix"]).contains("[upstream] url") && !text(&check["fix"]).contains("auth_request"), "{check:#}");
+    expect_taken_back(&stage.folder);
+}
+
+#[test]
+fn a_proxy_without_its_questions_or_without_its_way_to_tollgate_is_told_so() {
+    let told = |listen: Option<&str>, kind: Kind, edit: &dyn Fn(String) -> String| {
+        let mut folder = Folder::new();
+        if let Some(listen) = listen {
+            folder = folder.variable("TOLLGATE_SERVER__LISTEN", listen);
+        }
+        let (stage, app) = (Stage::of(folder), App::tcp());
+        let proxy = Proxy::edited(kind, &stage.folder, &stage.server.address, &app, edit);
+        let told = Told::of(&stage.folder, &["--through", &format!("http://{}", proxy.address)]);
+        println!("{:#}", told.document);
+        told.expect_failed(&["proxy"]);
+        (text(&told.check("proxy")["detail"]), text(&told.check("proxy")["fix"]))
+    };
+    let (detail, fix) = told(None, Kind::Nginx, &|config| config.replace("    auth_request /auth", "    # auth_request /auth"));
+    assert!(detail.contains("was not asked") && fix.contains("auth_request /auth/v1/check/nginx;"), "{detail}\n{fix}");
+    for kind in [Kind::Nginx, Kind::Caddy] {
+        // As if its user might not open the socket.
+        let (detail, fix) = told(Some("unix:gate.sock"), kind, &|config| config.replace("gate.sock", "shut.sock"));
+        assert!(detail.contains("does not reach tollgate") && fix.contains("socket_mode"), "{detail}\n{fix}");
+    }
+}
+
+#[test]
+fn before_the_gate_in_front_a_proxy_that_only_ends_tls_is_fit() {
+    let app = App::tcp();
+    let stage = Stage::with(&format!("[upstream]\nurl = \"{}\"\n", app.url));
+    // All that it says itself is who calls.
+    let plain = |lines: &'static str| {
+        move |config: String| {
+            let at = config.find("server {\n").unwrap();
+            let listen = config.lines().find(|line| line.trim_start().starts_with("listen ")).unwrap().to_owned();
+            let upstream = config.find("upstream tollgate {").unwrap();
+            let end = upstream + config[upstream..].find("\n}\n").unwrap() + 3;
+            assert!(at > end);
+            format!(
+                "{}server {{\n{listen}\nlocation / {{ proxy_pass http://tollgate; proxy_set_header Host $http_host;\n{lines} }}\n}}\n",
+                &config[upstream..end]
+            )
+        }
+    };
+    const SAYS: &str = "proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme; \
+                        proxy_set_header X-Forwarded-Host $http_host; proxy_set_header X-Real-IP \"\";";
+    let proxy = Proxy::edited(Kind::Nginx, &stage.folder, &stage.server.address, &app, plain(SAYS));
+    expect_proven(&stage.folder, &format!("http://{}", proxy.address));
+    let proxy = Proxy::edited(Kind::Nginx, &stage.folder, &stage.server.address, &app, plain(""));
+    let told = Told::of(&stage.folder, &["--through", &format!("http://{}", proxy.address)]);
+    println!("{:#}", told.document);
+    let check = told.check("proxy_forwarded");
+    assert_eq!(check["outcome"], "failed", "{check:#}");
+    let fix = text(&check["fix"]);
+    assert!(
+        fix.contains("X-Forwarded-For $remote_addr") && fix.contains("[server] trusted_proxies") && !fix.contains("auth_request"),
+        "{fix}"
+    );
+    assert!(!text(&check["detail"]).contains("X-Forwarded-Uri") && !text(&check["detail"]).contains("X-Forwarded-Method"), "{check:#}");
+}
+
+#[test]
 fn an_open_path_is_called_so_and_another_one_can_be_named() {
     let folder = Folder::with("[[routes]]\npath = \"/\"\nopen = true\n");
     let front = Front::of(Kind::Nginx, folder, App::tcp());

@@ -212,6 +212,8 @@ fn limits_are_proven_however_they_count() {
             let outcome = if is_proven { "ok" } else { "not proven" };
             assert_eq!(told.check("proxy_limits")["outcome"], outcome, "{what}: {:#}", told.document);
             assert_eq!(told.code, Some(if is_proven { 0 } else { 1 }), "{:#}", told.document);
+            let app = text(&told.check("proxy_app")["detail"]);
+            assert_eq!(app.contains("charged once a call"), is_proven, "{what}: {app}");
         }
     }
     let narrow = "[keys]\nlimits = [{ name = \"day\", minimum = 100, maximum = 1000 }]\n[[plans]]\nname = \"free\"\nlimits = [{ requests = 100, per = \"day\" }]\n";

@@ -25,14 +25,20 @@ pub async fn app(proxy: &Proxy<'_>) -> Result<Check, String> {
         Refused::Told(check) => findings.take(check),
         Refused::Unguarded(check) => return Ok(check.named(NAME)),
     }
-    findings.take(verdicts::limits(&app).await?);
+    let limits = verdicts::limits(&app).await?;
+    let charged = if limits.is_not_proven() { "how it is charged could not be tried" } else { "charged once a call" };
+    findings.take(limits);
     let seen = [headers::identity(&app).await?, headers::forwarded(&app).await?, headers::credential(&app).await?];
     let is_seen = seen.iter().all(|check| !check.is_not_proven());
     seen.into_iter().for_each(|check| findings.take(check));
     // Last, because it ends the key.
-    findings.take(verdicts::revocation(&app).await?);
-    let told = format!("GET {path}: refused without a key and with a revoked one, charged once");
-    Ok(findings.check(NAME, if is_seen { format!("{told}; nothing forged reaches the app") } else { format!("{told}; {}", unseen(proxy)) }))
+    let revocation = verdicts::revocation(&app).await?;
+    if revocation.is_not_proven() && findings.is_empty() {
+        return Ok(revocation.named(NAME));
+    }
+    findings.take(revocation);
+    let behind = if is_seen { "nothing forged reaches the app".to_owned() } else { unseen(proxy) };
+    Ok(findings.check(NAME, format!("GET {path}: refused without a key and with a revoked one, {charged}; {behind}")))
 }
 
 /// What the app's answer does not show.

@@ -93,6 +93,22 @@ impl Fixes {
         ) + socket
     }
 
+    /// tollgate itself answers, and no app.
+    pub fn no_app(&self) -> String {
+        "put a proxy before it and the app (`tollgate proxy nginx` or `tollgate proxy caddy` prints one), and call that with --through\n\
+         or name the app in [upstream] url: then tollgate passes on what passes"
+            .into()
+    }
+
+    /// The proxy has no site for that name.
+    pub fn no_site(&self, host: &str) -> String {
+        self.lines(
+            "call the proxy by the name that its site has, or let the site have this one (`tollgate proxy … --name HOST`):",
+            &format!("server_name {host}; in the server of the app, and no other default_server"),
+            &format!("{host} {{ … }} as the address of the site"),
+        )
+    }
+
     /// tollgate does not believe the proxy, or is told nothing by it.
     pub fn ambiguous(&self) -> String {
         if self.is_front {
@@ -111,6 +127,13 @@ impl Fixes {
 
     /// The credential does not reach tollgate.
     pub fn credential_lost(&self) -> String {
+        if self.is_front {
+            return self.lines(
+                "the client's own headers must reach tollgate:",
+                "no proxy_set_header Authorization \"\"; in the location that leads to tollgate",
+                "no header_up -Authorization and no request_header -Authorization before the reverse_proxy to tollgate",
+            );
+        }
         self.lines(
             "the request that asks tollgate must carry the client's own headers:",
             "no proxy_set_header Authorization \"\"; in the location that asks tollgate",
@@ -120,9 +143,10 @@ impl Fixes {
 
     /// tollgate is told of plain HTTP.
     pub fn insecure(&self) -> String {
+        let way = if self.is_front { "leads to" } else { "asks" };
         self.lines(
             "call the https:// address; where that was done, the proxy must say so, and be trusted ([server] trusted_proxies):",
-            "proxy_set_header X-Forwarded-Proto $scheme; in the location that asks tollgate",
+            &format!("proxy_set_header X-Forwarded-Proto $scheme; in the location that {way} tollgate"),
             "it says so by itself; where another proxy stands before it: trusted_proxies in its global options",
         )
     }

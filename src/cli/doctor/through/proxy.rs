@@ -159,6 +159,7 @@ impl<'a> Proxy<'a> {
         let path = tools.path.clone();
         let (room, key, seen) = tools.knock(&path).await?;
         tools.expect_an_app(&path, &key, &seen).await?;
+        tools.expect_a_proxy_with_a_site(&path, &key, &seen).await?;
         let status = seen.answer.status.as_u16();
         let detail = if tools.server.wire.is_none() {
             format!("{} answers after {took}; the gate is inside it: GET {path} is called ({status})", tools.url)
@@ -258,6 +259,29 @@ impl Tools<'_> {
         let seen = self.call(Some(&key), target, &[]).await.map_err(|error| unreachable(&self.url, &error))?;
         judge(self, &seen.answer)?;
         Ok((room, key, seen))
+    }
+
+    /// Neither tollgate itself with nothing behind it, nor a proxy that has no site for the name that it is called by.
+    async fn expect_a_proxy_with_a_site(&self, path: &str, key: &Key, seen: &Seen) -> Result<(), Check> {
+        let Some(server) = self.server.wire.as_ref().filter(|_| self.policy.upstream.target.is_none()) else { return Ok(()) };
+        // Whom it lets pass tollgate tells the proxy alone, which keeps it.
+        if seen.answer.header("x-auth-key").as_deref() == Some(&key.id) {
+            let is_itself = server.leads_where(&self.wire) || seen.answer.body.is_empty();
+            let what =
+                if is_itself { "this is tollgate itself, without an app behind it" } else { "the client is told who calls, as a proxy is" };
+            let detail = format!("{what}: GET {path} with a good key is answered with X-Auth-Key");
+            return Err(Check::failed("proxy", detail, self.fixes.no_app()));
+        }
+        let is_bare = |seen: &Seen| seen.answer.status.is_success() && (seen.answer.body.is_empty() || seen.shows("Welcome to nginx!"));
+        let health = format!("{}/v1/health", self.server.prefix);
+        if is_bare(seen)
+            && self.call(None, &health, &[]).await.is_ok_and(|seen| is_bare(&seen) || seen.answer.status == StatusCode::NOT_FOUND)
+        {
+            let detail =
+                format!("the proxy has no site for the name {}: it answers for itself ({})", self.wire.host(), seen.answer.status.as_u16());
+            return Err(Check::failed("proxy", detail, self.fixes.no_site(self.wire.host())));
+        }
+        Ok(())
     }
 
     /// Whether the probe answers once the client itself says who calls.
