@@ -29,9 +29,6 @@ const FORWARDED: [(&str, &str, &str); 7] = [
     ("X-Real-IP", FORGED, FORGED),
 ];
 
-/// What the gate in front drops by itself, whoever says it.
-const DROPPED_IN_FRONT: [&str; 3] = ["X-Forwarded-Uri", "X-Forwarded-Method", "Forwarded"];
-
 /// What a forged identity says.
 fn canary(name: &str) -> String {
     format!("forged-{}", name.to_ascii_lowercase().replace('_', "-"))
@@ -109,7 +106,7 @@ pub async fn forwarded(proxy: &Proxy<'_>) -> Result<Check, String> {
     }
     let mut findings = Findings::default();
     let mut is_seen = true;
-    for (name, value, canary) in judged(proxy) {
+    for (name, value, canary) in FORWARDED.iter() {
         let seen = proxy.ask_patiently(Some(&proxy.key), &[((*name).into(), (*value).into())]).await?;
         is_seen &= proxy.eyes == Eyes::Probe || seen.shows_headers();
         let leaks = match proxy.eyes {
@@ -136,21 +133,14 @@ pub async fn forwarded(proxy: &Proxy<'_>) -> Result<Check, String> {
     if !is_seen {
         return Ok(unseen(NAME, proxy, findings));
     }
-    let names: Vec<&str> = judged(proxy).map(|(name, ..)| *name).collect();
+    let names: Vec<&str> = FORWARDED.iter().map(|(name, ..)| *name).collect();
     Ok(findings.check(NAME, format!("forged {} are not believed, and do not reach the app", names.join(", "))))
-}
-
-/// What a client's own word is judged by. Where tollgate stands in front of the app it has the path and the method at first hand,
-/// and drops what anybody says of them; no proxy needs to.
-fn judged(proxy: &Proxy<'_>) -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {
-    let is_front = proxy.tools.policy.upstream.target.is_some();
-    FORWARDED.iter().filter(move |(name, ..)| !(is_front && DROPPED_IN_FRONT.contains(name)))
 }
 
 /// A key that is for the forged address alone must not pass because the client says that it is there.
 async fn forged_address(proxy: &Proxy<'_>, findings: &mut Findings) -> Result<(), String> {
     let elsewhere = proxy.key_for(&[FORGED]).await?;
-    for (name, value, _) in judged(proxy).filter(|(_, value, _)| value.contains(FORGED)) {
+    for (name, value, _) in FORWARDED.iter().filter(|(_, value, _)| value.contains(FORGED)) {
         let seen = proxy.ask_patiently(Some(&elsewhere), &[((*name).into(), (*value).into())]).await?;
         if proxy.is_pass(&seen) {
             findings.failed(format!("a forged {name} is taken for the client's address"), proxy.tools.fixes.forwarded(name));
