@@ -143,6 +143,15 @@ impl Passing<'_> {
     }
 }
 
+/// How often a request may come by before it goes round for ever.
+const MOST_ROUNDS: usize = 8;
+
+/// Whether a request has come by here too often: what is named as the app leads back to tollgate (RFC 9110, 7.6.3).
+pub fn goes_round(headers: &HeaderMap) -> bool {
+    let by = headers.get_all(VIA).iter().filter_map(|value| value.to_str().ok()).flat_map(tokens);
+    by.filter(|hop| hop.split_whitespace().nth(1) == Some("tollgate")).count() >= MOST_ROUNDS
+}
+
 /// Makes the head of the app's answer the client's. One whose length can be read in two ways is none.
 pub fn for_client<B>(response: &mut Response<B>) -> Result<(), ()> {
     let status = response.status();

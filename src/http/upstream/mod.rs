@@ -91,6 +91,10 @@ impl Upstream {
 
     /// Passes a request on; answers with the app's own answer, still without the style's headers.
     pub async fn ask(&self, mut call: Call, decision: &Decision) -> Result<Response, Trouble> {
+        if head::goes_round(&call.parts.headers) {
+            let detail = "the request came by here several times: [upstream] url leads back to tollgate".into();
+            return Err(Trouble { kind: Kind::Unreached, detail });
+        }
         let asked = self.rewrite(&mut call, decision)?;
         let withheld = self.withheld_trailers(&call);
         let Call { mut parts, body, request_id, .. } = call;

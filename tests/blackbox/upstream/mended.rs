@@ -230,3 +230,15 @@ fn a_pause_is_no_end() {
     }
     assert_eq!(read, 30_000_000);
 }
+
+#[test]
+fn a_request_that_goes_round_is_stopped() {
+    let front = Front::of(App::answering(|_| ok("fine")));
+    front.line().ask(front.head("GET", "/x", &"Via: 1.1 tollgate\r\n".repeat(7))).expect(200);
+    let before = front.standing(&front.key);
+    let round = format!("Via: 1.1 tollgate{}\r\n", ", 1.1 tollgate".repeat(7));
+    assert_told(&front.line().ask(front.head("GET", "/x", &round)), 502, "upstream_down");
+    assert_eq!(front.standing(&front.key), before, "it never got to the app");
+    assert_eq!(front.app.heard().len(), 1);
+    assert!(front.log().contains("leads back to tollgate"));
+}
