@@ -285,7 +285,7 @@ impl Services {
     }
 
     /// Puts what was changed on the list of what is to be saved, and lets go of it.
-    fn list_changed(&self, mut states: States<'_>, counted: &Counted) {
+    pub(super) fn list_changed(&self, mut states: States<'_>, counted: &Counted) {
         let newly_listed = |count: &usize| states[*count].as_mut().is_some_and(|state| !std::mem::replace(&mut state.is_listed, true));
         let unlisted: SmallVec<[usize; COUNTS]> = (0..COUNTS).filter(newly_listed).collect();
         drop(states);
@@ -318,24 +318,6 @@ impl Services {
         }
         self.give_back_limits(decision, caller, counted, decision.at);
     }
-
-    /// Gives limits back what a decision charged them, and tells anew how they stand.
-    pub(super) fn give_back_limits(&self, decision: &mut Decision, caller: &Caller, counted: &Counted, now: Timestamp) {
-        let mut states = counted.lock();
-        for standing in &mut decision.standings {
-            let limit = &caller.limits[standing.limit];
-            let Some(state) = &mut states[limit.count as usize] else { continue };
-            let slot = state.window(limit);
-            if standing.is_drawn_on && !standing.exceeded {
-                slot.window.give_back(limit, limit.price(decision.cost, decision.tokens), decision.at, standing.reset);
-                slot.is_saved = false;
-            }
-            let after = slot.window.look(limit, 0, now);
-            (standing.remaining, standing.reset) = (after.remaining, after.reset);
-        }
-        decision.deciding = tightest(decision, caller);
-        self.list_changed(states, counted);
-    }
 }
 
 /// Who a request comes from.
@@ -356,7 +338,7 @@ enum Attempt<'a> {
 const COUNTS: usize = 3;
 
 /// The locked states of a request's subjects, by [`Count`].
-type States<'a> = [Option<MutexGuard<'a, State>>; COUNTS];
+pub(super) type States<'a> = [Option<MutexGuard<'a, State>>; COUNTS];
 
 /// Leases to ask for, each with the index of its limit.
 type Leases = SmallVec<[(usize, Lease); 2]>;
@@ -369,7 +351,7 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    fn lock(&self) -> States<'_> {
+    pub(super) fn lock(&self) -> States<'_> {
         let [key, account, address] = &self.subjects;
         [key, account, address].map(|subject| subject.as_ref().map(|subject| subject.lock()))
     }
@@ -510,7 +492,7 @@ fn refused_by_limit(decision: &mut Decision, caller: &Caller) -> bool {
 }
 
 /// Of the limits that the request draws on, the one that leaves least.
-fn tightest(decision: &Decision, caller: &Caller) -> Option<usize> {
+pub(super) fn tightest(decision: &Decision, caller: &Caller) -> Option<usize> {
     let refusing = |(_, standing): &(usize, &Standing)| standing.is_drawn_on && !caller.limits[standing.limit].observe;
     decision.standings.iter().enumerate().filter(refusing).min_by_key(|(_, standing)| standing.remaining).map(|(at, _)| at)
 }

@@ -1,9 +1,10 @@
-//! Gives back what a request was charged, where the app behind the gate failed.
+//! Gives back what a request was charged: where the app behind the gate failed, or the balance did not cover it after all.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Services;
+use super::gate::{Counted, tightest};
 use super::meter::subject::SubjectId;
 use crate::domain::caller::Caller;
 use crate::domain::decision::Decision;
@@ -53,5 +54,23 @@ impl Services {
         let counted = self.counted(caller, subjects.as_ref().map(|(key, account)| (key, account)), client, now).await?;
         self.give_back_limits(decision, caller, &counted, now);
         Ok(())
+    }
+
+    /// Gives limits back what a decision charged them, and tells anew how they stand.
+    pub(super) fn give_back_limits(&self, decision: &mut Decision, caller: &Caller, counted: &Counted, now: Timestamp) {
+        let mut states = counted.lock();
+        for standing in &mut decision.standings {
+            let limit = &caller.limits[standing.limit];
+            let Some(state) = &mut states[limit.count as usize] else { continue };
+            let slot = state.window(limit);
+            if standing.is_drawn_on && !standing.exceeded {
+                slot.window.give_back(limit, limit.price(decision.cost, decision.tokens), decision.at, standing.reset);
+                slot.is_saved = false;
+            }
+            let after = slot.window.look(limit, 0, now);
+            (standing.remaining, standing.reset) = (after.remaining, after.reset);
+        }
+        decision.deciding = tightest(decision, caller);
+        self.list_changed(states, counted);
     }
 }
