@@ -61,7 +61,7 @@ CREATE TABLE tokens (
 ) STRICT, WITHOUT ROWID;
 
 -- What limits remember of a key, an account or an address. Of a fixed window `written` is what may have been handed out:
--- memory spends only what stands here. Rolling and sliding windows are saved each half second.
+-- memory spends only what stands here. Rolling and sliding windows are saved each quarter second.
 CREATE TABLE windows (
   subject TEXT NOT NULL,                  -- key_…, acc_… or an address
   name    TEXT NOT NULL,                  -- the limit's, with its window, shape and unit

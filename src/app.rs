@@ -21,7 +21,7 @@ use crate::store::lock::{self, Lock};
 use crate::store::{Store, idempotency, windows};
 
 /// How often what was counted is saved: with the commit it must stay within a second.
-const FLUSH_EVERY: Duration = Duration::from_millis(500);
+const FLUSH_EVERY: Duration = Duration::from_millis(250);
 /// How often idle subjects are put away.
 const PUT_AWAY_EVERY: Duration = Duration::from_secs(5);
 /// How often the database is tidied.

@@ -1,4 +1,4 @@
-//! Saving: what was counted, and what rolling and sliding windows remember, each half second in one transaction.
+//! Saving: what was counted, and what rolling and sliding windows remember, each quarter second in one transaction.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-//! What limits remember, in memory: one [`Subject`] a key, account or address, saved to the database each half second, and put
+//! What limits remember, in memory: one [`Subject`] a key, account or address, saved to the database each quarter second, and put
 //! away there when it has been idle for a while. Fixed windows spend leases only (see [`crate::domain::window::fixed`]).
 
 mod flush;
