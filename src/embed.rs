@@ -134,7 +134,15 @@ impl Gate {
         let now = Timestamp::now();
         let services = &self.front.services;
         let request_id = crate::http::request::request_id(peer_of(peer), request.headers(), services, now);
-        let ask = ask_about((request.method(), request.uri(), request.headers()), peer_of(peer), services, &request_id, Mode::Charge);
+        let ask = ask_about(
+            request.method(),
+            (request.uri().path(), request.uri().query()),
+            request.headers(),
+            peer_of(peer),
+            services,
+            &request_id,
+            Mode::Charge,
+        );
         let decision = services.decide(&ask, now).await;
         let answer = services.policy.style.answer(&decision, &request_id);
         if !decision.verdict.passes() {

@@ -37,9 +37,7 @@ impl std::error::Error for BodyFault {}
 
 /// A request on its way through a handler.
 pub struct Call {
-    /// What there is to work with.
-    pub services: Arc<Services>,
-    /// The app behind the gate, and whose pages may call.
+    /// What there is to work with: the services, the app behind the gate, and whose pages may call.
     pub front: Arc<Front>,
     /// Its head.
     pub parts: Parts,
@@ -104,7 +102,7 @@ impl Call {
             return Err(Unreadable::WrongType);
         }
         let body = std::mem::take(&mut self.body);
-        let settings = &self.services.policy.server;
+        let settings = &self.front.services.policy.server;
         let collecting = Limited::new(body, settings.max_body_bytes).collect();
         let collected = tokio::time::timeout(settings.header_timeout.as_duration(), collecting).await.map_err(|_| Unreadable::TooSlow)?;
         let bytes = match collected {

@@ -27,16 +27,7 @@ pub async fn handle(front: &Arc<Front>, request: Request<Body>, peer: Peer) -> R
     // Counted, not copied.
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
     let origin = front.cors.as_ref().and_then(|_| cors::origin(&parts.headers).cloned());
-    let call = Call {
-        services: services.clone(),
-        front: front.clone(),
-        parts,
-        body,
-        peer,
-        request_id: request_id.clone(),
-        now,
-        id: String::new(),
-    };
+    let call = Call { front: front.clone(), parts, body, peer, request_id: request_id.clone(), now, id: String::new() };
     let mut response = route(call, uri.path()).await;
     if let Some(cors) = &front.cors {
         cors.tell(origin.as_ref(), owns(services, uri.path()), response.headers_mut());
@@ -69,11 +60,11 @@ fn discreet(services: &Services, error: Error) -> Error {
 
 async fn route(call: Call, path: &str) -> Response {
     // At the control socket there is nothing else, whatever the prefix was when the command line read its config.
-    let prefix = if call.peer == Peer::Control { "" } else { call.services.policy.server.prefix.as_str() };
+    let prefix = if call.peer == Peer::Control { "" } else { call.front.services.policy.server.prefix.as_str() };
     let own = own_path(path, prefix);
     let Some(own) = own else { return gate::gate(call).await };
     let (request_id, method) = (call.request_id.clone(), call.parts.method.clone());
-    let services = call.services.clone();
+    let services = call.front.services.clone();
     let patience = services.policy.server.request_timeout.as_duration();
     tokio::time::timeout(patience, own_answer(call, &own)).await.unwrap_or_else(|_| {
         tracing::error!(request_id, "{} took too long", without_secrets(&services, &method, path));
@@ -96,7 +87,7 @@ async fn own_answer(mut call: Call, own: &str) -> Response {
         return refusal;
     }
     call.id = id;
-    let services = call.services.clone();
+    let services = call.front.services.clone();
     let most = services.policy.server.max_body_bytes;
     match (endpoint.handler)(call).await {
         Ok(response) => response,
@@ -155,7 +146,7 @@ async fn admit(call: &Call, access: Access) -> Result<(), Response> {
     let Some(raw) = call.bearer() else {
         return Err(challenged(StatusCode::UNAUTHORIZED, "Send a service token: Authorization: Bearer tgs_…", "Bearer"));
     };
-    match call.services.token(raw, call.now).await {
+    match call.front.services.token(raw, call.now).await {
         Ok(Some(token)) if token.scopes.contains(&scope) => Ok(()),
         Ok(Some(_)) => {
             let needed = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", scope.name());

@@ -15,27 +15,27 @@ use crate::service::accounts::AccountInput;
 /// A page of accounts.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
     let (ask, _) = call.page(id::ACCOUNT, &["search"])?;
-    let page = call.services.accounts(ask, call.now).await?;
+    let page = call.front.services.accounts(ask, call.now).await?;
     Ok(response::json(StatusCode::OK, &views::page(&page, views::account)))
 }
 
 /// Makes one.
 pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
     let input = read(call.json().await?)?;
-    let account = call.services.create_account(input, call.now).await?;
+    let account = call.front.services.create_account(input, call.now).await?;
     Ok(response::json(StatusCode::CREATED, &views::account(&account)))
 }
 
 /// Shows one.
 pub async fn show(call: Call) -> Result<Response, Unreadable> {
-    let account = call.services.account(&call.id, call.now).await?;
+    let account = call.front.services.account(&call.id, call.now).await?;
     Ok(response::json(StatusCode::OK, &views::account(&account)))
 }
 
 /// Changes one.
 pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
     let input = read(call.json().await?)?;
-    let account = call.services.set_account(&call.id, input, call.now).await?;
+    let account = call.front.services.set_account(&call.id, input, call.now).await?;
     Ok(response::json(StatusCode::OK, &views::account(&account)))
 }
 

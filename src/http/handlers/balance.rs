@@ -30,6 +30,6 @@ pub async fn change(mut call: Call) -> Result<Response, Unreadable> {
         }
     }
     let (Some(account), Some(tokens), true) = (account, tokens, faults.is_empty()) else { return Err(Error::Invalid(faults).into()) };
-    let changed = call.services.move_tokens(&account, tokens, once, call.now).await?;
+    let changed = call.front.services.move_tokens(&account, tokens, once, call.now).await?;
     Ok(response::json(StatusCode::OK, &views::account(&changed)))
 }

@@ -3,27 +3,27 @@
 use http::{HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 
+use super::gate::ask_about;
 use crate::domain::decision::Decision;
 use crate::domain::path::split;
 use crate::domain::verdict::Verdict;
-use crate::http::cors::is_preflight;
-use crate::http::forwarded::{client, is_trusted, one};
+use crate::http::forwarded::{is_trusted, one};
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
-use crate::service::ask::{Ask, Credential, Mode, Wants};
+use crate::service::ask::Mode;
 use crate::style::Answer;
 
 /// For Caddy, Traefik and whoever else passes the answer on: 200 with the identity, or the style's answer, whole.
 pub async fn check(call: Call) -> Result<Response, Unreadable> {
     let decision = decide(&call, Mode::Charge).await;
-    let answer = call.services.policy.style.answer(&decision, &call.request_id);
+    let answer = call.front.services.policy.style.answer(&decision, &call.request_id);
     Ok(if decision.verdict.passes() { pass(&decision, answer) } else { response::styled(answer) })
 }
 
 /// For nginx, which knows 2xx, 401 and 403 only: what the answer should be stands in headers.
 pub async fn check_nginx(call: Call) -> Result<Response, Unreadable> {
     let decision = decide(&call, Mode::Charge).await;
-    let answer = call.services.policy.style.answer(&decision, &call.request_id);
+    let answer = call.front.services.policy.style.answer(&decision, &call.request_id);
     if decision.verdict.passes() {
         return Ok(pass(&decision, answer));
     }
@@ -48,7 +48,7 @@ pub async fn check_answer(call: Call) -> Result<Response, Unreadable> {
     if decision.verdict.passes() {
         decision = decision.refused_as(told_verdict(&call).unwrap_or(Verdict::Unavailable));
     }
-    Ok(response::styled(call.services.policy.style.answer(&decision, &call.request_id)))
+    Ok(response::styled(call.front.services.policy.style.answer(&decision, &call.request_id)))
 }
 
 /// What the proxy was told before; only a refusal that the gate itself can come to.
@@ -65,25 +65,11 @@ fn pass(decision: &Decision, answer: Answer) -> Response {
 
 /// Decides about the request that the proxy tells of. Only a trusted proxy can tell; from anybody else nothing is known.
 async fn decide(call: &Call, mode: Mode) -> Decision {
-    let (headers, trusted) = (&call.parts.headers, &call.services.policy.server.trusted_proxies);
     // What nobody told, or told twice, is no path: it is ambiguous.
-    let told = told(call, trusted);
-    let (method, (path, query)) =
-        told.as_ref().map_or((call.parts.method.as_str(), ("", None)), |(method, target)| (method.as_str(), split(target)));
-    let client = client(call.peer, headers, trusted);
-    let ask = Ask {
-        request_id: &call.request_id,
-        method,
-        path: Some(path),
-        query,
-        credential: Credential::In(headers),
-        client: client.address,
-        is_https: Some(client.is_https),
-        is_preflight: is_preflight(method, headers),
-        wants: Wants::default(),
-        mode,
-    };
-    call.services.decide(&ask, call.now).await
+    let told = told(call, &call.front.services.policy.server.trusted_proxies);
+    let (method, target) = told.as_ref().map_or((&call.parts.method, ("", None)), |(method, target)| (method, split(target)));
+    let ask = ask_about(method, target, &call.parts.headers, call.peer, &call.front.services, &call.request_id, mode);
+    call.front.services.decide(&ask, call.now).await
 }
 
 /// The method and target that a trusted proxy tells of.

@@ -1,7 +1,7 @@
 //! Every path that is not tollgate's own: decided about as it came.
 
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode};
 
 use super::pass_on::{is_too_large, pass_on};
 use crate::domain::decision::Decision;
@@ -21,11 +21,11 @@ pub async fn gate(call: Call) -> Response {
     if let Some(upstream) = &front.upstream
         && is_too_large(&call, upstream)
     {
-        return refuse(&call, &call.services.turned_away(Verdict::TooLarge, call.now));
+        return refuse(&call, &call.front.services.turned_away(Verdict::TooLarge, call.now));
     }
-    let (decision, tally) = match in_time(&call, call.services.decide_first(&ask(&call, Mode::Charge), call.now)).await {
+    let (decision, tally) = match in_time(&call, call.front.services.decide_first(&ask(&call, Mode::Charge), call.now)).await {
         Some(decided) => decided,
-        None => return refuse(&call, &call.services.turned_away(Verdict::Unavailable, call.now)),
+        None => return refuse(&call, &call.front.services.turned_away(Verdict::Unavailable, call.now)),
     };
     if !decision.verdict.passes() {
         return refuse(&call, &decision);
@@ -39,17 +39,19 @@ pub async fn gate(call: Call) -> Response {
 
 /// What the gate makes of a request as it came.
 pub async fn decide(call: &Call, mode: Mode) -> Decision {
-    call.services.decide(&ask(call, mode), call.now).await
+    call.front.services.decide(&ask(call, mode), call.now).await
 }
 
 fn ask(call: &Call, mode: Mode) -> Ask<'_> {
     let Parts { method, uri, headers, .. } = &call.parts;
-    ask_about((method, uri, headers), call.peer, &call.services, &call.request_id, mode)
+    ask_about(method, (uri.path(), uri.query()), headers, call.peer, &call.front.services, &call.request_id, mode)
 }
 
-/// What a request's head asks.
+/// What a request asks, as it came or as a proxy tells of it.
 pub fn ask_about<'a>(
-    (method, uri, headers): (&'a Method, &'a Uri, &'a HeaderMap),
+    method: &'a Method,
+    (path, query): (&'a str, Option<&'a str>),
+    headers: &'a HeaderMap,
     peer: Peer,
     services: &Services,
     request_id: &'a str,
@@ -60,8 +62,8 @@ pub fn ask_about<'a>(
     Ask {
         request_id,
         method,
-        path: Some(uri.path()),
-        query: uri.query(),
+        path: Some(path),
+        query,
         credential: Credential::In(headers),
         client: client.address,
         is_https: Some(client.is_https),
@@ -73,7 +75,7 @@ pub fn ask_about<'a>(
 
 /// A decision that takes too long is none.
 async fn in_time<T>(call: &Call, deciding: impl Future<Output = T>) -> Option<T> {
-    let decided = tokio::time::timeout(call.services.policy.server.request_timeout.as_duration(), deciding).await.ok();
+    let decided = tokio::time::timeout(call.front.services.policy.server.request_timeout.as_duration(), deciding).await.ok();
     if decided.is_none() {
         tracing::error!(request_id = call.request_id, "the gate took too long to decide");
     }
@@ -82,16 +84,16 @@ async fn in_time<T>(call: &Call, deciding: impl Future<Output = T>) -> Option<T>
 
 /// What the style says of a refusal, whole.
 pub fn refuse(call: &Call, decision: &Decision) -> Response {
-    response::styled(call.services.policy.style.answer(decision, &call.request_id))
+    response::styled(call.front.services.policy.style.answer(decision, &call.request_id))
 }
 
 /// A pass is told as `verify` tells it, with the identity; a refusal as the style tells it, whole.
 pub fn answer(call: &Call, decision: &Decision) -> Response {
-    let answer = call.services.policy.style.answer(decision, &call.request_id);
+    let answer = call.front.services.policy.style.answer(decision, &call.request_id);
     if decision.verdict != Verdict::Ok {
         return response::styled(answer);
     }
-    let mut response = response::json(StatusCode::OK, &views::decision(decision, &answer, &call.services, &call.request_id));
+    let mut response = response::json(StatusCode::OK, &views::decision(decision, &answer, &call.front.services, &call.request_id));
     response.headers_mut().extend(answer.headers);
     response::identity(decision, response.headers_mut());
     response

@@ -13,6 +13,6 @@ pub async fn health(_: Call) -> Result<Response, Unreadable> {
 
 /// It can read the database, and write to it.
 pub async fn ready(call: Call) -> Result<Response, Unreadable> {
-    call.services.store.ready().await?;
+    call.front.services.store.ready().await?;
     health(call).await
 }

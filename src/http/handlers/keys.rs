@@ -21,7 +21,7 @@ const USUAL_GRACE: Span = Span::from_secs(7 * 86_400);
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
     let (ask, more) = call.page(id::KEY, &["search", "account"])?;
     let account = more.into_iter().find(|(name, _)| name == "account").map(|(_, value)| value);
-    let page = call.services.keys(account, ask).await?;
+    let page = call.front.services.keys(account, ask).await?;
     Ok(response::json(StatusCode::OK, &views::page(&page, views::key)))
 }
 
@@ -35,25 +35,25 @@ pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
         fields.fault("account", "must be given");
     }
     let input = read(fields, call.now);
-    let made = call.services.create_key(&account.unwrap_or_default(), input, once, call.now).await?;
+    let made = call.front.services.create_key(&account.unwrap_or_default(), input, once, call.now).await?;
     Ok(response::json(StatusCode::CREATED, &new_key(&made)))
 }
 
 /// Shows one.
 pub async fn show(call: Call) -> Result<Response, Unreadable> {
-    Ok(response::json(StatusCode::OK, &views::key(&call.services.key(&call.id).await?)))
+    Ok(response::json(StatusCode::OK, &views::key(&call.front.services.key(&call.id).await?)))
 }
 
 /// Changes one.
 pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
     let input = read(Fields::new(call.json().await?)?, call.now);
-    let record = call.services.set_key(&call.id, input, call.now).await?;
+    let record = call.front.services.set_key(&call.id, input, call.now).await?;
     Ok(response::json(StatusCode::OK, &views::key(&record)))
 }
 
 /// Revokes one; again does no harm.
 pub async fn revoke(call: Call) -> Result<Response, Unreadable> {
-    call.services.revoke_key(&call.id, call.now).await?;
+    call.front.services.revoke_key(&call.id, call.now).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
@@ -63,7 +63,7 @@ pub async fn rotate(mut call: Call) -> Result<Response, Unreadable> {
     let mut fields = Fields::new(if has_body { call.json().await? } else { Value::Object(serde_json::Map::new()) })?;
     let grace = fields.parsed("grace", Span::parse).flatten().unwrap_or(USUAL_GRACE);
     fields.finish()?;
-    let made = call.services.rotate_key(&call.id, grace, call.now).await?;
+    let made = call.front.services.rotate_key(&call.id, grace, call.now).await?;
     Ok(response::json(StatusCode::CREATED, &new_key(&made)))
 }
 

@@ -29,7 +29,7 @@ pub async fn pass_on(mut call: Call, upstream: &Upstream, mut decision: Decision
     if let Some(response) = ends_here(&mut call) {
         return response;
     }
-    let (services, request_id) = (call.services.clone(), call.request_id.clone());
+    let (services, request_id) = (call.front.services.clone(), call.request_id.clone());
     let address: Option<IpAddr> = client(call.peer, &call.parts.headers, &services.policy.server.trusted_proxies).address.ok().flatten();
     let gives_back = |from: Refund| upstream.settings.refund >= from;
     match upstream.ask(call, &decision).await {

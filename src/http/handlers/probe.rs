@@ -59,13 +59,13 @@ pub async fn probe(call: Call) -> Result<Response, Unreadable> {
     if let Some(upstream) = &front.upstream {
         return Ok(in_front(call, upstream).await);
     }
-    let (headers, trusted) = (&call.parts.headers, &call.services.policy.server.trusted_proxies);
+    let (headers, trusted) = (&call.parts.headers, &call.front.services.policy.server.trusted_proxies);
     if !is_trusted(call.peer, trusted) {
         return Ok(response::nothing_here(&call.request_id));
     }
     let client = client(call.peer, headers, trusted).address;
     let head = Head { method: &call.parts.method, target: &call.parts.uri, headers, peer: call.peer, client };
-    Ok(echo(&call.services, &head, &call.request_id, call.now).await)
+    Ok(echo(&call.front.services, &head, &call.request_id, call.now).await)
 }
 
 async fn in_front(mut call: Call, upstream: &Upstream) -> Response {
@@ -73,15 +73,15 @@ async fn in_front(mut call: Call, upstream: &Upstream) -> Response {
     if !decision.verdict.passes() {
         return gate::refuse(&call, &decision);
     }
-    let client = client(call.peer, &call.parts.headers, &call.services.policy.server.trusted_proxies).address;
+    let client = client(call.peer, &call.parts.headers, &call.front.services.policy.server.trusted_proxies).address;
     if let Err(trouble) = upstream.rewrite(&mut call, &decision) {
         trouble.log(&call.request_id);
         decision.verdict = Verdict::Internal;
         return gate::refuse(&call, &decision);
     }
     let head = Head { method: &call.parts.method, target: &call.parts.uri, headers: &call.parts.headers, peer: call.peer, client };
-    let mut response = echo(&call.services, &head, &call.request_id, call.now).await;
-    response.headers_mut().extend(call.services.policy.style.answer(&decision, &call.request_id).headers);
+    let mut response = echo(&call.front.services, &head, &call.request_id, call.now).await;
+    response.headers_mut().extend(call.front.services.policy.style.answer(&decision, &call.request_id).headers);
     response
 }
 

@@ -11,8 +11,8 @@ use crate::store::state;
 
 /// Where it listens, since when, on which configuration, how many files it may open, and what a connection of its own says of the database.
 pub async fn state(call: Call) -> Result<Response, Unreadable> {
-    let database = call.services.store.read(state::read).await?;
-    let (policy, serving) = (&call.services.policy, call.services.serving.get());
+    let database = call.front.services.store.read(state::read).await?;
+    let (policy, serving) = (&call.front.services.policy, call.front.services.serving.get());
     Ok(response::json(
         StatusCode::OK,
         &json!({

@@ -13,7 +13,7 @@ use crate::http::views;
 /// A page of tokens.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
     let (ask, _) = call.page(id::TOKEN, &[])?;
-    let page = call.services.tokens(ask).await?;
+    let page = call.front.services.tokens(ask).await?;
     Ok(response::json(StatusCode::OK, &views::page(&page, views::token)))
 }
 
@@ -32,7 +32,7 @@ pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
         }
     }
     fields.finish()?;
-    let (record, plain) = call.services.create_token(name, known, call.now).await?;
+    let (record, plain) = call.front.services.create_token(name, known, call.now).await?;
     let mut view = views::token(&record);
     if let Value::Object(map) = &mut view {
         map.shift_insert(1, "token".into(), plain.expose().into());
@@ -42,6 +42,6 @@ pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
 
 /// Revokes one; again does no harm.
 pub async fn revoke(call: Call) -> Result<Response, Unreadable> {
-    call.services.revoke_token(&call.id, call.now).await?;
+    call.front.services.revoke_token(&call.id, call.now).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }

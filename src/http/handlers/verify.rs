@@ -114,7 +114,7 @@ async fn decide(call: &Call, sent: &Sent) -> Value {
         mode: if sent.dry_run { Mode::Look } else { Mode::Charge },
     };
     // Each ask of a list at its own time: one before it may have waited.
-    let decision = call.services.decide(&ask, Timestamp::now()).await;
-    let answer = call.services.policy.style.answer(&decision, &call.request_id);
-    views::decision(&decision, &answer, &call.services, &call.request_id)
+    let decision = call.front.services.decide(&ask, Timestamp::now()).await;
+    let answer = call.front.services.policy.style.answer(&decision, &call.request_id);
+    views::decision(&decision, &answer, &call.front.services, &call.request_id)
 }

@@ -79,7 +79,7 @@ impl Upstream {
     /// Makes a client's head the app's. Answers what other protocols it asks for.
     pub fn rewrite(&self, call: &mut Call, decision: &Decision) -> Result<Option<HeaderValue>, Trouble> {
         let passing = Passing {
-            policy: &call.services.policy,
+            policy: &call.front.services.policy,
             settings: &self.settings,
             authority: &self.authority,
             peer: call.peer,
@@ -136,7 +136,7 @@ impl Upstream {
 
     /// What is dropped from a head does not come in behind the body.
     fn withheld_trailers(&self, call: &Call) -> Vec<HeaderName> {
-        let carriers = call.services.policy.keys.carriers.iter().filter_map(|carrier| match carrier {
+        let carriers = call.front.services.policy.keys.carriers.iter().filter_map(|carrier| match carrier {
             Carrier::Header(name) if !self.settings.pass_credential => Some(name.clone()),
             _ => None,
         });
