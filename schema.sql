@@ -23,7 +23,8 @@ CREATE TABLE accounts (
   plan_tokens  INTEGER NOT NULL,          -- left of the plan's tokens of the month that `period` starts
   bonus_tokens INTEGER NOT NULL,          -- stay, and are used after them
   period       INTEGER NOT NULL,
-  version      INTEGER NOT NULL           -- counts every change; the newer of two readings wins
+  version      INTEGER NOT NULL,          -- counts every change; the newer of two readings wins
+  revision     INTEGER NOT NULL           -- counts changes of what can be set, not charges: its ETag
 ) STRICT, WITHOUT ROWID;
 
 -- API keys. By their hash, because that is what a cold check knows: one primary-key read.
@@ -45,10 +46,12 @@ CREATE TABLE keys (
   revoked_at   INTEGER,
   disabled     INTEGER NOT NULL CHECK (disabled IN (0, 1)),
   last_used_at INTEGER,
-  replaced_by  TEXT                       -- the key that a rotation made in its place
+  replaced_by  TEXT,                      -- the key that a rotation made in its place
+  revision     INTEGER NOT NULL           -- counts changes of what can be set: its ETag
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX keys_of_account ON keys (account, id);
+CREATE INDEX keys_to_expire ON keys (expires_at) WHERE expires_at IS NOT NULL AND revoked_at IS NULL;
 
 -- Service tokens: what the app, or the operator's scripts, use to talk to tollgate.
 CREATE TABLE tokens (
@@ -56,7 +59,9 @@ CREATE TABLE tokens (
   id         TEXT NOT NULL UNIQUE,        -- tok_ULID
   name       TEXT NOT NULL,
   scopes     TEXT NOT NULL,               -- ["verify"]
+  account    TEXT REFERENCES accounts (id), -- the one account that it reaches; none: all
   created_at INTEGER NOT NULL,
+  expires_at INTEGER,
   revoked_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
@@ -77,18 +82,102 @@ CREATE INDEX windows_to_tidy ON windows (until);
 
 -- How many requests got which verdict, by hour. Nobody recognised: empty account and key.
 CREATE TABLE usage (
-  hour    INTEGER NOT NULL,               -- its start
   account TEXT NOT NULL,
   key     TEXT NOT NULL,
+  hour    INTEGER NOT NULL,               -- its start
   verdict TEXT NOT NULL,
   count   INTEGER NOT NULL,
-  PRIMARY KEY (hour, account, key, verdict)
+  PRIMARY KEY (account, key, hour, verdict)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX usage_by_hour ON usage (hour);
+
+-- The same by day, UTC: hours move here when they are older than [history] usage_by_hour. A count stands in one of the two.
+CREATE TABLE usage_days (
+  account TEXT NOT NULL,
+  key     TEXT NOT NULL,
+  day     INTEGER NOT NULL,               -- its start
+  verdict TEXT NOT NULL,
+  count   INTEGER NOT NULL,
+  PRIMARY KEY (account, key, day, verdict)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX usage_days_by_day ON usage_days (day);
+
+-- How balances came to be what they are. Requests at the gate are summed up, one row an account and hour.
+CREATE TABLE balance_history (
+  id         TEXT PRIMARY KEY,            -- bal_ULID
+  account    TEXT NOT NULL,
+  at         INTEGER NOT NULL,            -- of 'used': the hour's start
+  kind       TEXT NOT NULL CHECK (kind IN ('charged', 'credited', 'set', 'plan', 'refilled', 'used')),
+  tokens     INTEGER NOT NULL,            -- what came (positive) or went (negative)
+  balance    INTEGER NOT NULL,            -- the whole of it afterwards
+  reason     TEXT NOT NULL,               -- as given; may be empty
+  actor      TEXT NOT NULL,               -- as in audit; of 'used' and 'refilled': tollgate
+  request_id TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX balance_history_of_account ON balance_history (account, id);
+CREATE INDEX balance_history_to_tidy ON balance_history (at);
+CREATE UNIQUE INDEX balance_used ON balance_history (account, at) WHERE kind = 'used';
+
+-- Who did what to whom, from where, when, with what before and after. Append-only: nothing changes a row, and none goes before
+-- its time.
+CREATE TABLE audit (
+  id         TEXT PRIMARY KEY,            -- aud_ULID: sorts by time
+  at         INTEGER NOT NULL,
+  actor      TEXT NOT NULL,               -- operator (the command line), tok_…, tollgate (by itself)
+  origin     TEXT NOT NULL,               -- the address it came from; of the operator: control
+  request_id TEXT NOT NULL,
+  action     TEXT NOT NULL,               -- key.revoked
+  target     TEXT NOT NULL,               -- key_…; empty where it is the whole server
+  account    TEXT,                        -- whose it is
+  before     TEXT NOT NULL,               -- JSON: what a change changed, as it was; null where something was made
+  after      TEXT NOT NULL                -- JSON: the same, as it is now
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX audit_of_target ON audit (target, id);
+CREATE INDEX audit_of_account ON audit (account, id);
+CREATE INDEX audit_of_actor ON audit (actor, id);
+
+CREATE TRIGGER audit_never_changes BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+
+-- [history] audit cannot be less than a day either.
+CREATE TRIGGER audit_goes_in_its_time BEFORE DELETE ON audit WHEN OLD.at > (unixepoch() - 86400) * 1000
+BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+
+-- Webhooks on their way: written with the change that they tell of, sent until somebody takes them.
+CREATE TABLE outbox (
+  id         TEXT PRIMARY KEY,            -- msg_ULID: webhook-id
+  endpoint   TEXT NOT NULL,               -- [webhooks.NAME]
+  event      TEXT NOT NULL,               -- key.revoked
+  body       TEXT NOT NULL,               -- JSON, as it is signed
+  created_at INTEGER NOT NULL,
+  due_at     INTEGER,                     -- when it is tried next; none: taken, or given up
+  tries      INTEGER NOT NULL,
+  fault      TEXT,                        -- what went wrong the last time
+  taken_at   INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX outbox_due ON outbox (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX outbox_to_tidy ON outbox (created_at) WHERE due_at IS NULL;
+
+-- What was told of already: a quota's 80 % in this window, a key's coming end.
+CREATE TABLE notices (
+  subject TEXT NOT NULL,                  -- key_… or acc_…
+  notice  TEXT NOT NULL,                  -- quota.warning day
+  about   INTEGER NOT NULL,               -- the window's start, the key's end
+  until   INTEGER NOT NULL,               -- from then on there is no need to remember it
+  PRIMARY KEY (subject, notice, about)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX notices_to_tidy ON notices (until);
 
 -- What was done under an Idempotency-Key, so that it is done once. Kept for a day.
 CREATE TABLE idempotency (
   operation  TEXT NOT NULL,
-  key        TEXT NOT NULL,
+  key        TEXT NOT NULL,               -- a hash of the Idempotency-Key and of whose it is
   request    BLOB NOT NULL,               -- SHA-256 of the request: the same key with another request is refused
   result     TEXT NOT NULL,               -- the id of what was made, or JSON; never a raw key
   created_at INTEGER NOT NULL,

@@ -58,6 +58,8 @@ pub struct AccountRecord {
     pub disabled: bool,
     /// When it was made; its billing day.
     pub created_at: Timestamp,
+    /// Counts changes of what can be set.
+    pub revision: i64,
 }
 
 impl AccountRecord {
@@ -103,6 +105,8 @@ pub struct KeyRecord {
     pub last_used_at: Option<Timestamp>,
     /// The key that took its place.
     pub replaced_by: Option<String>,
+    /// Counts changes of what can be set.
+    pub revision: i64,
 }
 
 /// A caller, with everything worked out that a check can have worked out before it.

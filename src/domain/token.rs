@@ -45,10 +45,21 @@ pub struct TokenRecord {
     pub name: String,
     /// What it may do.
     pub scopes: Vec<TokenScope>,
+    /// The one account that it reaches; none: all of them.
+    pub account: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// From when on it is refused.
+    pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+}
+
+impl TokenRecord {
+    /// Whether it counts at `now`.
+    pub fn counts_at(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|at| now < at)
+    }
 }
 
 /// The shape of a service token: as a key's, with a checksum.

@@ -85,6 +85,7 @@ impl Services {
             limits: Overrides::new(),
             disabled: false,
             created_at: now,
+            revision: 1,
         };
         let mut account = StoredAccount { balance: Balance::opening(now, plan.monthly_tokens), record, version: 1 };
         input.apply(&mut account, &self.policy, now);
@@ -104,6 +105,7 @@ impl Services {
             let mut account = accounts::by_id(connection, &id)?.ok_or_else(|| Error::no_such("account", id::ACCOUNT, &id))?;
             input.apply(&mut account, &policy, now);
             account.version += 1;
+            account.record.revision += 1;
             accounts::update(connection, &account)?;
             Ok(account)
         };

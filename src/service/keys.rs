@@ -143,6 +143,7 @@ impl Services {
             disabled: false,
             last_used_at: None,
             replaced_by: None,
+            revision: 1,
         };
         input.apply(&mut record);
         let (stored, services) = (StoredKey { hash: plain.hash(), record }, self.clone());
@@ -189,6 +190,7 @@ impl Services {
         let job = move |connection: &Connection| {
             let mut stored = keys::by_id(connection, &id)?.ok_or_else(|| Error::no_such("key", id::KEY, &id))?;
             change(&mut stored.record);
+            stored.record.revision += 1;
             keys::update(connection, &stored)?;
             Ok(stored)
         };
@@ -216,6 +218,7 @@ impl Services {
                 created_at: now,
                 last_used_at: None,
                 replaced_by: None,
+                revision: 1,
                 ..old.record.clone()
             };
             let new = StoredKey { hash: plain.hash(), record };
@@ -227,6 +230,7 @@ impl Services {
                 let ends = now.plus(grace);
                 old.record.expires_at = Some(old.record.expires_at.map_or(ends, |at| at.min(ends)));
             }
+            old.record.revision += 1;
             keys::update(connection, &old)?;
             Ok((old, new, plain))
         };

@@ -31,7 +31,15 @@ impl Services {
         }
         let shape = self.policy.tokens.default().ok_or_else(|| Error::Internal("service tokens have no shape".into()))?;
         let plain = shape.generate();
-        let record = TokenRecord { id: id::new(id::TOKEN, now), name: name.unwrap_or_default(), scopes, created_at: now, revoked_at: None };
+        let record = TokenRecord {
+            id: id::new(id::TOKEN, now),
+            name: name.unwrap_or_default(),
+            scopes,
+            account: None,
+            created_at: now,
+            expires_at: None,
+            revoked_at: None,
+        };
         let (hash, stored, services) = (plain.hash(), record.clone(), self.clone());
         self.store.write(move |connection| tokens::insert(connection, &hash, &stored), move |()| services.tokens.forget(&hash)).await?;
         Ok((record, plain))
@@ -63,6 +71,6 @@ impl Services {
         let hash = KeyHash::of(raw);
         let load = || async { self.store.read(move |connection| Ok(tokens::by_hash(connection, &hash)?.map(Arc::new))).await };
         let found = self.tokens.get(&hash, now, |_| true, load).await?;
-        Ok(found.filter(|record| record.revoked_at.is_none()))
+        Ok(found.filter(|record| record.counts_at(now)))
     }
 }

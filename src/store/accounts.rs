@@ -26,8 +26,7 @@ impl StoredAccount {
     }
 }
 
-const COLUMNS: &str =
-    "a.id, a.name, a.kind, a.plan, a.plan_until, a.limits, a.disabled, a.created_at, a.plan_tokens, a.bonus_tokens, a.period, a.version";
+const COLUMNS: &str = "a.id, a.name, a.kind, a.plan, a.plan_until, a.limits, a.disabled, a.created_at, a.plan_tokens, a.bonus_tokens, a.period, a.version, a.revision";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredAccount> {
     Ok(StoredAccount {
@@ -40,6 +39,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredAccount> {
             limits: from_json(row, "limits")?,
             disabled: row.get("disabled")?,
             created_at: instant(row, "created_at")?,
+            revision: row.get("revision")?,
         },
         balance: Balance { plan_tokens: row.get("plan_tokens")?, bonus_tokens: row.get("bonus_tokens")?, period: instant(row, "period")? },
         version: row.get("version")?,
@@ -67,8 +67,8 @@ pub fn insert(connection: &Connection, account: &StoredAccount) -> Result<()> {
     let StoredAccount { record, balance, version } = account;
     connection
         .prepare_cached(
-            "INSERT INTO accounts (id, name, kind, plan, plan_until, limits, disabled, created_at, plan_tokens, bonus_tokens, period, version)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            "INSERT INTO accounts (id, name, kind, plan, plan_until, limits, disabled, created_at, plan_tokens, bonus_tokens, period, version, revision)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             record.id,
@@ -83,16 +83,17 @@ pub fn insert(connection: &Connection, account: &StoredAccount) -> Result<()> {
             balance.bonus_tokens,
             balance.period.millis(),
             version,
+            record.revision,
         ])?;
     Ok(())
 }
 
-/// Writes what can change; the version has been raised by the caller.
+/// Writes what can change; version and revision have been raised by the caller.
 pub fn update(connection: &Connection, account: &StoredAccount) -> Result<()> {
     let StoredAccount { record, balance, version } = account;
     connection
         .prepare_cached(
-            "UPDATE accounts SET name = ?2, kind = ?3, plan = ?4, plan_until = ?5, limits = ?6, disabled = ?7, plan_tokens = ?8, bonus_tokens = ?9, period = ?10, version = ?11 WHERE id = ?1",
+            "UPDATE accounts SET name = ?2, kind = ?3, plan = ?4, plan_until = ?5, limits = ?6, disabled = ?7, plan_tokens = ?8, bonus_tokens = ?9, period = ?10, version = ?11, revision = ?12 WHERE id = ?1",
         )?
         .execute(params![
             record.id,
@@ -106,6 +107,7 @@ pub fn update(connection: &Connection, account: &StoredAccount) -> Result<()> {
             balance.bonus_tokens,
             balance.period.millis(),
             version,
+            record.revision,
         ])?;
     Ok(())
 }

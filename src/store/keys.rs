@@ -17,7 +17,7 @@ pub struct StoredKey {
     pub record: KeyRecord,
 }
 
-const COLUMNS: &str = "k.hash, k.id, k.account, k.name, k.environment, k.prefix, k.plan, k.limits, k.scopes, k.ips, k.metadata, k.created_at, k.expires_at, k.revoked_at, k.disabled, k.last_used_at, k.replaced_by";
+const COLUMNS: &str = "k.hash, k.id, k.account, k.name, k.environment, k.prefix, k.plan, k.limits, k.scopes, k.ips, k.metadata, k.created_at, k.expires_at, k.revoked_at, k.disabled, k.last_used_at, k.replaced_by, k.revision";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
     Ok(StoredKey {
@@ -39,6 +39,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
             disabled: row.get("disabled")?,
             last_used_at: maybe_instant(row, "last_used_at")?,
             replaced_by: row.get("replaced_by")?,
+            revision: row.get("revision")?,
         },
     })
 }
@@ -93,8 +94,8 @@ pub fn insert(connection: &Connection, key: &StoredKey) -> Result<()> {
     let record = &key.record;
     connection
         .prepare_cached(
-            "INSERT INTO keys (hash, id, account, name, environment, prefix, plan, limits, scopes, ips, metadata, created_at, expires_at, revoked_at, disabled, last_used_at, replaced_by)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+            "INSERT INTO keys (hash, id, account, name, environment, prefix, plan, limits, scopes, ips, metadata, created_at, expires_at, revoked_at, disabled, last_used_at, replaced_by, revision)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         )?
         .execute(params![
             key.hash.as_bytes(),
@@ -114,16 +115,17 @@ pub fn insert(connection: &Connection, key: &StoredKey) -> Result<()> {
             record.disabled,
             record.last_used_at.map(Timestamp::millis),
             record.replaced_by,
+            record.revision,
         ])?;
     Ok(())
 }
 
-/// Writes what can change.
+/// Writes what can change; the revision has been raised by the caller.
 pub fn update(connection: &Connection, key: &StoredKey) -> Result<()> {
     let record = &key.record;
     connection
         .prepare_cached(
-            "UPDATE keys SET name = ?2, plan = ?3, limits = ?4, scopes = ?5, ips = ?6, metadata = ?7, expires_at = ?8, revoked_at = ?9, disabled = ?10, replaced_by = ?11 WHERE hash = ?1",
+            "UPDATE keys SET name = ?2, plan = ?3, limits = ?4, scopes = ?5, ips = ?6, metadata = ?7, expires_at = ?8, revoked_at = ?9, disabled = ?10, replaced_by = ?11, revision = ?12 WHERE hash = ?1",
         )?
         .execute(params![
             key.hash.as_bytes(),
@@ -137,6 +139,7 @@ pub fn update(connection: &Connection, key: &StoredKey) -> Result<()> {
             record.revoked_at.map(Timestamp::millis),
             record.disabled,
             record.replaced_by,
+            record.revision,
         ])?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::domain::key::KeyHash;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{TokenRecord, TokenScope};
 
-const COLUMNS: &str = "hash, id, name, scopes, created_at, revoked_at";
+const COLUMNS: &str = "hash, id, name, scopes, account, created_at, expires_at, revoked_at";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<(KeyHash, TokenRecord)> {
     let scopes: Vec<String> = super::columns::from_json(row, "scopes")?;
@@ -17,7 +17,9 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<(KeyHash, TokenRecord)> {
         name: row.get("name")?,
         // A scope that this version does not know grants nothing.
         scopes: scopes.iter().filter_map(|name| TokenScope::from_name(name)).collect(),
+        account: row.get("account")?,
         created_at: instant(row, "created_at")?,
+        expires_at: maybe_instant(row, "expires_at")?,
         revoked_at: maybe_instant(row, "revoked_at")?,
     };
     Ok((KeyHash::from_bytes(row.get("hash")?), record))
@@ -46,13 +48,15 @@ pub fn list(connection: &Connection, after: &str, limit: usize) -> Result<Vec<To
 pub fn insert(connection: &Connection, hash: &KeyHash, record: &TokenRecord) -> Result<()> {
     let scopes: Vec<&str> = record.scopes.iter().map(|scope| scope.name()).collect();
     connection
-        .prepare_cached("INSERT INTO tokens (hash, id, name, scopes, created_at, revoked_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .prepare_cached("INSERT INTO tokens (hash, id, name, scopes, account, created_at, expires_at, revoked_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
         .execute(params![
             hash.as_bytes(),
             record.id,
             record.name,
             json(&scopes)?,
+            record.account,
             record.created_at.millis(),
+            record.expires_at.map(Timestamp::millis),
             record.revoked_at.map(Timestamp::millis)
         ])?;
     Ok(())
