@@ -34,6 +34,8 @@ pub struct Endpoint {
     pub path: &'static str,
     /// Who may call.
     pub access: Access,
+    /// Whether its body, or its answer, may take as long as it takes: then `request_timeout` is not for it as a whole.
+    pub streams: bool,
     /// What answers.
     pub handler: fn(Call) -> Answering,
 }
@@ -45,12 +47,14 @@ impl std::fmt::Debug for Endpoint {
 }
 
 macro_rules! endpoints {
-    ($($method:tt $path:literal $access:expr => $handler:path;)*) => {
+    ($($method:tt $path:literal $access:expr => $handler:path $(, $streams:ident)?;)*) => {
         /// All of them.
-        pub static ENDPOINTS: &[Endpoint] = &[$(Endpoint { method: endpoints!(@ $method), path: $path, access: $access, handler: |call| Box::pin($handler(call)) },)*];
+        pub static ENDPOINTS: &[Endpoint] = &[$(Endpoint { method: endpoints!(@ $method), path: $path, access: $access, streams: endpoints!(@@ $($streams)?), handler: |call| Box::pin($handler(call)) },)*];
     };
     (@ ANY) => { None };
     (@ $method:ident) => { Some(Method::$method) };
+    (@@ streams) => { true };
+    (@@) => { false };
 }
 
 const ANYONE: Access = Access::Anyone;
@@ -113,6 +117,11 @@ pub fn find(method: &Method, path: &str) -> Matched {
         methods.push("HEAD");
     }
     if methods.is_empty() { Matched::Nothing } else { Matched::WrongMethod(methods) }
+}
+
+/// Whether what is asked for may take as long as it takes.
+pub fn streams(method: &Method, path: &str) -> bool {
+    matches!(find(method, path), Matched::Endpoint(endpoint, _) if endpoint.streams)
 }
 
 /// Whether a path is of a pattern, and what its `{id}` is; empty where it has none.

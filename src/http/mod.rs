@@ -2,6 +2,7 @@
 
 mod cors;
 pub mod endpoints;
+pub mod feed;
 mod fields;
 pub mod forwarded;
 mod front;

@@ -1,6 +1,7 @@
 //! One request, as a handler sees it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -88,6 +89,30 @@ pub fn request_id(peer: Peer, headers: &HeaderMap, services: &Services, now: Tim
     }
 }
 
+/// A body, read piece by piece: as long as it may be, never waited for without end.
+pub struct Pieces {
+    body: Body,
+    patience: Duration,
+}
+
+impl Pieces {
+    /// The next piece; `None` after the last.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Unreadable> {
+        loop {
+            let frame = tokio::time::timeout(self.patience, self.body.frame()).await.map_err(|_| Unreadable::TooSlow)?;
+            match frame {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(Unreadable::Bad(format!("The body cannot be read: {error}."))),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if !data.is_empty() => return Ok(Some(data)),
+                    // Trailers say nothing here.
+                    _ => {}
+                },
+            }
+        }
+    }
+}
+
 impl Call {
     /// The `Bearer` credential, for tollgate's own paths.
     pub fn bearer(&self) -> Option<&str> {
@@ -97,11 +122,20 @@ impl Call {
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     }
 
+    /// The type of the body, in lower case and without its parameters; empty where none is told.
+    pub fn media(&self) -> String {
+        let media = self.parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+
+    /// The body as it comes, however long it is. Only for endpoints that stream: the time-out is for each piece.
+    pub fn pieces(&mut self) -> Pieces {
+        Pieces { body: std::mem::take(&mut self.body), patience: self.front.services.policy.server.header_timeout.as_duration() }
+    }
+
     /// Reads the body as JSON.
     pub async fn json(&mut self) -> Result<Value, Unreadable> {
-        let media = self.parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media = media.split(';').next().unwrap_or_default().trim();
-        if !media.eq_ignore_ascii_case("application/json") {
+        if self.media() != "application/json" {
             return Err(Unreadable::WrongType);
         }
         let body = std::mem::take(&mut self.body);

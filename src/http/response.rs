@@ -10,6 +10,7 @@ use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
 use serde_json::{Value, json};
 
+use super::feed::{Fed, Feed, feed};
 use super::request::BodyFault;
 use super::upstream::download::Download;
 use crate::domain::decision::Decision;
@@ -19,13 +20,14 @@ use crate::style::Answer;
 /// A response.
 pub type Response = http::Response<ResponseBody>;
 
-/// A response's body: ours, whole, or an app's, as it comes. Made from anything that is bytes.
+/// A response's body: ours, whole or as it is made, or an app's, as it comes. Made from anything that is bytes.
 #[derive(Debug)]
 pub struct ResponseBody(Source);
 
 #[derive(Debug)]
 enum Source {
     Whole(Full<Bytes>),
+    Fed(Fed),
     Passing(Box<Download>),
 }
 
@@ -43,6 +45,7 @@ impl Body for ResponseBody {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         match &mut self.get_mut().0 {
             Source::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
+            Source::Fed(body) => Pin::new(body).poll_frame(context),
             Source::Passing(body) => Pin::new(&mut **body).poll_frame(context),
         }
     }
@@ -50,6 +53,7 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Source::Whole(body) => body.is_end_stream(),
+            Source::Fed(body) => body.is_end_stream(),
             Source::Passing(body) => body.is_end_stream(),
         }
     }
@@ -57,6 +61,7 @@ impl Body for ResponseBody {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Source::Whole(body) => body.size_hint(),
+            Source::Fed(body) => body.size_hint(),
             Source::Passing(body) => body.size_hint(),
         }
     }
@@ -108,6 +113,15 @@ fn typed(status: StatusCode, content_type: HeaderValue, body: String) -> Respons
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     *response.body_mut() = body.into();
     response
+}
+
+/// 200 with a body that is made while it is sent, and what makes it.
+pub fn streamed(content_type: HeaderValue) -> (Feed, Response) {
+    let (feed, fed) = feed();
+    let mut response = empty(StatusCode::OK);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    *response.body_mut() = ResponseBody(Source::Fed(fed));
+    (feed, response)
 }
 
 /// What the style says, whole.

@@ -67,6 +67,9 @@ async fn route(call: Call, path: &str) -> Response {
     let Some(own) = own else { return gate::gate(call).await };
     let (request_id, method) = (call.request_id.clone(), call.parts.method.clone());
     let services = call.front.services.clone();
+    if endpoints::streams(&method, &own) {
+        return own_answer(call, &own).await;
+    }
     let patience = services.policy.server.request_timeout.as_duration();
     tokio::time::timeout(patience, own_answer(call, &own)).await.unwrap_or_else(|_| {
         tracing::error!(request_id, "{} took too long", without_secrets(&services, &method, path));
