@@ -56,6 +56,15 @@ Examples:
   tollgate audit --target key_… --limit 0         all that was ever done to one key
   tollgate audit --action key.revoked --from 2026-11-01")]
     Audit(AuditArgs),
+    /// Show how many requests got which verdict
+    #[command(after_help = "\
+Examples:
+  tollgate usage                                         the last 30 days, all together
+  tollgate usage --key key_… --by hour                   the last 48 hours of one key
+  tollgate usage --of account --from 2026-11-01 --to 2026-12-01 --csv > november.csv
+
+What was just counted is there within a second. Times are UTC; a row begins at --from or later, and before --to.")]
+    Usage(UsageArgs),
     /// Print the configuration of a proxy before tollgate, or of one that asks it, ready to paste
     #[command(after_help = "\
 Examples:
@@ -345,6 +354,35 @@ pub enum TokenCommand {
         /// tok_…
         id: String,
     },
+}
+
+/// Which usage is shown.
+#[derive(Debug, ClapArgs)]
+pub struct UsageArgs {
+    /// Only this account's
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// Only this key's
+    #[arg(long, value_name = "ID")]
+    pub key: Option<String>,
+    /// A row each hour or each day [default: day]
+    #[arg(long, value_name = "hour|day")]
+    pub by: Option<String>,
+    /// Whom rows tell apart [default: all]
+    #[arg(long, value_name = "key|account|all")]
+    pub of: Option<String>,
+    /// From then on: a time or a date [default: the last 30 days, or 48 hours]
+    #[arg(long, value_name = "WHEN")]
+    pub from: Option<String>,
+    /// Until then
+    #[arg(long, value_name = "WHEN")]
+    pub to: Option<String>,
+    /// Only this verdict
+    #[arg(long, value_name = "V")]
+    pub verdict: Option<String>,
+    /// Print CSV
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
 }
 
 /// How far the doctor looks.

@@ -12,6 +12,7 @@ mod output;
 mod proxy;
 mod serve;
 mod token;
+mod usage;
 mod validate;
 
 use std::process::ExitCode;
@@ -91,6 +92,7 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
         Command::Account(command) => runtime(false)?.block_on(account::run(command, policy, output)),
         Command::Audit(args) => runtime(false)?.block_on(audit::run(args, policy, output)),
         Command::Key(command) => runtime(false)?.block_on(key::run(command, policy, output)),
+        Command::Usage(args) => runtime(false)?.block_on(usage::run(args, policy, output)),
         Command::Token(command) => runtime(false)?.block_on(token::run(command, policy, output)),
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{PageAsk, Services};
+use super::Services;
+use crate::domain::act::Act;
 use crate::domain::error::{Error, Result};
 use crate::domain::id;
 use crate::domain::time::{Span, Timestamp};
@@ -21,9 +22,6 @@ const ROWS_BETWEEN: u32 = 4096;
 
 /// How often usage is aged, and how long after the start for the first time.
 const AGE_EVERY: Duration = Duration::from_secs(60);
-/// How long usage is kept by hour, and then by day.
-const BY_HOUR: Span = Span::from_secs(31 * 86_400);
-const BY_DAY: Span = Span::from_secs(731 * 86_400);
 
 /// A page of usage.
 #[derive(Clone, Debug)]
@@ -63,19 +61,18 @@ impl Services {
         &self,
         account: Option<String>,
         key: Option<String>,
-        reaches: Option<&str>,
+        act: &Act,
     ) -> Result<(Option<String>, Option<String>)> {
-        let reaches = reaches.map(str::to_owned);
+        let actor = act.actor.clone();
         let job = move |connection: &Connection| {
-            let is_reached = |id: &str| reaches.as_deref().is_none_or(|own| own == id);
             if let Some(account) = account.as_deref()
-                && !(is_reached(account) && accounts::by_id(connection, account)?.is_some())
+                && !(actor.reaches(account) && accounts::by_id(connection, account)?.is_some())
             {
                 return Err(Error::no_such("account", id::ACCOUNT, account));
             }
-            let Some(key) = key else { return Ok((account.or(reaches), None)) };
+            let Some(key) = key else { return Ok((account.or(actor.bound_to().map(str::to_owned)), None)) };
             let owner = keys::by_id(connection, &key)?.map(|key| key.record.account);
-            match owner.filter(|owner| is_reached(owner) && account.as_ref().is_none_or(|account| account == owner)) {
+            match owner.filter(|owner| actor.reaches(owner) && account.as_ref().is_none_or(|account| account == owner)) {
                 Some(owner) => Ok((Some(owner), Some(key))),
                 None => Err(Error::no_such("key", id::KEY, &key)),
             }
@@ -133,8 +130,9 @@ impl Services {
 
     /// Round by round, so that no change waits long behind it.
     async fn age(&self, now: Timestamp, surely: Timestamp) -> Result<()> {
-        let before = |now: Timestamp, kept: Span| Timestamp::from_millis(now.millis() - kept.millis() as i64);
-        let (hours, days) = (before(now, BY_HOUR).floor_to(HOUR), before(surely, BY_DAY).floor_to(By::Day.length()));
+        let history = self.policy.history;
+        let hours = now.minus(history.usage_by_hour).floor_to(HOUR);
+        let days = surely.minus(history.usage_by_day).floor_to(By::Day.length());
         while self.store.write(move |connection| usage::move_to_days(connection, hours), |_| ()).await? {}
         while self.store.write(move |connection| usage::forget_days(connection, days), |_| ()).await? {}
         Ok(())
@@ -196,6 +194,3 @@ fn cut(mut rows: Vec<Counted>, limit: usize) -> UsagePage {
     rows.truncate(limit);
     UsagePage { rows, next }
 }
-
-/// The largest page: as of any other list.
-pub const MOST_ROWS: usize = PageAsk::MOST;

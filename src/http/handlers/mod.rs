@@ -13,4 +13,5 @@ pub mod plans;
 pub mod probe;
 pub mod state;
 pub mod tokens;
+pub mod usage;
 pub mod verify;

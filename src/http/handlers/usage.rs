@@ -34,7 +34,7 @@ const KNOWN_TO_HOLDERS: [&str; 7] = ["verdict", "from", "to", "by", "limit", "cu
 /// The counts of everybody, of one account or of one key.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
     let wanted = Wanted::read(call.query(&KNOWN)?, &call.parts.headers, call.now)?;
-    let whose = call.front.services.usage_whose(wanted.account.clone(), wanted.key.clone(), None).await?;
+    let whose = call.front.services.usage_whose(wanted.account.clone(), wanted.key.clone(), &call.act()?).await?;
     wanted.answer(&call, whose, Asker::Operator).await
 }
 
@@ -44,8 +44,8 @@ pub async fn mine(call: Call) -> Result<Response, Unreadable> {
     let key = decision.caller.as_ref().and_then(|caller| caller.key.as_ref());
     let Some(key) = key.filter(|_| decision.verdict.passes()) else { return Ok(gate::refuse(&call, &decision)) };
     let carriers = &call.front.services.policy.keys.carriers;
-    let is_credential = |name: &str| carriers.iter().any(|carrier| matches!(carrier, Carrier::Query(own) if **own == *name));
-    let credentials = carriers.iter().filter_map(|carrier| if let Carrier::Query(name) = carrier { Some(&**name) } else { None });
+    let is_credential = |name: &str| carriers.iter().any(|carrier| matches!(carrier, Carrier::Query(own) if own == name));
+    let credentials = carriers.iter().filter_map(|carrier| if let Carrier::Query(name) = carrier { Some(name.as_str()) } else { None });
     let known: Vec<&str> = KNOWN_TO_HOLDERS.into_iter().chain(credentials).collect();
     let mut query = call.query(&known)?;
     query.retain(|(name, _)| !is_credential(name));
