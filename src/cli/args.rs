@@ -65,6 +65,20 @@ Examples:
 
 What was just counted is there within a second. Times are UTC; a row begins at --from or later, and before --to.")]
     Usage(UsageArgs),
+    /// Copy the database, also while the server runs
+    #[command(after_help = "\
+Example:
+  tollgate backup /var/backups/tollgate-$(date +%F).db
+
+The copy is checked by opening it, and takes its name only once it is whole and on the disk. The server goes on meanwhile.")]
+    Backup(BackupArgs),
+    /// Make a database of a copy, where there is none
+    #[command(after_help = "\
+Example:
+  tollgate restore /var/backups/tollgate-2026-11-21.db
+
+It replaces nothing. What happened since the copy is gone: keys that were revoked since pass again.")]
+    Restore(RestoreArgs),
     /// Print the configuration of a proxy before tollgate, or of one that asks it, ready to paste
     #[command(after_help = "\
 Examples:
@@ -383,6 +397,23 @@ pub struct UsageArgs {
     /// Print CSV
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
+}
+
+/// Where a copy goes.
+#[derive(Debug, ClapArgs)]
+pub struct BackupArgs {
+    /// The copy; a file of that name stays as it is
+    pub file: PathBuf,
+    /// Replace an older copy of that name
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Where a copy comes from.
+#[derive(Debug, ClapArgs)]
+pub struct RestoreArgs {
+    /// The copy
+    pub file: PathBuf,
 }
 
 /// How far the doctor looks.

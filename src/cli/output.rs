@@ -107,7 +107,9 @@ pub fn table(list: &Value, columns: &[(&str, &str)], nothing: &str) -> String {
 pub fn rows(titles: &[String], rows: &[Vec<String>], first_number: usize) -> String {
     let mut table = plain();
     table.set_header(titles);
-    rows.iter().for_each(|row| drop(table.add_row(row.iter().map(|cell| clean(cell)))));
+    for row in rows {
+        table.add_row(row.iter().map(|cell| clean(cell)));
+    }
     table.column_iter_mut().skip(first_number).for_each(|column| column.set_cell_alignment(comfy_table::CellAlignment::Right));
     table.to_string()
 }

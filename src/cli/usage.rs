@@ -41,7 +41,7 @@ async fn send(client: &mut Client, args: &UsageArgs, output: &Output) -> Result<
 async fn print_csv(client: &mut Client, query: &[(&str, Option<&str>)]) -> Result<(), Failure> {
     let mut ask = form_urlencoded::Serializer::new(String::new());
     ask.append_pair("format", "csv");
-    query.iter().filter_map(|(name, value)| Some((name, (*value)?))).for_each(|(name, value)| drop(ask.append_pair(name, value)));
+    ask.extend_pairs(query.iter().filter_map(|(name, value)| Some((name, (*value)?))));
     let mut answer = client.download(&format!("/usage?{}", ask.finish()), "text/csv").await?;
     while let Some(piece) = answer.next().await? {
         match std::io::stdout().write_all(&piece) {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::{accounts, audit, balance, check, health, keys, me, plans, probe, state, tokens, usage, verify};
+use super::handlers::{accounts, audit, backup, balance, check, health, keys, me, plans, probe, state, tokens, usage, verify};
 use super::request::{Call, Unreadable};
 use super::response::Response;
 use crate::domain::token::TokenScope;
@@ -76,6 +76,7 @@ endpoints! {
     GET    "/v1/ready"             ANYONE => health::ready;
     ANY    "/v1/probe"             ANYONE => probe::probe;
     GET    "/v1/state"             OPERATOR => state::state;
+    POST   "/v1/backup"            OPERATOR => backup::note;
     GET    "/v1/plans"             ADMIN  => plans::list;
     GET    "/v1/usage"             ADMIN  => usage::list;
     GET    "/v1/accounts"          ADMIN  => accounts::list;

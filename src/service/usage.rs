@@ -57,12 +57,7 @@ pub enum Asker {
 
 impl Services {
     /// The account and key that usage is asked for. Where the asker reaches one account only, all else does not exist.
-    pub async fn usage_whose(
-        &self,
-        account: Option<String>,
-        key: Option<String>,
-        act: &Act,
-    ) -> Result<(Option<String>, Option<String>)> {
+    pub async fn usage_whose(&self, account: Option<String>, key: Option<String>, act: &Act) -> Result<(Option<String>, Option<String>)> {
         let actor = act.actor.clone();
         let job = move |connection: &Connection| {
             if let Some(account) = account.as_deref()

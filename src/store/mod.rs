@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod audit;
 pub mod balances;
 mod columns;
+pub mod copy;
 pub mod fault;
 pub mod idempotency;
 pub mod keys;
