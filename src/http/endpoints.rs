@@ -5,10 +5,11 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::{accounts, balance, check, health, keys, me, plans, probe, state, tokens, verify};
+use super::handlers::{accounts, balance, check, health, keys, me, metrics, plans, probe, state, tokens, verify};
 use super::request::{Call, Unreadable};
 use super::response::Response;
 use crate::domain::token::TokenScope;
+use crate::service::metrics::Kind;
 
 /// Who may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,7 @@ macro_rules! endpoints {
 
 const ANYONE: Access = Access::Anyone;
 const VERIFY: Access = Access::Token(TokenScope::Verify);
+const METRICS: Access = Access::Token(TokenScope::Metrics);
 const ADMIN: Access = Access::Token(TokenScope::Admin);
 const OPERATOR: Access = Access::Operator;
 
@@ -65,6 +67,7 @@ endpoints! {
     GET    "/v1/me"                ANYONE => me::me;
     GET    "/v1/health"            ANYONE => health::health;
     GET    "/v1/ready"             ANYONE => health::ready;
+    GET    "/metrics"              METRICS => metrics::metrics;
     ANY    "/v1/probe"             ANYONE => probe::probe;
     GET    "/v1/state"             OPERATOR => state::state;
     GET    "/v1/plans"             ADMIN  => plans::list;
@@ -91,6 +94,19 @@ pub enum Matched {
     WrongMethod(Vec<&'static str>),
     /// Nothing.
     Nothing,
+}
+
+impl Matched {
+    /// What kind of request it is, for the metrics.
+    pub fn kind(&self) -> Kind {
+        let Self::Endpoint(endpoint, _) = self else { return Kind::Other };
+        match endpoint.access {
+            _ if endpoint.path.starts_with("/v1/check") => Kind::Check,
+            Access::Token(TokenScope::Verify) if endpoint.path == "/v1/verify" => Kind::Verify,
+            Access::Token(TokenScope::Verify | TokenScope::Admin) => Kind::Admin,
+            _ => Kind::Other,
+        }
+    }
 }
 
 /// Finds the endpoint of a path below the prefix.

@@ -2,12 +2,14 @@
 
 mod cors;
 pub mod endpoints;
+mod exposition;
 mod fields;
 pub mod forwarded;
 mod front;
 mod handlers;
 mod linger;
 pub mod peer;
+mod process;
 pub mod request;
 pub mod response;
 mod route;

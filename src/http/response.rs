@@ -80,6 +80,11 @@ pub fn json(status: StatusCode, value: &Value) -> Response {
     typed(status, JSON, value.to_string())
 }
 
+/// A text of some type.
+pub fn text(status: StatusCode, content_type: &'static str, text: String) -> Response {
+    typed(status, HeaderValue::from_static(content_type), text)
+}
+
 /// No content.
 pub fn empty(status: StatusCode) -> Response {
     let mut response = Response::new(Bytes::new().into());

@@ -7,6 +7,7 @@ pub mod gate;
 pub mod health;
 pub mod keys;
 pub mod me;
+pub mod metrics;
 pub mod pass_on;
 pub mod plans;
 pub mod probe;
