@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::{accounts, balance, check, health, keys, me, metrics, plans, probe, state, tokens, verify};
+use super::handlers::{accounts, audit, balance, check, health, keys, me, metrics, plans, probe, state, tokens, verify};
 use super::request::{Call, Unreadable};
 use super::response::Response;
 use crate::domain::token::TokenScope;
@@ -18,6 +18,8 @@ pub enum Access {
     Anyone,
     /// Whoever has a service token of this scope, and the operator at the control socket.
     Token(TokenScope),
+    /// As [`Access::Token`], for what is of the whole server: not with a token that is bound to one account.
+    Unbound(TokenScope),
     /// The operator at the control socket, and nobody else.
     Operator,
 }
@@ -33,6 +35,8 @@ pub struct Endpoint {
     pub path: &'static str,
     /// Who may call.
     pub access: Access,
+    /// Whether its body, or its answer, may take as long as it takes: then `request_timeout` is not for it as a whole.
+    pub streams: bool,
     /// What answers.
     pub handler: fn(Call) -> Answering,
 }
@@ -44,18 +48,22 @@ impl std::fmt::Debug for Endpoint {
 }
 
 macro_rules! endpoints {
-    ($($method:tt $path:literal $access:expr => $handler:path;)*) => {
+    ($($method:tt $path:literal $access:expr => $handler:path $(, $streams:ident)?;)*) => {
         /// All of them.
-        pub static ENDPOINTS: &[Endpoint] = &[$(Endpoint { method: endpoints!(@ $method), path: $path, access: $access, handler: |call| Box::pin($handler(call)) },)*];
+        pub static ENDPOINTS: &[Endpoint] = &[$(Endpoint { method: endpoints!(@ $method), path: $path, access: $access, streams: endpoints!(@@ $($streams)?), handler: |call| Box::pin($handler(call)) },)*];
     };
     (@ ANY) => { None };
     (@ $method:ident) => { Some(Method::$method) };
+    (@@ streams) => { true };
+    (@@) => { false };
 }
 
 const ANYONE: Access = Access::Anyone;
 const VERIFY: Access = Access::Token(TokenScope::Verify);
-const METRICS: Access = Access::Token(TokenScope::Metrics);
+const METRICS: Access = Access::Unbound(TokenScope::Metrics);
 const ADMIN: Access = Access::Token(TokenScope::Admin);
+#[expect(dead_code, reason = "soon")]
+const WHOLE: Access = Access::Unbound(TokenScope::Admin);
 const OPERATOR: Access = Access::Operator;
 
 endpoints! {
@@ -75,12 +83,14 @@ endpoints! {
     POST   "/v1/accounts"          ADMIN  => accounts::create;
     GET    "/v1/accounts/{id}"     ADMIN  => accounts::show;
     PATCH  "/v1/accounts/{id}"     ADMIN  => accounts::set;
+    GET    "/v1/accounts/{id}/balance" ADMIN => balance::history;
     GET    "/v1/keys"              ADMIN  => keys::list;
     POST   "/v1/keys"              ADMIN  => keys::create;
     GET    "/v1/keys/{id}"         ADMIN  => keys::show;
     PATCH  "/v1/keys/{id}"         ADMIN  => keys::set;
     DELETE "/v1/keys/{id}"         ADMIN  => keys::revoke;
     POST   "/v1/keys/{id}/rotate"  ADMIN  => keys::rotate;
+    GET    "/v1/audit"             ADMIN  => audit::list;
     GET    "/v1/tokens"            ADMIN  => tokens::list;
     POST   "/v1/tokens"            ADMIN  => tokens::create;
     DELETE "/v1/tokens/{id}"       ADMIN  => tokens::revoke;
@@ -103,7 +113,7 @@ impl Matched {
         match endpoint.access {
             _ if endpoint.path.starts_with("/v1/check") => Kind::Check,
             Access::Token(TokenScope::Verify) if endpoint.path == "/v1/verify" => Kind::Verify,
-            Access::Token(TokenScope::Verify | TokenScope::Admin) => Kind::Admin,
+            Access::Token(TokenScope::Verify | TokenScope::Admin) | Access::Unbound(TokenScope::Admin) => Kind::Admin,
             _ => Kind::Other,
         }
     }
@@ -123,6 +133,11 @@ pub fn find(method: &Method, path: &str) -> Matched {
         methods.push("HEAD");
     }
     if methods.is_empty() { Matched::Nothing } else { Matched::WrongMethod(methods) }
+}
+
+/// Whether what is asked for may take as long as it takes.
+pub fn streams(method: &Method, path: &str) -> bool {
+    matches!(find(method, path), Matched::Endpoint(endpoint, _) if endpoint.streams)
 }
 
 /// Whether a path is of a pattern, and what its `{id}` is; empty where it has none.

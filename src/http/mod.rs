@@ -3,6 +3,7 @@
 mod cors;
 pub mod endpoints;
 mod exposition;
+pub mod feed;
 mod fields;
 pub mod forwarded;
 mod front;

@@ -49,9 +49,9 @@ pub struct Metrics {
     pub connections: Crowd,
     /// How many may be.
     pub most_connections: OnceLock<u64>,
-    /// Times that balances were charged, and how many tokens that was.
+    /// Times that tokens were taken from a balance.
     pub charges: Counter,
-    /// See `charges`.
+    /// How many tokens that was.
     pub charged_tokens: Counter,
 }
 
@@ -66,6 +66,14 @@ impl Metrics {
             most_connections: OnceLock::new(),
             charges: Counter::new(),
             charged_tokens: Counter::new(),
+        }
+    }
+
+    /// Counts tokens that were taken from a balance; what gives some is no charge.
+    pub fn charged(&self, tokens: i64) {
+        if let Ok(tokens @ 1..) = u64::try_from(tokens) {
+            self.charges.count();
+            self.charged_tokens.add(tokens);
         }
     }
 
