@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
+use crate::support::app::{answer, ok};
 use crate::support::server::text;
 use crate::support::{App, Folder, Request, Stage, eventually};
 
@@ -22,6 +23,12 @@ limits = []
 [[routes]]
 path = "/paid"
 tokens = 5
+"#;
+
+const ROOM: &str = r#"
+[[plans]]
+name = "free"
+limits = [{ requests = 1000, per = "minute" }]
 "#;
 
 /// Every verdict, as the contract has them.
@@ -287,6 +294,7 @@ fn a_charge_counts_once_however_often_it_is_asked() {
     let account = stage.account(json!({ "plan": "paid", "balance": 100 }));
     let key = text(&stage.key(&account, json!({}))["key"]);
     let before = watched.read();
+    stage.server.get("/free", &key).expect(200);
     stage.server.get("/paid", &key).expect(200);
     for _ in 0..3 {
         let request = Request::post("/auth/v1/balance", &json!({ "account": account, "tokens": -30 })).bearer(&stage.token);
@@ -300,11 +308,57 @@ fn a_charge_counts_once_however_often_it_is_asked() {
 }
 
 #[test]
-fn connections_and_the_app_are_counted() {
-    let app = App::start(|mut visit| visit.answer(if visit.path() == "/broken" { "500 Oops" } else { "200 OK" }, "hello"));
-    let watched = Watched::with(&format!("[upstream]\nurl = \"{}\"\n{}", app.url(), CONFIG));
-    let key = watched.stage.raw_key("paid");
-    let _ = key;
+fn what_becomes_of_requests_to_the_app_is_counted() {
+    let app = App::answering(|heard| match heard.head.target() {
+        "/broken" => answer("500 Internal Server Error", "", ""),
+        "/garbage" => b"no HTTP\r\n\r\n".to_vec(),
+        _ => ok("hello"),
+    });
+    let watched = Watched::with(&format!("[upstream]\nurl = \"{}\"\nmax_body_bytes = 5\n{ROOM}", app.url));
+    let key = watched.stage.raw_key("free");
+    let before = watched.read();
+    for (path, status) in [("/", 200), ("/", 200), ("/broken", 500), ("/garbage", 502)] {
+        watched.stage.server.get(path, &key).expect(status);
+    }
+    // Refused before they are passed on.
+    watched.stage.server.send(&Request::get("/")).expect(401);
+    watched.stage.server.send(&Request::new("PUT", "/").bearer(&key).header("Content-Length", "6").body(b"")).expect(413);
+    let after = watched.read();
+    for (outcome, wanted) in
+        [("answered", 2.0), ("failed", 1.0), ("no_answer", 1.0), ("unreached", 0.0), ("too_slow", 0.0), ("client", 0.0), ("internal", 0.0)]
+    {
+        assert_eq!(after.since(&before, &format!("tollgate_upstream_requests_total{{outcome=\"{outcome}\"}}")), wanted, "{outcome}");
+    }
+    assert_eq!(after.since(&before, "tollgate_upstream_duration_seconds_count"), 4.0);
+    for (verdict, wanted) in [("ok", 3.0), ("upstream_down", 1.0), ("missing", 1.0), ("too_large", 1.0)] {
+        assert_eq!(after.since(&before, &format!("tollgate_requests_total{{verdict=\"{verdict}\"}}")), wanted, "{verdict}");
+    }
+    drop(app);
+    watched.stage.server.get("/", &key).expect(502);
+    let later = watched.read();
+    assert_eq!(later.since(&after, "tollgate_upstream_requests_total{outcome=\"unreached\"}"), 1.0);
+    eventually("no connection to the app is left", || (watched.read().of("tollgate_upstream_connections") == 0.0).then_some(()));
+}
+
+#[test]
+fn connections_are_counted_while_they_are_open() {
+    let watched = Watched::with(CONFIG);
+    let address = &watched.stage.server.address;
+    let open: Vec<_> = (0..5).map(|_| std::net::TcpStream::connect(address).expect("it accepts")).collect();
+    eventually("they are counted", || (watched.read().of("tollgate_connections") == 6.0).then_some(()));
+    drop(open);
+    eventually("they are counted no more", || (watched.read().of("tollgate_connections") == 1.0).then_some(()));
+}
+
+#[test]
+fn no_token_of_one_account_may_read_them() {
+    let watched = Watched::with(CONFIG);
+    let stage = &watched.stage;
+    let account = stage.account(json!({}));
+    let refused = stage.post("/tokens", &json!({ "scopes": ["metrics"], "account": account })).expect(400).json();
+    assert_eq!(refused["errors"][0]["field"], "scopes");
+    let bound = stage.post("/tokens", &json!({ "scopes": ["admin", "verify"], "account": account })).expect(201).json();
+    stage.server.get("/auth/metrics", &text(&bound["token"])).expect(403);
 }
 
 #[test]
@@ -318,8 +372,18 @@ fn nothing_in_it_tells_of_anybody() {
         stage.server.get("/secret/path", &raw);
     }
     let body = watched.body();
-    let never =
-        [raw.as_str(), &account, key["id"].as_str().unwrap(), key["prefix"].as_str().unwrap(), "Ada", "laptop", "secret", "127.0.0.1", &stage.token, &watched.token];
+    let never = [
+        raw.as_str(),
+        &account,
+        key["id"].as_str().unwrap(),
+        key["prefix"].as_str().unwrap(),
+        "Ada",
+        "laptop",
+        "secret",
+        "127.0.0.1",
+        &stage.token,
+        &watched.token,
+    ];
     for secret in never {
         assert!(!body.contains(secret), "{secret} stands in {body}");
     }
