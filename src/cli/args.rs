@@ -56,6 +56,8 @@ Examples:
   tollgate audit --target key_… --limit 0         all that was ever done to one key
   tollgate audit --action key.revoked --from 2026-11-01")]
     Audit(AuditArgs),
+    /// Print the OpenAPI document of tollgate's own paths
+    Openapi,
     /// Print the configuration of a proxy before tollgate, or of one that asks it, ready to paste
     #[command(after_help = "\
 Examples:

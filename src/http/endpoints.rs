@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::{accounts, audit, balance, check, health, keys, me, metrics, plans, probe, state, tokens, verify};
+use super::handlers::{accounts, audit, balance, check, health, keys, me, metrics, openapi, plans, probe, state, tokens, verify};
 use super::request::{Call, Unreadable};
 use super::response::Response;
 use crate::domain::token::TokenScope;
@@ -75,6 +75,7 @@ endpoints! {
     GET    "/v1/me"                ANYONE => me::me;
     GET    "/v1/health"            ANYONE => health::health;
     GET    "/v1/ready"             ANYONE => health::ready;
+    GET    "/v1/openapi.json"      ANYONE => openapi::openapi;
     GET    "/metrics"              METRICS => metrics::metrics;
     ANY    "/v1/probe"             ANYONE => probe::probe;
     GET    "/v1/state"             OPERATOR => state::state;

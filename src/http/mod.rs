@@ -9,6 +9,7 @@ pub mod forwarded;
 mod front;
 mod handlers;
 mod linger;
+pub mod openapi;
 pub mod peer;
 mod process;
 pub mod request;
