@@ -79,6 +79,8 @@ Example:
 
 It replaces nothing. What happened since the copy is gone: keys that were revoked since pass again.")]
     Restore(RestoreArgs),
+    /// Print the OpenAPI document of tollgate's own paths
+    Openapi,
     /// Print the configuration of a proxy before tollgate, or of one that asks it, ready to paste
     #[command(after_help = "\
 Examples:

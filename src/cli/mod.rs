@@ -10,6 +10,7 @@ mod doctor;
 mod key;
 mod landing;
 mod log;
+mod openapi;
 mod output;
 mod proxy;
 mod restore;
@@ -101,6 +102,10 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
     match command {
         Command::Validate => Ok(()),
         Command::Proxy(args) => proxy::run(&args, &policy, output),
+        Command::Openapi => {
+            openapi::run(&policy, output);
+            Ok(())
+        }
         Command::Serve => runtime(true)?.block_on(serve::run(policy, args.config.as_deref(), output)),
         Command::Doctor(args) => runtime(true)?.block_on(doctor::run(args, file.as_deref(), policy, output)),
         Command::Account(command) => runtime(false)?.block_on(account::run(command, policy, output)),

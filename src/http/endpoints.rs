@@ -5,10 +5,13 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::{accounts, audit, backup, balance, check, health, keys, me, plans, probe, state, tokens, usage, verify};
+use super::handlers::{
+    accounts, audit, backup, balance, check, health, keys, me, metrics, openapi, plans, probe, state, tokens, usage, verify,
+};
 use super::request::{Call, Unreadable};
 use super::response::Response;
 use crate::domain::token::TokenScope;
+use crate::service::metrics::Kind;
 
 /// Who may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +62,7 @@ macro_rules! endpoints {
 
 const ANYONE: Access = Access::Anyone;
 const VERIFY: Access = Access::Token(TokenScope::Verify);
+const METRICS: Access = Access::Unbound(TokenScope::Metrics);
 const ADMIN: Access = Access::Token(TokenScope::Admin);
 #[expect(dead_code, reason = "soon")]
 const WHOLE: Access = Access::Unbound(TokenScope::Admin);
@@ -74,6 +78,8 @@ endpoints! {
     GET    "/v1/me/usage"          ANYONE => usage::mine;
     GET    "/v1/health"            ANYONE => health::health;
     GET    "/v1/ready"             ANYONE => health::ready;
+    GET    "/v1/openapi.json"      ANYONE => openapi::openapi;
+    GET    "/metrics"              METRICS => metrics::metrics;
     ANY    "/v1/probe"             ANYONE => probe::probe;
     GET    "/v1/state"             OPERATOR => state::state;
     POST   "/v1/backup"            OPERATOR => backup::note;
@@ -104,6 +110,19 @@ pub enum Matched {
     WrongMethod(Vec<&'static str>),
     /// Nothing.
     Nothing,
+}
+
+impl Matched {
+    /// What kind of request it is, for the metrics.
+    pub fn kind(&self) -> Kind {
+        let Self::Endpoint(endpoint, _) = self else { return Kind::Other };
+        match endpoint.access {
+            _ if endpoint.path.starts_with("/v1/check") => Kind::Check,
+            Access::Token(TokenScope::Verify) if endpoint.path == "/v1/verify" => Kind::Verify,
+            Access::Token(TokenScope::Verify | TokenScope::Admin) | Access::Unbound(TokenScope::Admin) => Kind::Admin,
+            _ => Kind::Other,
+        }
+    }
 }
 
 /// Finds the endpoint of a path below the prefix.

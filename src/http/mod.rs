@@ -2,13 +2,16 @@
 
 mod cors;
 pub mod endpoints;
+mod exposition;
 pub mod feed;
 mod fields;
 pub mod forwarded;
 mod front;
 mod handlers;
 mod linger;
+pub mod openapi;
 pub mod peer;
+mod process;
 pub mod request;
 pub mod response;
 mod route;

@@ -10,6 +10,7 @@ mod journal;
 pub mod keys;
 pub mod limits;
 pub mod meter;
+pub mod metrics;
 mod refund;
 pub mod tokens;
 pub mod usage;
@@ -28,6 +29,7 @@ use cache::{Generations, Lookup};
 use gate::Known;
 use limits::OverrideChanges;
 use meter::Meter;
+use metrics::Metrics;
 
 /// Everything that the services share.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub struct Services {
     pub store: Arc<Store>,
     /// What limits remember, and what is counted.
     pub meter: Arc<Meter>,
+    /// What is counted of its work.
+    pub metrics: Metrics,
     /// The keys that are in use.
     pub(crate) keys: Lookup<Arc<Known>>,
     /// The service tokens that are in use.
@@ -71,6 +75,7 @@ impl Services {
     pub fn new(policy: Arc<Policy>, store: Arc<Store>, lock: Lock) -> Self {
         let meter = Arc::new(Meter::new(store.clone(), policy.server.held_windows));
         Self {
+            metrics: Metrics::new(Timestamp::now()),
             keys: Lookup::new(policy.server.cached_keys),
             tokens: Lookup::new(HELD_TOKENS),
             accounts: Arc::default(),

@@ -6,6 +6,7 @@ pub mod balances;
 mod columns;
 pub mod copy;
 pub mod fault;
+pub mod figures;
 pub mod idempotency;
 pub mod keys;
 pub mod lock;
@@ -43,6 +44,7 @@ const READERS: usize = 2;
 /// An open database.
 #[derive(Debug)]
 pub struct Store {
+    path: std::path::PathBuf,
     writer: writer::Writer,
     readers: reader::Readers,
     /// For readings that may take long, so that no check ever waits behind one.
@@ -67,7 +69,8 @@ impl Store {
         };
         let (readers, lister, holders) = (readers(READERS)?, readers(1)?, readers(1)?);
         let writer = writer::Writer::start(opened.connection).map_err(|error| open::no_thread(path, &error))?;
-        Ok(Self { writer, readers, lister, holders, tried: tokio::sync::Mutex::default(), is_new: opened.is_new })
+        let tried = tokio::sync::Mutex::default();
+        Ok(Self { path: path.into(), writer, readers, lister, holders, tried, is_new: opened.is_new })
     }
 
     /// Runs a change. It is answered once it is committed; `after` runs between the two, on the writer's own thread, so

@@ -9,6 +9,8 @@ pub mod gate;
 pub mod health;
 pub mod keys;
 pub mod me;
+pub mod metrics;
+pub mod openapi;
 pub mod pass_on;
 pub mod plans;
 pub mod probe;
