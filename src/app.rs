@@ -15,10 +15,11 @@ use crate::config::policy::Listen;
 use crate::config::upstream::LONGEST_SOCKET;
 use crate::domain::time::{Span, Timestamp};
 use crate::http::Front;
+use crate::http::sender;
 use crate::http::server::{Listener, serve};
-use crate::service::{Services, Serving};
+use crate::service::{Services, Serving, expiring};
 use crate::store::lock::{self, Lock};
-use crate::store::{Store, idempotency, windows};
+use crate::store::{Store, idempotency, notices, windows};
 
 /// How often what was counted is saved: with the commit it must stay within a second.
 const FLUSH_EVERY: Duration = Duration::from_millis(250);
@@ -146,7 +147,11 @@ async fn run_tidying(services: &Services) {
     let tidied = services.store.write(move |connection| idempotency::tidy(connection, now), |()| ()).await;
     let mut more = tidied.map(|()| true);
     while let Ok(true) = more {
-        more = services.store.write(move |connection| windows::tidy(connection, before), |_| ()).await;
+        more = services.store.write(move |connection| Ok(windows::tidy(connection, before)? | notices::tidy(connection, before)?), |_| ()).await;
+    }
+    more = more.map(|_| true);
+    while let Ok(true) = more {
+        more = services.tidy_messages(now).await;
     }
     if let Err(error) = more {
         tracing::warn!("the database could not be tidied: {error}");
@@ -216,12 +221,21 @@ impl Sockets {
     pub async fn run(self, front: &Arc<Front>, shutdown: watch::Receiver<bool>) {
         let serving = Serving { address: self.address.clone(), since: Timestamp::now() };
         front.services.serving.get_or_init(|| serving);
+        let helpers = [
+            tokio::spawn(sender::run(front.services.clone(), shutdown.clone())),
+            tokio::spawn(expiring::watch(front.services.clone(), shutdown.clone())),
+        ];
         let control = tokio::spawn(serve(front.clone(), self.control, shutdown.clone()));
         if let Some(public) = self.public {
             serve(front.clone(), public, shutdown).await;
         }
         if control.await.is_err() {
             tracing::error!("the control socket ended in a panic");
+        }
+        for helper in helpers {
+            if helper.await.is_err() {
+                tracing::error!("what sends webhooks, or looks for what to tell, ended in a panic");
+            }
         }
         drop(self.files);
     }

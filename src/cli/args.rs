@@ -49,6 +49,9 @@ pub enum Command {
     /// Make, show and revoke service tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Show webhooks and their messages, send one again, try one
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Print the configuration of a proxy before tollgate, or of one that asks it, ready to paste
     #[command(after_help = "\
 Examples:
@@ -295,6 +298,33 @@ pub enum TokenCommand {
     Revoke {
         /// tok_…
         id: String,
+    },
+}
+
+/// What to do with webhooks.
+#[derive(Debug, Subcommand)]
+pub enum WebhookCommand {
+    /// List the endpoints of auth.toml, and how many messages wait for each or were given up
+    List,
+    /// List messages, oldest first
+    #[command(after_help = "Example:\n  tollgate webhook messages --endpoint billing --state given_up")]
+    Messages {
+        /// Only this endpoint's
+        #[arg(long, value_name = "NAME")]
+        endpoint: Option<String>,
+        /// Only those that are waiting, taken or given_up
+        #[arg(long, value_name = "STATE")]
+        state: Option<String>,
+    },
+    /// Send a message again, whatever became of it
+    Retry {
+        /// msg_…
+        id: String,
+    },
+    /// Send an endpoint a webhook.test
+    Test {
+        /// [webhooks.NAME]
+        name: String,
     },
 }
 

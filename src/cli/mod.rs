@@ -12,6 +12,7 @@ mod proxy;
 mod serve;
 mod token;
 mod validate;
+mod webhook;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -90,5 +91,6 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
         Command::Account(command) => runtime(false)?.block_on(account::run(command, policy, output)),
         Command::Key(command) => runtime(false)?.block_on(key::run(command, policy, output)),
         Command::Token(command) => runtime(false)?.block_on(token::run(command, policy, output)),
+        Command::Webhook(command) => runtime(false)?.block_on(webhook::run(command, policy, output)),
     }
 }

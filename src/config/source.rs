@@ -1,5 +1,6 @@
 //! Where a configuration comes from: figment lays the file over the defaults, and the environment over both.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use figment::providers::{Env, Format, Toml};
@@ -7,6 +8,7 @@ use figment::value::{Dict, Value};
 use figment::{Figment, Profile, Provider};
 
 use super::fault::Fault;
+use super::secret::Held;
 
 /// What every setting in the environment begins with.
 const VARIABLES: &str = "TOLLGATE_";
@@ -23,6 +25,8 @@ pub struct Merged {
     pub defaults: Dict,
     /// Sections of the file that are no tables.
     pub misshapen: Vec<Fault>,
+    /// The secrets that were read so far.
+    pub secrets: RefCell<Vec<Held>>,
 }
 
 impl Merged {
@@ -41,7 +45,7 @@ impl Merged {
         }
         let figment = figment.merge(Env::prefixed(VARIABLES).filter(|name| name.as_str().contains(BETWEEN)).split(BETWEEN));
         let values = flat(&figment).map_err(|fault| unreadable("the environment", &fault))?;
-        Ok(Self { figment, values, defaults, misshapen })
+        Ok(Self { figment, values, defaults, misshapen, secrets: RefCell::default() })
     }
 
     /// Where a value came from: a file, a variable, or the defaults.
@@ -54,10 +58,14 @@ impl Merged {
         }
     }
 
+    /// Whether a value was set by a variable.
+    pub fn is_variable(&self, value: &Value) -> bool {
+        self.figment.get_metadata(value.tag()).is_some_and(|metadata| metadata.name.contains("environment"))
+    }
+
     /// The text of a variable, letter by letter: figment takes 0123 for a number.
     pub fn raw(&self, key: &str, value: &Value) -> Option<String> {
-        let is_variable = self.figment.get_metadata(value.tag()).is_some_and(|metadata| metadata.name.contains("environment"));
-        std::env::var(variable(key)).ok().filter(|_| is_variable && !key.contains('['))
+        std::env::var(variable(key)).ok().filter(|_| self.is_variable(value) && !key.contains('['))
     }
 }
 

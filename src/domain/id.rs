@@ -8,6 +8,8 @@ pub const ACCOUNT: &str = "acc_";
 pub const KEY: &str = "key_";
 /// `tok_…`: a service token.
 pub const TOKEN: &str = "tok_";
+/// `msg_…`: a webhook's message.
+pub const MESSAGE: &str = "msg_";
 /// `req_…`: a request, told in `X-Request-Id`.
 pub const REQUEST: &str = "req_";
 

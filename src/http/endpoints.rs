@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::{accounts, balance, check, health, keys, me, plans, probe, state, tokens, verify};
+use super::handlers::{accounts, balance, check, health, keys, me, plans, probe, state, tokens, verify, webhooks};
 use super::request::{Call, Unreadable};
 use super::response::Response;
 use crate::domain::token::TokenScope;
@@ -81,6 +81,10 @@ endpoints! {
     GET    "/v1/tokens"            ADMIN  => tokens::list;
     POST   "/v1/tokens"            ADMIN  => tokens::create;
     DELETE "/v1/tokens/{id}"       ADMIN  => tokens::revoke;
+    GET    "/v1/webhooks"          ADMIN  => webhooks::list;
+    GET    "/v1/webhooks/messages" ADMIN  => webhooks::messages;
+    POST   "/v1/webhooks/messages/{id}/retry" ADMIN => webhooks::retry;
+    POST   "/v1/webhooks/{id}/test" ADMIN => webhooks::test;
 }
 
 /// What a path below the prefix comes to.

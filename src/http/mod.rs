@@ -12,7 +12,9 @@ pub mod request;
 pub mod response;
 mod route;
 pub mod server;
+pub mod sender;
 pub mod strict;
+pub mod tls;
 mod upstream;
 pub mod views;
 

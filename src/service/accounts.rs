@@ -1,6 +1,7 @@
 //! Accounts: made, changed, shown.
 
 use super::limits::{self, OverrideChanges};
+use super::notices::Moved;
 use super::{Page, PageAsk, Services, check_common, check_future, require_name};
 use crate::config::Policy;
 use crate::domain::balance::{self, Balance};
@@ -100,13 +101,16 @@ impl Services {
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));
         }
-        let (id, policy, services) = (id.to_owned(), self.policy.clone(), self.clone());
+        let (id, policy, services, announcer) = (id.to_owned(), self.policy.clone(), self.clone(), self.announcer.clone());
         let change = move |connection: &Connection| {
             let mut account = accounts::by_id(connection, &id)?.ok_or_else(|| Error::no_such("account", id::ACCOUNT, &id))?;
+            let before = account.balance_at(now, account.record.plan_at(&policy.plans, now).monthly_tokens).total();
+            let moved = Moved { stored: account.balance.total(), before, is_refund: false };
             input.apply(&mut account, &policy, now);
             account.version += 1;
             account.record.revision += 1;
             accounts::update(connection, &account)?;
+            announcer.balance_moved(connection, &account, moved, now)?;
             Ok(account)
         };
         self.store.write(change, move |account| services.account_changed(account)).await

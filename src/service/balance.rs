@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::Services;
+use super::notices::Moved;
 use crate::domain::balance::{Balance, MOST, Paid};
 use crate::domain::error::{Error, Result};
 use crate::domain::id;
@@ -20,14 +21,14 @@ impl Services {
             let _ = seen.set(balance);
             balance.charged(tokens).ok_or(Error::NoBalance)
         };
-        let account = self.change_balance(account, None, now, change).await?;
+        let account = self.change_balance(account, None, now, false, change).await?;
         let before = before.get().copied().unwrap_or(account.balance);
         Ok((account.balance, account.balance.paid_from(before)))
     }
 
     /// Puts tokens back where they were taken from.
     pub(super) async fn put_back_tokens(&self, account: &str, paid: Paid, now: Timestamp) -> Result<Balance> {
-        self.change_balance(account, None, now, move |balance| Ok(balance.refunded(paid))).await.map(|account| account.balance)
+        self.change_balance(account, None, now, true, move |balance| Ok(balance.refunded(paid))).await.map(|account| account.balance)
     }
 
     /// Charges (negative) or credits (positive) an account, once for each [`Once`].
@@ -38,7 +39,7 @@ impl Services {
             ..0 => balance.charged(-tokens).ok_or(Error::NoBalance),
             _ => balance.credited(tokens).ok_or_else(too_much),
         };
-        self.change_balance(id, once, now, change).await
+        self.change_balance(id, once, now, false, change).await
     }
 
     /// Changes a balance as it stands now, once for each [`Once`], with which what was done is remembered.
@@ -47,21 +48,25 @@ impl Services {
         id: &str,
         once: Option<(Once, String)>,
         now: Timestamp,
+        is_refund: bool,
         change: impl FnOnce(Balance) -> Result<Balance> + Send + 'static,
     ) -> Result<StoredAccount> {
         let (id, plans) = (id.to_owned(), self.policy.clone());
-        let meter = self.meter.clone();
+        let (meter, announcer) = (self.meter.clone(), self.announcer.clone());
         let job = move |connection: &Connection| {
             let mut account = accounts::by_id(connection, &id)?.ok_or_else(|| Error::no_such("account", id::ACCOUNT, &id))?;
+            let stored = account.balance.total();
             account.balance = account.balance_at(now, account.record.plan_at(&plans.plans, now).monthly_tokens);
             if let Some((once, _)) = &once
                 && idempotency::done(connection, once, now)?.is_some()
             {
                 return Ok(account);
             }
+            let moved = Moved { stored, before: account.balance.total(), is_refund };
             account.balance = change(account.balance)?;
             account.version += 1;
             accounts::update(connection, &account)?;
+            announcer.balance_moved(connection, &account, moved, now)?;
             if let Some((once, done)) = &once {
                 idempotency::remember(connection, once, done, now)?;
             }

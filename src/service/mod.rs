@@ -4,12 +4,15 @@ pub mod accounts;
 pub mod ask;
 pub mod balance;
 pub mod cache;
+pub mod expiring;
 pub mod gate;
 pub mod keys;
 pub mod limits;
 pub mod meter;
+pub mod notices;
 mod refund;
 pub mod tokens;
+pub mod webhooks;
 
 use std::sync::Arc;
 
@@ -23,6 +26,7 @@ use cache::{Generations, Lookup};
 use gate::Known;
 use limits::OverrideChanges;
 use meter::Meter;
+use webhooks::Announcer;
 
 /// Everything that the services share.
 #[derive(Debug)]
@@ -39,6 +43,10 @@ pub struct Services {
     pub(crate) tokens: Lookup<Arc<crate::domain::token::TokenRecord>>,
     /// Counts the changes of accounts.
     pub(crate) accounts: Arc<Generations>,
+    /// Tells of what happens.
+    pub(crate) announcer: Arc<Announcer>,
+    /// Set when a key was changed: it may end at another time.
+    pub(crate) ends_changed: std::sync::atomic::AtomicBool,
     /// Set when it closes: from then on nothing passes.
     pub(crate) closed: std::sync::atomic::AtomicBool,
     /// Who has the database: kept until the last user of it is gone.
@@ -62,11 +70,14 @@ const HELD_TOKENS: usize = 1024;
 impl Services {
     /// Over an open database.
     pub fn new(policy: Arc<Policy>, store: Arc<Store>, lock: Lock) -> Self {
-        let meter = Arc::new(Meter::new(store.clone(), policy.server.held_windows));
+        let announcer = Arc::new(Announcer::new(policy.clone()));
+        let meter = Arc::new(Meter::new(store.clone(), announcer.clone(), policy.server.held_windows));
         Self {
             keys: Lookup::new(policy.server.cached_keys),
             tokens: Lookup::new(HELD_TOKENS),
             accounts: Arc::default(),
+            announcer,
+            ends_changed: std::sync::atomic::AtomicBool::new(false),
             closed: std::sync::atomic::AtomicBool::new(false),
             lock: std::sync::Mutex::new(Some(lock)),
             serving: std::sync::OnceLock::new(),
@@ -97,6 +108,7 @@ impl Services {
     /// A key was changed or made: what is remembered of its hash counts no more.
     pub(crate) fn key_changed(&self, hash: &KeyHash) {
         self.keys.forget(hash);
+        self.ends_changed.store(true, std::sync::atomic::Ordering::Release);
     }
 
     /// An account was changed: what is remembered of its keys counts no more.

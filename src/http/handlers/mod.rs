@@ -13,3 +13,4 @@ pub mod probe;
 pub mod state;
 pub mod tokens;
 pub mod verify;
+pub mod webhooks;
