@@ -3,6 +3,7 @@
 pub mod certificates;
 pub mod cors;
 pub mod fault;
+mod history;
 mod keys;
 mod plans;
 pub mod policy;

@@ -117,7 +117,13 @@ fn flat(figment: &Figment) -> Result<Dict, String> {
 }
 
 fn unreadable(source: &str, fault: &dyn std::fmt::Display) -> Vec<Fault> {
-    vec![Fault { key: String::new(), source: source.into(), message: format!("cannot be read: {}", fault.to_string().trim()) }]
+    vec![Fault { key: String::new(), source: source.into(), message: format!("cannot be read: {}", without_excerpt(&fault.to_string())) }]
+}
+
+/// What is wrong with a file, and where, but not the line itself: a secret may stand in it.
+fn without_excerpt(fault: &str) -> String {
+    let is_excerpt = |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
+    fault.lines().filter(|line| !is_excerpt(line)).collect::<Vec<_>>().join("; ").trim().to_owned()
 }
 
 /// The file to read: the one that was named, or `auth.toml` where there is one.

@@ -10,6 +10,7 @@ use super::certificates;
 use super::reader::Table;
 use super::secret::Secret;
 use crate::domain::balance;
+use crate::domain::event::Event;
 use crate::domain::reach::is_public;
 use crate::domain::time::Span;
 use crate::domain::webhook::{Pattern, SigningKey};
@@ -123,7 +124,7 @@ pub struct Webhook {
 
 impl Webhook {
     /// Whether it is told of this event.
-    pub fn wants(&self, event: &str) -> bool {
+    pub fn wants(&self, event: Event) -> bool {
         self.events.iter().any(|pattern| pattern.holds(event))
     }
 }

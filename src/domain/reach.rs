@@ -23,9 +23,9 @@ const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 15] = [
 
 /// Of the addresses in 2000::/3 those that are not out in the world either.
 const NOT_PUBLIC_V6: [(Ipv6Addr, u32); 3] = [
-    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),     // protocols: Teredo, benchmarks, ORCHID
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // protocols: Teredo, benchmarks, ORCHID
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32), // documentation
-    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),     // documentation
+    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20), // documentation
 ];
 
 /// All that IPv6 has out in the world.

@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use super::event::Event;
+use super::nearest::hint;
 use super::time::{Span, Timestamp};
 
 /// What a secret begins with.
@@ -35,7 +37,9 @@ impl SigningKey {
         let bytes = text.strip_prefix(PREFIX).and_then(|coded| STANDARD.decode(coded).ok());
         match bytes {
             Some(bytes) if (LEAST..=MOST).contains(&bytes.len()) => Ok(Self(bytes.into())),
-            _ => Err(format!("must be {PREFIX} and base64 of {LEAST} to {MOST} bytes: echo \"{PREFIX}$(openssl rand -base64 32)\" makes one")),
+            _ => Err(format!(
+                "must be {PREFIX} and base64 of {LEAST} to {MOST} bytes: echo \"{PREFIX}$(openssl rand -base64 32)\" makes one"
+            )),
         }
     }
 
@@ -52,37 +56,42 @@ impl SigningKey {
     }
 }
 
+/// What comes with every charge: only told where it is asked for by its name, or its group's.
+const FREQUENT: [Event; 2] = [Event::BalanceCharged, Event::BalanceCredited];
+
 /// Which events an endpoint wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pattern {
-    /// All of them.
+    /// All of them, but for those that come with every charge.
     All,
     /// `key.*`: those that begin so.
     Under(String),
     /// This one.
-    One(String),
+    One(Event),
 }
 
 impl Pattern {
     /// Reads `*`, `key.*` or `key.revoked`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let is_name = |name: &str| {
-            !name.is_empty() && name.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+        let pattern = match text.strip_suffix('*') {
+            Some("") => Some(Self::All),
+            Some(group) if group.ends_with('.') => Some(Self::Under(group.into())),
+            Some(_) => None,
+            None => Event::from_name(text).map(Self::One),
         };
-        match text.strip_suffix(".*") {
-            _ if text == "*" => Ok(Self::All),
-            Some(group) if is_name(group) => Ok(Self::Under(format!("{group}."))),
-            None if is_name(text) => Ok(Self::One(text.into())),
-            _ => Err(format!("'{text}' is no event: write key.revoked, key.* or *")),
-        }
+        let pattern = pattern.filter(|pattern| Event::ALL.into_iter().any(|event| pattern.holds(event)));
+        pattern.ok_or_else(|| {
+            let names = Event::ALL.map(Event::name);
+            format!("'{text}' is no event{}: write *, key.*, or one of {}", hint(text, &names), names.join(", "))
+        })
     }
 
     /// Whether an event is one of them.
-    pub fn holds(&self, event: &str) -> bool {
+    pub fn holds(&self, event: Event) -> bool {
         match self {
-            Self::All => true,
-            Self::Under(group) => event.starts_with(group),
-            Self::One(name) => event == name,
+            Self::All => !FREQUENT.contains(&event),
+            Self::Under(group) => event.name().starts_with(group),
+            Self::One(own) => *own == event,
         }
     }
 }
@@ -92,7 +101,7 @@ impl fmt::Display for Pattern {
         match self {
             Self::All => f.write_str("*"),
             Self::Under(group) => write!(f, "{group}*"),
-            Self::One(name) => f.write_str(name),
+            Self::One(event) => f.write_str(event.name()),
         }
     }
 }
@@ -169,12 +178,18 @@ mod tests {
 
     #[test]
     fn patterns_of_events() {
-        let holds = |pattern: &str, event: &str| Pattern::parse(pattern).unwrap().holds(event);
-        assert!(holds("*", "key.created") && holds("key.*", "key.created") && holds("key.created", "key.created"));
-        assert!(!holds("key.*", "keys.created") && !holds("key.created", "key.created_at") && !holds("key.*", "key"));
-        for wrong in ["", "key.", ".*", "Key.created", "key.*.x", "**", "key created", "key*"] {
+        let holds = |pattern: &str, event: Event| Pattern::parse(pattern).unwrap().holds(event);
+        for pattern in ["*", "key.*", "key.created"] {
+            assert!(holds(pattern, Event::KeyCreated), "{pattern}");
+            assert_eq!(Pattern::parse(pattern).unwrap().to_string(), pattern);
+        }
+        assert!(!holds("key.*", Event::KeysImported) && !holds("key.created", Event::KeyRevoked));
+        // As often as the app charges: only where that is meant.
+        assert!(!holds("*", Event::BalanceCharged) && holds("balance.*", Event::BalanceCharged) && holds("*", Event::BalanceLow));
+        for wrong in ["", "key.", ".*", "Key.created", "key.*.x", "**", "key created", "key*", "nothing.*", "key.revokd"] {
             assert!(Pattern::parse(wrong).is_err(), "{wrong}");
         }
+        assert!(Pattern::parse("key.revokd").unwrap_err().contains("key.revoked"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::{accounts, balance, check, health, keys, me, plans, probe, state, tokens, verify, webhooks};
+use super::handlers::{accounts, audit, balance, check, health, keys, me, plans, probe, state, tokens, verify, webhooks};
 use super::request::{Call, Unreadable};
 use super::response::Response;
 use crate::domain::token::TokenScope;
@@ -17,6 +17,8 @@ pub enum Access {
     Anyone,
     /// Whoever has a service token of this scope, and the operator at the control socket.
     Token(TokenScope),
+    /// As [`Access::Token`], for what is of the whole server: not with a token that is bound to one account.
+    Unbound(TokenScope),
     /// The operator at the control socket, and nobody else.
     Operator,
 }
@@ -32,6 +34,8 @@ pub struct Endpoint {
     pub path: &'static str,
     /// Who may call.
     pub access: Access,
+    /// Whether its body, or its answer, may take as long as it takes: then `request_timeout` is not for it as a whole.
+    pub streams: bool,
     /// What answers.
     pub handler: fn(Call) -> Answering,
 }
@@ -43,17 +47,20 @@ impl std::fmt::Debug for Endpoint {
 }
 
 macro_rules! endpoints {
-    ($($method:tt $path:literal $access:expr => $handler:path;)*) => {
+    ($($method:tt $path:literal $access:expr => $handler:path $(, $streams:ident)?;)*) => {
         /// All of them.
-        pub static ENDPOINTS: &[Endpoint] = &[$(Endpoint { method: endpoints!(@ $method), path: $path, access: $access, handler: |call| Box::pin($handler(call)) },)*];
+        pub static ENDPOINTS: &[Endpoint] = &[$(Endpoint { method: endpoints!(@ $method), path: $path, access: $access, streams: endpoints!(@@ $($streams)?), handler: |call| Box::pin($handler(call)) },)*];
     };
     (@ ANY) => { None };
     (@ $method:ident) => { Some(Method::$method) };
+    (@@ streams) => { true };
+    (@@) => { false };
 }
 
 const ANYONE: Access = Access::Anyone;
 const VERIFY: Access = Access::Token(TokenScope::Verify);
 const ADMIN: Access = Access::Token(TokenScope::Admin);
+const WHOLE: Access = Access::Unbound(TokenScope::Admin);
 const OPERATOR: Access = Access::Operator;
 
 endpoints! {
@@ -72,19 +79,21 @@ endpoints! {
     POST   "/v1/accounts"          ADMIN  => accounts::create;
     GET    "/v1/accounts/{id}"     ADMIN  => accounts::show;
     PATCH  "/v1/accounts/{id}"     ADMIN  => accounts::set;
+    GET    "/v1/accounts/{id}/balance" ADMIN => balance::history;
     GET    "/v1/keys"              ADMIN  => keys::list;
     POST   "/v1/keys"              ADMIN  => keys::create;
     GET    "/v1/keys/{id}"         ADMIN  => keys::show;
     PATCH  "/v1/keys/{id}"         ADMIN  => keys::set;
     DELETE "/v1/keys/{id}"         ADMIN  => keys::revoke;
     POST   "/v1/keys/{id}/rotate"  ADMIN  => keys::rotate;
+    GET    "/v1/audit"             ADMIN  => audit::list;
     GET    "/v1/tokens"            ADMIN  => tokens::list;
     POST   "/v1/tokens"            ADMIN  => tokens::create;
     DELETE "/v1/tokens/{id}"       ADMIN  => tokens::revoke;
-    GET    "/v1/webhooks"          ADMIN  => webhooks::list;
-    GET    "/v1/webhooks/messages" ADMIN  => webhooks::messages;
-    POST   "/v1/webhooks/messages/{id}/retry" ADMIN => webhooks::retry;
-    POST   "/v1/webhooks/{id}/test" ADMIN => webhooks::test;
+    GET    "/v1/webhooks"          WHOLE  => webhooks::list;
+    GET    "/v1/webhooks/messages" WHOLE  => webhooks::messages;
+    POST   "/v1/webhooks/messages/{id}/retry" WHOLE => webhooks::retry;
+    POST   "/v1/webhooks/{id}/test" WHOLE => webhooks::test;
 }
 
 /// What a path below the prefix comes to.
@@ -111,6 +120,11 @@ pub fn find(method: &Method, path: &str) -> Matched {
         methods.push("HEAD");
     }
     if methods.is_empty() { Matched::Nothing } else { Matched::WrongMethod(methods) }
+}
+
+/// Whether what is asked for may take as long as it takes.
+pub fn streams(method: &Method, path: &str) -> bool {
+    matches!(find(method, path), Matched::Endpoint(endpoint, _) if endpoint.streams)
 }
 
 /// Whether a path is of a pattern, and what its `{id}` is; empty where it has none.

@@ -2,6 +2,7 @@
 
 mod cors;
 pub mod endpoints;
+pub mod feed;
 mod fields;
 pub mod forwarded;
 mod front;
@@ -11,8 +12,8 @@ pub mod peer;
 pub mod request;
 pub mod response;
 mod route;
-pub mod server;
 pub mod sender;
+pub mod server;
 pub mod strict;
 pub mod tls;
 mod upstream;

@@ -10,14 +10,12 @@ use tokio::sync::watch;
 use super::Services;
 use super::webhooks::Announcer;
 use crate::domain::error::Result;
+use crate::domain::event::Event;
 use crate::domain::key::KeyHash;
 use crate::domain::time::{Span, Timestamp};
 use crate::store::Connection;
 use crate::store::keys::{self, StoredKey};
 use crate::store::notices::{self, Notice};
-
-/// A key that will soon end.
-const KEY_EXPIRING: &str = "key.expiring";
 
 /// How often it is looked which keys have come near their end.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -54,7 +52,7 @@ pub async fn watch(services: Arc<Services>, mut stop: watch::Receiver<bool>) {
             _ = stop.wait_for(|stop| *stop) => return,
         }
         let announcer = &services.announcer;
-        let Some(span) = announcer.notices().expiring.filter(|_| announcer.is_wanted(KEY_EXPIRING)) else { continue };
+        let Some(span) = announcer.notices().expiring.filter(|_| announcer.is_wanted(Event::KeyExpiring)) else { continue };
         if let Err(error) = lookout.look(&services, span, Timestamp::now()).await {
             tracing::warn!("which keys will soon end could not be looked up: {error}");
         }
@@ -100,7 +98,7 @@ async fn go_through(services: &Arc<Services>, mut from: (Timestamp, KeyHash), un
 fn look_at_some(connection: &Connection, from: (Timestamp, KeyHash), until: Timestamp) -> Result<Vec<(StoredKey, bool)>> {
     let keys = keys::ending(connection, from, until, ROUND)?;
     let told = |key: StoredKey| {
-        let is_told = notices::is_known(connection, &key.record.id, KEY_EXPIRING, key.record.expires_at.unwrap_or(until))?;
+        let is_told = notices::is_known(connection, &key.record.id, Event::KeyExpiring.name(), key.record.expires_at.unwrap_or(until))?;
         Ok((key, is_told))
     };
     keys.into_iter().map(told).collect()
@@ -110,8 +108,10 @@ fn tell_all(connection: &Connection, announcer: &Announcer, hashes: &[KeyHash], 
     for hash in hashes {
         // Read anew: it may have been changed since.
         let Some(StoredKey { record: key, .. }) = keys::by_hash(connection, hash)? else { continue };
-        let Some(end) = key.expires_at.filter(|end| *end <= until && key.revoked_at.is_none() && key.replaced_by.is_none()) else { continue };
-        if notices::remember(connection, &Notice { subject: &key.id, notice: KEY_EXPIRING, about: end, until: end })? {
+        let Some(end) = key.expires_at.filter(|end| *end <= until && key.revoked_at.is_none() && key.replaced_by.is_none()) else {
+            continue;
+        };
+        if notices::remember(connection, &Notice { subject: &key.id, notice: Event::KeyExpiring.name(), about: end, until: end })? {
             let data = json!({
                 "id": key.id,
                 "name": key.name,
@@ -121,7 +121,7 @@ fn tell_all(connection: &Connection, announcer: &Announcer, hashes: &[KeyHash], 
                 "metadata": key.metadata,
                 "expires_at": end.rfc3339(),
             });
-            announcer.announce(connection, KEY_EXPIRING, &data, now)?;
+            announcer.announce(connection, Event::KeyExpiring, &data, now)?;
         }
     }
     Ok(())

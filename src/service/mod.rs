@@ -6,18 +6,22 @@ pub mod balance;
 pub mod cache;
 pub mod expiring;
 pub mod gate;
+mod history;
+mod journal;
 pub mod keys;
 pub mod limits;
 pub mod meter;
 pub mod notices;
 mod refund;
 pub mod tokens;
+pub mod views;
 pub mod webhooks;
 
 use std::sync::Arc;
 
 use crate::config::Policy;
 use crate::domain::error::FieldFault;
+use crate::domain::id::Ids;
 use crate::domain::key::KeyHash;
 use crate::domain::time::Timestamp;
 use crate::store::Store;
@@ -43,6 +47,8 @@ pub struct Services {
     pub(crate) tokens: Lookup<Arc<crate::domain::token::TokenRecord>>,
     /// Counts the changes of accounts.
     pub(crate) accounts: Arc<Generations>,
+    /// Ids of what is made.
+    pub(crate) ids: Arc<Ids>,
     /// Tells of what happens.
     pub(crate) announcer: Arc<Announcer>,
     /// Set when a key was changed: it may end at another time.
@@ -70,12 +76,14 @@ const HELD_TOKENS: usize = 1024;
 impl Services {
     /// Over an open database.
     pub fn new(policy: Arc<Policy>, store: Arc<Store>, lock: Lock) -> Self {
-        let announcer = Arc::new(Announcer::new(policy.clone()));
+        let ids: Arc<Ids> = Arc::default();
+        let announcer = Arc::new(Announcer::new(policy.clone(), ids.clone()));
         let meter = Arc::new(Meter::new(store.clone(), announcer.clone(), policy.server.held_windows));
         Self {
             keys: Lookup::new(policy.server.cached_keys),
             tokens: Lookup::new(HELD_TOKENS),
             accounts: Arc::default(),
+            ids,
             announcer,
             ends_changed: std::sync::atomic::AtomicBool::new(false),
             closed: std::sync::atomic::AtomicBool::new(false),
@@ -182,7 +190,7 @@ fn check_name(name: &str) -> Result<(), String> {
 /// What accounts and keys have in common: a name, a plan, overrides.
 fn check_common(policy: &Policy, name: Option<&str>, plan: Option<&str>, limits: &OverrideChanges) -> Vec<FieldFault> {
     let mut faults = limits::check(policy, limits);
-    if let Some(Err(message)) = name.map(check_name) {
+    if let Some(Err(message)) = name.map(|name| check_name(name).and_then(|()| check_discreet(policy, name))) {
         faults.push(FieldFault { field: "name".into(), message });
     }
     if let Some(plan) = plan.filter(|plan| policy.plans.named(plan).is_none()) {
@@ -190,6 +198,11 @@ fn check_common(policy: &Policy, name: Option<&str>, plan: Option<&str>, limits:
         faults.push(FieldFault { field: "plan".into(), message: format!("there is no plan '{plan}'; there are {}", known.join(", ")) });
     }
     faults
+}
+
+/// A secret that somebody wrote where everybody may read it.
+fn check_discreet(policy: &Policy, text: &str) -> Result<(), String> {
+    if policy.holds_secret(text) { Err("holds a raw key or token, which is kept nowhere".into()) } else { Ok(()) }
 }
 
 /// What is made anew needs a name; one that was given and is wrong was told already.

@@ -9,29 +9,25 @@ use super::{Page, PageAsk, Services};
 use crate::config::Policy;
 use crate::config::webhooks::{Notices, Webhook};
 use crate::domain::error::{Error, Result};
-use crate::domain::id;
-use crate::domain::time::{Span, Timestamp};
+use crate::domain::event::Event;
+use crate::domain::id::{self, Ids};
+use crate::domain::time::Timestamp;
 use crate::domain::webhook::MessageState;
-use crate::store::Connection;
 use crate::store::outbox::{self, Count, Filter, Message};
-
-/// What an endpoint is sent to try it.
-const TEST: &str = "webhook.test";
-
-/// How long messages that are done are remembered.
-const KEPT: Span = Span::from_secs(30 * 86_400);
+use crate::store::{Connection, audit};
 
 /// Writes down what happens, for those who want it.
 #[derive(Debug)]
 pub struct Announcer {
     policy: Arc<Policy>,
+    ids: Arc<Ids>,
     wake: Notify,
 }
 
 impl Announcer {
     /// For the endpoints of a configuration.
-    pub fn new(policy: Arc<Policy>) -> Self {
-        Self { policy, wake: Notify::new() }
+    pub fn new(policy: Arc<Policy>, ids: Arc<Ids>) -> Self {
+        Self { policy, ids, wake: Notify::new() }
     }
 
     /// `[notices]`.
@@ -40,24 +36,24 @@ impl Announcer {
     }
 
     /// Whether any endpoint wants such an event.
-    pub fn is_wanted(&self, event: &str) -> bool {
+    pub fn is_wanted(&self, event: Event) -> bool {
         self.policy.webhooks.iter().any(|webhook| webhook.wants(event))
     }
 
     /// Writes an event down, in the transaction of the change that it tells of.
-    pub fn announce(&self, connection: &Connection, event: &str, data: &Value, at: Timestamp) -> Result<()> {
+    pub fn announce(&self, connection: &Connection, event: Event, data: &Value, at: Timestamp) -> Result<()> {
         for webhook in self.policy.webhooks.iter().filter(|webhook| webhook.wants(event)) {
             self.write(connection, &webhook.name, event, data, at)?;
         }
         Ok(())
     }
 
-    fn write(&self, connection: &Connection, endpoint: &str, event: &str, data: &Value, at: Timestamp) -> Result<Message> {
+    fn write(&self, connection: &Connection, endpoint: &str, event: Event, data: &Value, at: Timestamp) -> Result<Message> {
         let message = Message {
-            id: id::new(id::MESSAGE, at),
+            id: self.ids.next(id::MESSAGE, at, || audit::newest(connection))?,
             endpoint: endpoint.into(),
-            event: event.into(),
-            body: json!({ "type": event, "timestamp": at.rfc3339_millis(), "data": data }).to_string(),
+            event: event.name().into(),
+            body: json!({ "type": event.name(), "timestamp": at.rfc3339_millis(), "data": data }).to_string(),
             created_at: at,
             due_at: Some(at),
             tries: 0,
@@ -96,7 +92,7 @@ pub struct Due {
 
 impl Services {
     /// Writes an event down for each endpoint that wants it. To be called in the job of the change that it tells of.
-    pub fn announce(&self, connection: &Connection, event: &str, data: &Value, at: Timestamp) -> Result<()> {
+    pub fn announce(&self, connection: &Connection, event: Event, data: &Value, at: Timestamp) -> Result<()> {
         self.announcer.announce(connection, event, data, at)
     }
 
@@ -143,7 +139,7 @@ impl Services {
         }
         let (name, announcer) = (name.to_owned(), self.announcer.clone());
         let data = json!({ "endpoint": name });
-        self.store.write(move |connection| announcer.write(connection, &name, TEST, &data, now), |_| ()).await
+        self.store.write(move |connection| announcer.write(connection, &name, Event::WebhookTest, &data, now), |_| ()).await
     }
 
     /// Up to so many messages that are due of each endpoint named. Asked by the writer's queue, so that whatever was announced
@@ -172,16 +168,13 @@ impl Services {
         self.store.write(job, |()| ()).await
     }
 
-    /// Forgets a bounded number of messages that are done; answers whether there may be more.
-    pub async fn tidy_messages(&self, now: Timestamp) -> Result<bool> {
-        let before = Timestamp::from_millis(now.millis() - KEPT.millis() as i64);
+    /// Gives up what has waited since before `before` for endpoints that the configuration no longer has.
+    pub(super) async fn give_up_orphans(&self, before: Timestamp) -> Result<()> {
         let names: Vec<String> = self.policy.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
-        let job = move |connection: &Connection| {
-            for count in outbox::counts(connection)?.iter().filter(|count| count.waiting > 0 && !names.contains(&count.endpoint)) {
-                outbox::give_up(connection, &count.endpoint, before)?;
-            }
-            outbox::tidy(connection, before)
-        };
-        self.store.write(job, |_| ()).await
+        let counts = self.store.list(outbox::counts).await?;
+        for orphan in counts.into_iter().filter(|count| count.waiting > 0 && !names.contains(&count.endpoint)) {
+            self.store.write(move |connection| outbox::give_up(connection, &orphan.endpoint, before), |()| ()).await?;
+        }
+        Ok(())
     }
 }

@@ -95,15 +95,13 @@ pub fn by_id(connection: &Connection, id: &str) -> Result<Option<Message>> {
 
 /// Writes what became of a try.
 pub fn update(connection: &Connection, message: &Message) -> Result<()> {
-    connection
-        .prepare_cached("UPDATE outbox SET due_at = ?2, tries = ?3, fault = ?4, taken_at = ?5 WHERE id = ?1")?
-        .execute(params![
-            message.id,
-            message.due_at.map(Timestamp::millis),
-            message.tries,
-            message.fault,
-            message.taken_at.map(Timestamp::millis),
-        ])?;
+    connection.prepare_cached("UPDATE outbox SET due_at = ?2, tries = ?3, fault = ?4, taken_at = ?5 WHERE id = ?1")?.execute(params![
+        message.id,
+        message.due_at.map(Timestamp::millis),
+        message.tries,
+        message.fault,
+        message.taken_at.map(Timestamp::millis),
+    ])?;
     Ok(())
 }
 
@@ -132,10 +130,8 @@ pub fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Message>> {
         "SELECT {COLUMNS} FROM outbox WHERE id > :after AND (:endpoint IS NULL OR endpoint = :endpoint) {state} ORDER BY id LIMIT :limit"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(
-        named_params! { ":after": filter.after, ":endpoint": filter.endpoint, ":limit": filter.limit as i64 },
-        from_row,
-    )?;
+    let rows = statement
+        .query_map(named_params! { ":after": filter.after, ":endpoint": filter.endpoint, ":limit": filter.limit as i64 }, from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

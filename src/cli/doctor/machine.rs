@@ -105,7 +105,8 @@ fn judge_secret_file(key: &str, path: &Path, findings: &mut Findings) {
     if mode & WRITABLE != 0 {
         findings.failed(format!("others may write {shown}, which holds {key} (mode {mode:o})"), format!("chmod 600 {shown}"));
     } else if mode & READABLE_BY_ALL != 0 {
-        findings.warning(format!("anybody on this machine may read {shown}, which holds {key} (mode {mode:o})"), format!("chmod o-r {shown}"));
+        findings
+            .warning(format!("anybody on this machine may read {shown}, which holds {key} (mode {mode:o})"), format!("chmod o-r {shown}"));
     }
 }
 

@@ -133,7 +133,9 @@ fn judge(message: &mut Message, ended: Ended, webhook: &Webhook, now: Timestamp)
         Ended::Failed { fault, wait } => (fault, next_try(&webhook.retries, message.tries, wait, rand::random(), now)),
     };
     match next {
-        Some(next) => tracing::info!(endpoint, message = id, event, tries = message.tries, "a webhook was not taken: {fault}; next try {next}"),
+        Some(next) => {
+            tracing::info!(endpoint, message = id, event, tries = message.tries, "a webhook was not taken: {fault}; next try {next}")
+        }
         None => tracing::warn!(
             endpoint,
             message = id,

@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 
 use super::subject::{Reached, Subject, SubjectId, Told};
 use super::{Meter, lock};
-use crate::service::webhooks::Announcer;
 use crate::domain::error::Result;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::verdict::Verdict;
 use crate::domain::window::Window;
+use crate::service::webhooks::Announcer;
 use crate::store::Connection;
 use crate::store::{keys, usage, windows};
 
