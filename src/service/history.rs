@@ -44,7 +44,7 @@ impl Services {
     /// Forgets what has had its time, round by round, so that no change waits long behind it.
     pub async fn tidy(self: &Arc<Self>, now: Timestamp) -> Result<()> {
         let history = self.policy.history;
-        self.store.write(move |connection| idempotency::tidy(connection, now), |()| ()).await?;
+        self.rounds(idempotency::tidy, now).await?;
         self.rounds(windows::tidy, now.minus(WINDOWS_KEPT)).await?;
         self.rounds(audit::tidy, now.minus(history.audit)).await?;
         self.rounds(balances::tidy, now.minus(history.balance)).await?;
