@@ -15,8 +15,9 @@ use crate::config::policy::Listen;
 use crate::config::upstream::LONGEST_SOCKET;
 use crate::domain::time::Timestamp;
 use crate::http::Front;
+use crate::http::sender;
 use crate::http::server::{Listener, serve};
-use crate::service::{Services, Serving};
+use crate::service::{Services, Serving, expiring};
 use crate::store::Store;
 use crate::store::lock::{self, Lock};
 
@@ -206,12 +207,21 @@ impl Sockets {
     pub async fn run(self, front: &Arc<Front>, shutdown: watch::Receiver<bool>) {
         let serving = Serving { address: self.address.clone(), since: Timestamp::now() };
         front.services.serving.get_or_init(|| serving);
+        let helpers = [
+            tokio::spawn(sender::run(front.services.clone(), shutdown.clone())),
+            tokio::spawn(expiring::watch(front.services.clone(), shutdown.clone())),
+        ];
         let control = tokio::spawn(serve(front.clone(), self.control, shutdown.clone()));
         if let Some(public) = self.public {
             serve(front.clone(), public, shutdown).await;
         }
         if control.await.is_err() {
             tracing::error!("the control socket ended in a panic");
+        }
+        for helper in helpers {
+            if helper.await.is_err() {
+                tracing::error!("what sends webhooks, or looks for what to tell, ended in a panic");
+            }
         }
         drop(self.files);
     }

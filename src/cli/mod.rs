@@ -18,6 +18,7 @@ mod serve;
 mod token;
 mod usage;
 mod validate;
+mod webhook;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -115,5 +116,6 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
         Command::Restore(args) => runtime(false)?.block_on(restore::run(args, policy, output)),
         Command::Usage(args) => runtime(false)?.block_on(usage::run(args, policy, output)),
         Command::Token(command) => runtime(false)?.block_on(token::run(command, policy, output)),
+        Command::Webhook(command) => runtime(false)?.block_on(webhook::run(command, policy, output)),
     }
 }

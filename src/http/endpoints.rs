@@ -6,7 +6,7 @@ use std::pin::Pin;
 use http::Method;
 
 use super::handlers::{
-    accounts, audit, backup, balance, check, health, keys, me, metrics, openapi, plans, probe, state, tokens, usage, verify,
+    accounts, audit, backup, balance, check, health, keys, me, metrics, openapi, plans, probe, state, tokens, usage, verify, webhooks,
 };
 use super::request::{Call, Unreadable};
 use super::response::Response;
@@ -64,7 +64,6 @@ const ANYONE: Access = Access::Anyone;
 const VERIFY: Access = Access::Token(TokenScope::Verify);
 const METRICS: Access = Access::Unbound(TokenScope::Metrics);
 const ADMIN: Access = Access::Token(TokenScope::Admin);
-#[expect(dead_code, reason = "soon")]
 const WHOLE: Access = Access::Unbound(TokenScope::Admin);
 const OPERATOR: Access = Access::Operator;
 
@@ -100,6 +99,10 @@ endpoints! {
     GET    "/v1/tokens"            ADMIN  => tokens::list;
     POST   "/v1/tokens"            ADMIN  => tokens::create;
     DELETE "/v1/tokens/{id}"       ADMIN  => tokens::revoke;
+    GET    "/v1/webhooks"          WHOLE  => webhooks::list;
+    GET    "/v1/webhooks/messages" WHOLE  => webhooks::messages;
+    POST   "/v1/webhooks/messages/{id}/retry" WHOLE => webhooks::retry;
+    POST   "/v1/webhooks/{id}/test" WHOLE => webhooks::test;
 }
 
 /// What a path below the prefix comes to.

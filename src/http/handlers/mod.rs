@@ -18,3 +18,4 @@ pub mod state;
 pub mod tokens;
 pub mod usage;
 pub mod verify;
+pub mod webhooks;
