@@ -15,8 +15,9 @@ use crate::config::policy::Listen;
 use crate::config::upstream::LONGEST_SOCKET;
 use crate::domain::time::Timestamp;
 use crate::http::Front;
+use crate::http::sender;
 use crate::http::server::{Listener, serve};
-use crate::service::{Services, Serving};
+use crate::service::{Services, Serving, expiring};
 use crate::store::Store;
 use crate::store::lock::{self, Lock};
 
@@ -128,8 +129,10 @@ async fn run_clockwork(services: Arc<Services>) {
     let mut flush = tokio::time::interval(FLUSH_EVERY);
     let mut put_away = tokio::time::interval(PUT_AWAY_EVERY);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
+    let mut ageing = std::pin::pin!(services.age_usage());
     loop {
         tokio::select! {
+            () = &mut ageing => {}
             _ = flush.tick() => services.meter.flush(Timestamp::now()),
             _ = put_away.tick() => services.meter.put_away_idle(Timestamp::now()),
             _ = tidy.tick() => {
@@ -204,12 +207,21 @@ impl Sockets {
     pub async fn run(self, front: &Arc<Front>, shutdown: watch::Receiver<bool>) {
         let serving = Serving { address: self.address.clone(), since: Timestamp::now() };
         front.services.serving.get_or_init(|| serving);
+        let helpers = [
+            tokio::spawn(sender::run(front.services.clone(), shutdown.clone())),
+            tokio::spawn(expiring::watch(front.services.clone(), shutdown.clone())),
+        ];
         let control = tokio::spawn(serve(front.clone(), self.control, shutdown.clone()));
         if let Some(public) = self.public {
             serve(front.clone(), public, shutdown).await;
         }
         if control.await.is_err() {
             tracing::error!("the control socket ended in a panic");
+        }
+        for helper in helpers {
+            if helper.await.is_err() {
+                tracing::error!("what sends webhooks, or looks for what to tell, ended in a panic");
+            }
         }
         drop(self.files);
     }

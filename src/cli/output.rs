@@ -32,6 +32,11 @@ impl Output {
         self.print(&if self.json { pretty(value) } else { for_people() });
     }
 
+    /// Prints a document that is JSON whoever reads it.
+    pub fn document(&self, value: &Value) {
+        self.print(&pretty(value));
+    }
+
     /// Prints a text on stdout.
     pub fn print(&self, text: &str) {
         // Whoever closed the pipe has read enough.
@@ -100,6 +105,17 @@ pub fn table(list: &Value, columns: &[(&str, &str)], nothing: &str) -> String {
     for row in rows {
         table.add_row(columns.iter().map(|(_, field)| Cell::new(cell(&row[*field]))));
     }
+    table.to_string()
+}
+
+/// Rows under their titles; from column `first_number` on they are numbers.
+pub fn rows(titles: &[String], rows: &[Vec<String>], first_number: usize) -> String {
+    let mut table = plain();
+    table.set_header(titles);
+    for row in rows {
+        table.add_row(row.iter().map(|cell| clean(cell)));
+    }
+    table.column_iter_mut().skip(first_number).for_each(|column| column.set_cell_alignment(comfy_table::CellAlignment::Right));
     table.to_string()
 }
 

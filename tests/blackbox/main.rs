@@ -4,6 +4,7 @@
 mod support;
 
 mod admin;
+mod billing;
 mod cli;
 mod clients;
 mod config;
@@ -15,6 +16,7 @@ mod faults;
 mod gate;
 mod keys;
 mod limits;
+mod metrics;
 mod proxies;
 mod readme;
 mod smoke;
