@@ -12,6 +12,7 @@ mod linger;
 pub mod openapi;
 pub mod peer;
 mod process;
+mod query;
 pub mod request;
 pub mod response;
 mod route;

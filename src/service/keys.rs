@@ -70,8 +70,10 @@ impl KeyInput {
         let mut faults = self.faults.clone();
         faults.extend(check_common(policy, self.name.as_deref(), self.plan.iter().flatten().next().map(String::as_str), &self.limits));
         let mut fault = |field: &str, message: String| faults.push(FieldFault { field: field.into(), message });
-        for scope in self.scopes.iter().flatten().filter(|scope| !scope::is_valid(scope)) {
-            fault("scopes", format!("'{scope}' is no scope"));
+        for scope in self.scopes.iter().flatten() {
+            if let Err(message) = check_scope(policy, scope) {
+                fault("scopes", message);
+            }
         }
         for (field, count) in [("scopes", self.scopes.as_ref().map_or(0, Vec::len)), ("ips", self.ips.as_ref().map_or(0, Vec::len))] {
             if count > MOST_ITEMS {
@@ -107,6 +109,11 @@ impl KeyInput {
     }
 }
 
+fn check_scope(policy: &Policy, scope: &str) -> Result<(), String> {
+    check_discreet(policy, scope)?;
+    if scope::is_valid(scope) { Ok(()) } else { Err(format!("'{scope}' is no scope")) }
+}
+
 /// How deep a value is nested; what JSON was read has a bounded depth.
 fn depth(value: &serde_json::Value) -> usize {
     match value {
@@ -119,9 +126,6 @@ fn depth(value: &serde_json::Value) -> usize {
 impl Services {
     /// Makes a key for an account, whatever its plan; once for each [`Once`].
     pub async fn create_key(self: &Arc<Self>, account: &str, input: KeyInput, once: Option<Once>, act: &Act) -> Result<NewKey> {
-        if !act.reaches(account) {
-            return Err(super::accounts::no_such(account));
-        }
         let mut faults = input.check(&self.policy, act.at);
         require_name(input.name.as_deref(), &mut faults);
         let environments = &self.policy.keys.environments;
@@ -136,6 +140,9 @@ impl Services {
             }
             return Err(Error::Invalid(faults));
         };
+        if !act.reaches(account) {
+            return Err(super::accounts::no_such(account));
+        }
         let plain = environment.generate();
         let mut record = KeyRecord {
             id: String::new(),

@@ -33,6 +33,13 @@ limits = [{ name = "burst", requests = 100, per = "10s", burst = 20, observe = t
 name = "elite"
 unlimited = true
 review = true
+
+# Nobody listens there, and nothing here makes such an event: the only messages are those that are asked for.
+[webhooks.billing]
+url = "http://127.0.0.1:1/hooks"
+secret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"
+events = ["keys.imported"]
+allow_private = true
 "#;
 
 /// Ids that could be, and are none.
@@ -74,12 +81,15 @@ fn everything(stage: &Stage) -> Vec<Value> {
     let mut lists: Vec<Value> = ["/accounts", "/keys", "/tokens", "/audit"].map(|path| list(stage, path)).into();
     let movements: Vec<Value> = ids(&lists[0]).iter().map(|account| list(stage, &format!("/accounts/{account}/balance"))).collect();
     lists.extend(movements);
+    // Whether they are sent is not for the caller.
+    lists.push(json!(ids(&list(stage, "/webhooks/messages"))));
     lists
 }
 
 /// A list that fits on one page.
 fn list(stage: &Stage, path: &str) -> Value {
-    let page = stage.get(&format!("{path}?limit=1000")).expect(200).json();
+    let follows = if path.contains('?') { '&' } else { '?' };
+    let page = stage.get(&format!("{path}{follows}limit=1000")).expect(200).json();
     assert_eq!(page["next_cursor"], Value::Null, "{path} has more");
     page
 }

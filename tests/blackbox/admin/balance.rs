@@ -54,7 +54,9 @@ fn assert_adds_up(stage: &Stage, account: &str) {
 
 fn move_tokens(stage: &Stage, account: &str, tokens: i64, once: &str) -> Reply {
     let body = json!({ "account": account, "tokens": tokens, "reason": format!("for {once}") });
-    stage.server.send(&Request::post("/auth/v1/balance", &body).bearer(&stage.token).header("Idempotency-Key", &format!("{account} {once}")))
+    stage
+        .server
+        .send(&Request::post("/auth/v1/balance", &body).bearer(&stage.token).header("Idempotency-Key", &format!("{account} {once}")))
 }
 
 #[test]

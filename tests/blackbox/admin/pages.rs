@@ -242,7 +242,39 @@ fn every_list_refuses_a_page_that_cannot_be_asked_for_and_says_all_that_is_wrong
         assert_problem(&reply, 400);
         assert_eq!(wrong_fields(&reply), ["colour", "cursor", "limit", "shape"], "{path}");
     }
+    for query in ["limit=0", "limit=x", "cursor=gold", "cursor=nonsense"] {
+        assert_eq!(wrong_fields(&stage.get(&format!("/plans?{query}"))), [query.split('=').next().unwrap()], "{query}");
+    }
+    let plan = |query: &str| stage.get(&format!("/plans?{query}")).expect(200).json();
+    let names = |page: &Value| page["data"].as_array().unwrap().iter().map(|plan| text(&plan["name"])).collect::<Vec<_>>();
+    assert_eq!((names(&plan("limit=2")), &plan("limit=2")["next_cursor"]), (vec!["free".into(), "pro".into()], &json!("pro")));
+    assert_eq!((names(&plan("limit=2&cursor=pro")), &plan("limit=2&cursor=pro")["next_cursor"]), (vec!["elite".into()], &json!(null)));
     let reply = stage.get("/audit?limit=0&from=yesterday&to=now&action=key.eaten");
     assert_problem(&reply, 400);
     assert_eq!(wrong_fields(&reply), ["action", "from", "limit", "to"]);
+}
+
+#[test]
+fn ids_rise_though_the_clock_steps_back_while_it_does_not_run() {
+    let entry =
+        "INSERT INTO audit SELECT 'aud_' || ?1, at, actor, origin, request_id, action, target, account, before, after FROM audit LIMIT 1";
+    let movement =
+        "INSERT INTO balance_history SELECT 'bal_' || ?1, id, unixepoch() * 1000, 'used', -1, -1, '', 'tollgate', '' FROM accounts LIMIT 1";
+    for (sql, ulid) in [(entry, "7ZZZZZZZZA0000000000000000"), (movement, "7ZZZZZZZZB0000000000000000")] {
+        let stage = Stage::with(PLANS);
+        let account = stage.account(json!({}));
+        assert_eq!(stage.server.stop().0, Some(0));
+        // As if it had been written under a clock that was far ahead.
+        let database = rusqlite::Connection::open(stage.folder.database()).unwrap();
+        assert_eq!(database.execute(sql, [ulid]).unwrap(), 1);
+        drop(database);
+        let server = stage.folder.serve();
+        let stage = Stage { server, folder: stage.folder, token: stage.token };
+        let mut last = ulid.to_owned();
+        for body in [json!({ "account": account, "name": "n" }), json!({ "account": account, "name": "m" })] {
+            let id = text(&stage.post("/keys", &body).expect(201).json()["id"]);
+            assert!(id[4..] > *last, "{id} is behind {last}");
+            last = id[4..].to_owned();
+        }
+    }
 }
