@@ -206,6 +206,13 @@ impl Environment {
         key.len() == self.length && key.strip_prefix(&*self.prefix).is_some_and(|rest| self.alphabet.spells(rest))
     }
 
+    /// Whether this may be one of its keys: one that holds imported keys takes any shape.
+    pub fn takes(&self, key: &str) -> bool {
+        !self.reserved
+            && key.starts_with(&*self.prefix)
+            && (self.imported || self.fits(key) && (!self.checksum || self.checksum_holds(key)))
+    }
+
     fn checksum_holds(&self, key: &str) -> bool {
         let (body, digits) = key.split_at(self.length - self.alphabet.checksum_digits());
         self.alphabet.digits(crc32fast::hash(body.as_bytes())).eq(digits.bytes().rev())
@@ -267,13 +274,13 @@ impl Environments {
         if longest.reserved {
             return Looks::Reserved;
         }
-        // One prefix may serve several environments, and an imported one may have keys of any shape.
-        let plausible = |environment: &Environment| {
-            !environment.reserved
-                && key.starts_with(&*environment.prefix)
-                && (environment.imported || environment.fits(key) && (!environment.checksum || environment.checksum_holds(key)))
-        };
-        if self.by_prefix().any(plausible) { Looks::Plausible } else { Looks::Alien }
+        // One prefix may serve several environments.
+        if self.by_prefix().any(|environment| environment.takes(key)) { Looks::Plausible } else { Looks::Alien }
+    }
+
+    /// The environment that a plausible key is of.
+    pub fn of_key(&self, key: &str) -> Option<&Environment> {
+        self.by_prefix().find(|environment| environment.takes(key)).filter(|_| self.looks(key) == Looks::Plausible)
     }
 
     /// Whether a key of this server stands anywhere in a text: used on query strings, and on paths before they are logged.

@@ -4,6 +4,7 @@ pub mod accounts;
 mod columns;
 pub mod fault;
 pub mod idempotency;
+pub mod import;
 pub mod keys;
 pub mod lock;
 pub mod open;
