@@ -143,7 +143,7 @@ CREATE INDEX audit_of_actor ON audit (actor, id);
 CREATE TRIGGER audit_never_changes BEFORE UPDATE ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 
--- [history] audit cannot be less than a day either.
+-- [history] audit is two days at the least.
 CREATE TRIGGER audit_goes_in_its_time BEFORE DELETE ON audit WHEN OLD.at > (unixepoch() - 86400) * 1000
 BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 

@@ -13,12 +13,12 @@ use tokio::task::JoinHandle;
 use crate::config::Policy;
 use crate::config::policy::Listen;
 use crate::config::upstream::LONGEST_SOCKET;
-use crate::domain::time::{Span, Timestamp};
+use crate::domain::time::Timestamp;
 use crate::http::Front;
 use crate::http::server::{Listener, serve};
 use crate::service::{Services, Serving};
+use crate::store::Store;
 use crate::store::lock::{self, Lock};
-use crate::store::{Store, idempotency, windows};
 
 /// How often what was counted is saved: with the commit it must stay within a second.
 const FLUSH_EVERY: Duration = Duration::from_millis(250);
@@ -26,8 +26,6 @@ const FLUSH_EVERY: Duration = Duration::from_millis(250);
 const PUT_AWAY_EVERY: Duration = Duration::from_secs(5);
 /// How often the database is tidied.
 const TIDY_EVERY: Duration = Duration::from_secs(30);
-/// A window is kept this long after it is full again, against clocks that step back.
-const TIDY_AFTER: Span = Span::from_secs(3600);
 
 /// How long to wait for another process to let go of the database.
 const LOCK_PATIENCE: Duration = Duration::from_secs(8);
@@ -134,22 +132,12 @@ async fn run_clockwork(services: Arc<Services>) {
         tokio::select! {
             _ = flush.tick() => services.meter.flush(Timestamp::now()),
             _ = put_away.tick() => services.meter.put_away_idle(Timestamp::now()),
-            _ = tidy.tick() => run_tidying(&services).await,
+            _ = tidy.tick() => {
+                if let Err(error) = services.tidy(Timestamp::now()).await {
+                    tracing::warn!("the database could not be tidied: {error}");
+                }
+            }
         }
-    }
-}
-
-/// Forgets what is full again, round by round, so that no change waits long behind it.
-async fn run_tidying(services: &Services) {
-    let now = Timestamp::now();
-    let before = Timestamp::from_millis(now.millis() - TIDY_AFTER.millis() as i64);
-    let tidied = services.store.write(move |connection| idempotency::tidy(connection, now), |()| ()).await;
-    let mut more = tidied.map(|()| true);
-    while let Ok(true) = more {
-        more = services.store.write(move |connection| windows::tidy(connection, before), |_| ()).await;
-    }
-    if let Err(error) = more {
-        tracing::warn!("the database could not be tidied: {error}");
     }
 }
 

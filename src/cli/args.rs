@@ -49,6 +49,13 @@ pub enum Command {
     /// Make, show and revoke service tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Show who did what to whom, newest first
+    #[command(after_help = "\
+Examples:
+  tollgate audit                                  the last 100 changes
+  tollgate audit --target key_… --limit 0         all that was ever done to one key
+  tollgate audit --action key.revoked --from 2026-11-01")]
+    Audit(AuditArgs),
     /// Print the configuration of a proxy before tollgate, or of one that asks it, ready to paste
     #[command(after_help = "\
 Examples:
@@ -123,6 +130,14 @@ pub enum AccountCommand {
         /// acc_…
         id: String,
     },
+    /// Show how its balance came to be what it is, newest first
+    History {
+        /// acc_…
+        id: String,
+        /// How many entries; 0: all
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+    },
     /// Change an account; what is not named stays
     #[command(
         after_help = "Examples:\n  tollgate account set acc_… --plan pro --plan-until 2027-01-01\n  tollgate account set acc_… --limit minute=      (takes the override away)"
@@ -159,6 +174,32 @@ pub struct AccountSettings {
     /// Switch it on again
     #[arg(long)]
     pub enable: bool,
+}
+
+/// Which entries of the audit to show.
+#[derive(Debug, ClapArgs)]
+pub struct AuditArgs {
+    /// Only what belongs to this account
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// Only what was done to this: acc_…, key_…, tok_…
+    #[arg(long, value_name = "ID")]
+    pub target: Option<String>,
+    /// Only what this one did: operator, tok_…, tollgate
+    #[arg(long, value_name = "WHO")]
+    pub actor: Option<String>,
+    /// Only this: key.created, key.revoked, account.changed, …
+    #[arg(long, value_name = "NAME")]
+    pub action: Option<String>,
+    /// Only from then on: a date or a time
+    #[arg(long, value_name = "WHEN")]
+    pub from: Option<String>,
+    /// Only before then
+    #[arg(long, value_name = "WHEN")]
+    pub to: Option<String>,
+    /// How many entries; 0: all
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: usize,
 }
 
 /// What to do with keys.
@@ -277,7 +318,9 @@ pub struct KeySettings {
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
     /// Make a service token; it is shown this once
-    #[command(after_help = "Example:\n  tollgate token create --scope verify --name app")]
+    #[command(
+        after_help = "Examples:\n  tollgate token create --scope verify --name app\n  tollgate token create --scope admin --account acc_… --expires 90d"
+    )]
     Create {
         /// What it may do: verify, admin, metrics
         #[arg(long = "scope", value_name = "S", required = true)]
@@ -285,6 +328,12 @@ pub enum TokenCommand {
         /// What people call it
         #[arg(long)]
         name: Option<String>,
+        /// Bind it to one account: of all others it knows nothing
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
+        /// When it expires: a length from now (90d) or a time
+        #[arg(long, value_name = "WHEN")]
+        expires: Option<String>,
         /// Print the raw token alone
         #[arg(short, long)]
         quiet: bool,

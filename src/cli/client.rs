@@ -18,6 +18,7 @@ use crate::config::Policy;
 use crate::http::feed::Fed;
 use crate::http::peer::Peer;
 use crate::http::request::{Body, BodyFault};
+use crate::service::PageAsk;
 
 /// Where requests go.
 pub enum Client {
@@ -88,11 +89,17 @@ impl Client {
 
     /// Every page of a list as one.
     pub async fn list(&mut self, path: &str, query: &[(&str, Option<&str>)]) -> Result<Value, Failure> {
+        self.list_some(path, query, 0).await
+    }
+
+    /// The first so many of a list; 0: all of it.
+    pub async fn list_some(&mut self, path: &str, query: &[(&str, Option<&str>)], most: usize) -> Result<Value, Failure> {
         let mut all = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
             let mut ask = form_urlencoded::Serializer::new(String::new());
-            ask.append_pair("limit", "1000");
+            let wanted = if most == 0 { PageAsk::MOST } else { PageAsk::MOST.min(most - all.len()) };
+            ask.append_pair("limit", &wanted.to_string());
             query
                 .iter()
                 .filter_map(|(name, value)| Some((name, (*value)?)))
@@ -105,8 +112,8 @@ impl Client {
                 all.extend(rows);
             }
             cursor = page["next_cursor"].as_str().map(str::to_owned);
-            if cursor.is_none() {
-                return Ok(json!({ "data": all, "next_cursor": null }));
+            if cursor.is_none() || all.len() == most {
+                return Ok(json!({ "data": all, "next_cursor": cursor }));
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod account;
 mod args;
+mod audit;
 mod client;
 mod doctor;
 mod key;
@@ -88,6 +89,7 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
         Command::Serve => runtime(true)?.block_on(serve::run(policy, args.config.as_deref(), output)),
         Command::Doctor(args) => runtime(true)?.block_on(doctor::run(args, file.as_deref(), policy, output)),
         Command::Account(command) => runtime(false)?.block_on(account::run(command, policy, output)),
+        Command::Audit(args) => runtime(false)?.block_on(audit::run(args, policy, output)),
         Command::Key(command) => runtime(false)?.block_on(key::run(command, policy, output)),
         Command::Token(command) => runtime(false)?.block_on(token::run(command, policy, output)),
     }

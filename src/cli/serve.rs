@@ -11,7 +11,9 @@ use super::Failure;
 use super::output::Output;
 use crate::app::{App, Claim, Sockets};
 use crate::config::Policy;
+use crate::domain::act::Act;
 use crate::domain::carrier::Carrier;
+use crate::domain::time::Timestamp;
 
 /// Runs the server until SIGTERM or SIGINT; what is under way is finished, everything saved.
 pub async fn run(policy: Arc<Policy>, config: Option<&Path>, output: &Output) -> Result<(), Failure> {
@@ -35,7 +37,11 @@ pub async fn run(policy: Arc<Policy>, config: Option<&Path>, output: &Output) ->
     };
     let address = sockets.address.clone();
     let is_first = app.services.store.is_new
-        || app.services.keys(None, crate::service::PageAsk { limit: 1, ..Default::default() }).await.is_ok_and(|page| page.data.is_empty());
+        || app
+            .services
+            .keys(None, crate::service::PageAsk { limit: 1, ..Default::default() }, &Act::of_tollgate(Timestamp::now()))
+            .await
+            .is_ok_and(|page| page.data.is_empty());
     let (stop, stopping) = watch::channel(false);
     let stopper = tokio::spawn(wait_for_signal(signals()?, stop));
     tracing::info!("listening on {address}, database {}", database.display());

@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use http::request::Parts;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 
-use super::forwarded::is_trusted;
+use super::forwarded::{client, is_trusted};
 use super::front::Front;
 use super::peer::Peer;
 use super::response::REQUEST_ID;
+use crate::domain::act::{Act, Actor, Expected};
 use crate::domain::error::{Error, Result};
 use crate::domain::id;
 use crate::domain::time::Timestamp;
@@ -44,8 +45,10 @@ pub struct Call {
     pub parts: Parts,
     /// Its body.
     pub body: Body,
-    /// Who sent it.
+    /// Who is at the other end of its connection.
     pub peer: Peer,
+    /// Who asks, on tollgate's own paths: nobody, until that is known.
+    pub actor: Actor,
     /// Its id.
     pub request_id: String,
     /// When it came.
@@ -165,6 +168,39 @@ impl Call {
         Ok(seen)
     }
 
+    /// Who asks for what, from where, and in which state they expect it.
+    pub fn act(&self) -> Result<Act, Unreadable> {
+        let trusted = &self.front.services.policy.server.trusted_proxies;
+        let origin = match (self.peer, client(self.peer, &self.parts.headers, trusted).address) {
+            (Peer::Control, _) => "control".to_owned(),
+            (_, Ok(Some(address))) => address.to_string(),
+            (peer, _) => peer.to_string(),
+        };
+        let (actor, request_id) = (self.actor.clone(), self.request_id.clone());
+        Ok(Act { actor, origin, request_id, at: self.now, expected: self.expected()? })
+    }
+
+    /// `If-Match` (RFC 9110, 13.1.1): the revisions that what is changed may have. Weak tags match nothing.
+    fn expected(&self) -> Result<Expected, Unreadable> {
+        let mut revisions = Vec::new();
+        let mut given = self.parts.headers.get_all(IF_MATCH).iter().peekable();
+        if given.peek().is_none() {
+            return Ok(Expected::Any);
+        }
+        for value in given {
+            for tag in value.to_str().unwrap_or_default().split(',').map(str::trim) {
+                let (strong, quoted) = (!tag.starts_with("W/"), tag.trim_start_matches("W/"));
+                let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+                match inner {
+                    None if tag == "*" => return Ok(Expected::Any),
+                    None => return Err(Unreadable::Bad("If-Match must hold tags as ETag gave them: \"3\", or *.".into())),
+                    Some(text) => revisions.extend(text.parse::<i64>().ok().filter(|_| strong)),
+                }
+            }
+        }
+        Ok(Expected::Revisions(revisions))
+    }
+
     /// How a list is asked for: `limit`, `cursor`, and whatever else the list knows.
     pub fn page(&self, kind: &str, more: &[&str]) -> Result<(PageAsk, Vec<(String, String)>), Unreadable> {
         let mut known = vec!["limit", "cursor"];
@@ -196,8 +232,12 @@ impl Call {
         let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
         let key = key.ok_or_else(|| Unreadable::Bad("The Idempotency-Key must have 1 to 255 visible characters.".into()))?;
         let request = *crate::domain::key::KeyHash::of(&request.to_string()).as_bytes();
-        // Somebody may send a secret here by mistake: only its hash is kept.
-        let key = crate::domain::key::KeyHash::of(key).as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        // Each has keys of their own. Somebody may send a secret here by mistake: only a hash is kept.
+        let key = crate::domain::key::KeyHash::of(&format!("{} {key}", self.actor.name()))
+            .as_bytes()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         Ok(Some(Once { operation, key, request }))
     }
 }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
@@ -85,6 +85,15 @@ pub fn json(status: StatusCode, value: &Value) -> Response {
     typed(status, JSON, value.to_string())
 }
 
+/// A record, with the revision that a later change may ask for in `If-Match`.
+pub fn record(status: StatusCode, value: &Value, revision: i64) -> Response {
+    let mut response = json(status, value);
+    if let Ok(tag) = format!("\"{revision}\"").parse() {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
 /// No content.
 pub fn empty(status: StatusCode) -> Response {
     let mut response = Response::new(Bytes::new().into());
@@ -144,6 +153,8 @@ pub fn failed(error: &Error, request_id: &str) -> Response {
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::Invalid(_) => StatusCode::BAD_REQUEST,
         Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::Stale => StatusCode::PRECONDITION_FAILED,
+        Error::Forbidden(_) => StatusCode::FORBIDDEN,
         Error::NoBalance => StatusCode::PAYMENT_REQUIRED,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,

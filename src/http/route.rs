@@ -11,6 +11,7 @@ use super::handlers::gate;
 use super::peer::Peer;
 use super::request::{Body, Call, Unreadable, request_id};
 use super::response::{self, Response};
+use crate::domain::act::Actor;
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::path::normalise;
 use crate::domain::time::Timestamp;
@@ -27,7 +28,8 @@ pub async fn handle(front: &Arc<Front>, request: Request<Body>, peer: Peer) -> R
     // Counted, not copied.
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
     let origin = front.cors.as_ref().and_then(|_| cors::origin(&parts.headers).cloned());
-    let call = Call { front: front.clone(), parts, body, peer, request_id: request_id.clone(), now, id: String::new() };
+    let call =
+        Call { front: front.clone(), parts, body, peer, actor: Actor::Nobody, request_id: request_id.clone(), now, id: String::new() };
     let mut response = route(call, uri.path()).await;
     if let Some(cors) = &front.cors {
         cors.tell(origin.as_ref(), owns(services, uri.path()), response.headers_mut());
@@ -86,9 +88,10 @@ async fn own_answer(mut call: Call, own: &str) -> Response {
         }
         Matched::Nothing => return response::nothing_here(&request_id),
     };
-    if let Err(refusal) = admit(&call, endpoint.access).await {
-        return refusal;
-    }
+    call.actor = match admit(&call, endpoint.access).await {
+        Ok(actor) => actor,
+        Err(refusal) => return refusal,
+    };
     call.id = id;
     let services = call.front.services.clone();
     let most = services.policy.server.max_body_bytes;
@@ -131,13 +134,13 @@ fn wrong_method(allowed: &str, request_id: &str) -> Response {
     response
 }
 
-/// Whether a call may go on to its handler.
-async fn admit(call: &Call, access: Access) -> Result<(), Response> {
+/// Who calls, where that one may go on to the handler.
+async fn admit(call: &Call, access: Access) -> Result<Actor, Response> {
     let scope = match access {
-        _ if call.peer == Peer::Control => return Ok(()),
-        Access::Anyone => return Ok(()),
+        _ if call.peer == Peer::Control => return Ok(Actor::Operator),
+        Access::Anyone => return Ok(Actor::Nobody),
         Access::Operator => return Err(response::nothing_here(&call.request_id)),
-        Access::Token(scope) => scope,
+        Access::Token(scope) | Access::Unbound(scope) => scope,
     };
     let challenged = |status, detail: &str, challenge: &str| {
         let mut response = response::problem(status, detail, Vec::new(), &call.request_id);
@@ -150,7 +153,13 @@ async fn admit(call: &Call, access: Access) -> Result<(), Response> {
         return Err(challenged(StatusCode::UNAUTHORIZED, "Send a service token: Authorization: Bearer tgs_…", "Bearer"));
     };
     match call.front.services.token(raw, call.now).await {
-        Ok(Some(token)) if token.scopes.contains(&scope) => Ok(()),
+        Ok(Some(token)) if token.scopes.contains(&scope) => {
+            if access == Access::Unbound(scope) && token.account.is_some() {
+                let error = Error::Forbidden("This service token is bound to one account, and this is of the whole server.".into());
+                return Err(response::failed(&error, &call.request_id));
+            }
+            Ok(Actor::Token(token))
+        }
         Ok(Some(_)) => {
             let needed = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", scope.name());
             Err(challenged(StatusCode::FORBIDDEN, &format!("This service token lacks the scope '{}'.", scope.name()), &needed))

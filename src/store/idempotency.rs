@@ -20,7 +20,8 @@ pub struct Once {
 }
 
 /// What came of it the first time, if there was one.
-pub fn done(connection: &Connection, once: &Once, now: Timestamp) -> Result<Option<String>> {
+pub fn done(connection: &Connection, once: Option<&Once>, now: Timestamp) -> Result<Option<String>> {
+    let Some(once) = once else { return Ok(None) };
     let oldest = now.millis() - KEPT.millis() as i64;
     connection.prepare_cached("DELETE FROM idempotency WHERE operation = ?1 AND key = ?2 AND created_at < ?3")?.execute(params![
         once.operation,
@@ -37,7 +38,8 @@ pub fn done(connection: &Connection, once: &Once, now: Timestamp) -> Result<Opti
 }
 
 /// Remembers what came of it.
-pub fn remember(connection: &Connection, once: &Once, result: &str, now: Timestamp) -> Result<()> {
+pub fn remember(connection: &Connection, once: Option<&Once>, result: &str, now: Timestamp) -> Result<()> {
+    let Some(once) = once else { return Ok(()) };
     connection
         .prepare_cached("INSERT INTO idempotency (operation, key, request, result, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![once.operation, once.key, once.request, result, now.millis()])?;

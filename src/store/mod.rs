@@ -1,6 +1,8 @@
 //! All SQL, and nothing but. One writer thread commits in groups; reader threads answer what is not in memory.
 
 pub mod accounts;
+pub mod audit;
+pub mod balances;
 mod columns;
 pub mod fault;
 pub mod idempotency;
@@ -31,6 +33,9 @@ pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// How long the database counts as usable, or not, once it was tried.
 const TRIED_FOR: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// How many rows one round of tidying forgets, so that no change waits long behind it.
+const ROUND: i64 = 2000;
 
 /// How many reader threads there are.
 const READERS: usize = 2;

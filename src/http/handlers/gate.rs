@@ -68,6 +68,7 @@ pub fn ask_about<'a>(
         client: client.address,
         is_https: Some(client.is_https),
         is_preflight: is_preflight(method, headers),
+        only: None,
         wants: Wants::default(),
         mode,
     }

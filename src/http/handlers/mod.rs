@@ -1,6 +1,7 @@
 //! What answers each path: read the request, call the service, build the response.
 
 pub mod accounts;
+pub mod audit;
 pub mod balance;
 pub mod check;
 pub mod gate;
