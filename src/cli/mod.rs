@@ -6,6 +6,8 @@ mod args;
 mod audit;
 mod client;
 mod doctor;
+mod export;
+mod import;
 mod key;
 mod log;
 mod output;

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::{accounts, audit, balance, check, health, keys, me, plans, probe, state, tokens, verify};
+use super::handlers::{accounts, audit, balance, check, export, health, import, keys, me, plans, probe, state, tokens, verify};
 use super::request::{Call, Unreadable};
 use super::response::Response;
 use crate::domain::token::TokenScope;
@@ -60,7 +60,6 @@ macro_rules! endpoints {
 const ANYONE: Access = Access::Anyone;
 const VERIFY: Access = Access::Token(TokenScope::Verify);
 const ADMIN: Access = Access::Token(TokenScope::Admin);
-#[expect(dead_code, reason = "soon")]
 const WHOLE: Access = Access::Unbound(TokenScope::Admin);
 const OPERATOR: Access = Access::Operator;
 
@@ -78,11 +77,15 @@ endpoints! {
     GET    "/v1/plans"             ADMIN  => plans::list;
     GET    "/v1/accounts"          ADMIN  => accounts::list;
     POST   "/v1/accounts"          ADMIN  => accounts::create;
+    POST   "/v1/accounts/import"   WHOLE  => import::accounts, streams;
+    GET    "/v1/accounts/export"   WHOLE  => export::accounts, streams;
     GET    "/v1/accounts/{id}"     ADMIN  => accounts::show;
     PATCH  "/v1/accounts/{id}"     ADMIN  => accounts::set;
     GET    "/v1/accounts/{id}/balance" ADMIN => balance::history;
     GET    "/v1/keys"              ADMIN  => keys::list;
     POST   "/v1/keys"              ADMIN  => keys::create;
+    POST   "/v1/keys/import"       WHOLE  => import::keys, streams;
+    GET    "/v1/keys/export"       WHOLE  => export::keys, streams;
     GET    "/v1/keys/{id}"         ADMIN  => keys::show;
     PATCH  "/v1/keys/{id}"         ADMIN  => keys::set;
     DELETE "/v1/keys/{id}"         ADMIN  => keys::revoke;

@@ -12,6 +12,7 @@ pub mod peer;
 pub mod request;
 pub mod response;
 mod route;
+pub mod rows;
 pub mod server;
 pub mod strict;
 mod upstream;

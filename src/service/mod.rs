@@ -4,8 +4,10 @@ pub mod accounts;
 pub mod ask;
 pub mod balance;
 pub mod cache;
+mod export;
 pub mod gate;
 mod history;
+pub mod import;
 mod journal;
 pub mod keys;
 pub mod limits;
@@ -45,6 +47,8 @@ pub struct Services {
     pub(crate) accounts: Arc<Generations>,
     /// Ids of what is made.
     pub(crate) ids: Arc<Ids>,
+    /// The import that may be under way.
+    pub(crate) imports: import::Imports,
     /// Set when it closes: from then on nothing passes.
     pub(crate) closed: std::sync::atomic::AtomicBool,
     /// Who has the database: kept until the last user of it is gone.
@@ -74,6 +78,7 @@ impl Services {
             tokens: Lookup::new(HELD_TOKENS),
             accounts: Arc::default(),
             ids: Arc::default(),
+            imports: import::Imports::default(),
             closed: std::sync::atomic::AtomicBool::new(false),
             lock: std::sync::Mutex::new(Some(lock)),
             serving: std::sync::OnceLock::new(),
@@ -90,6 +95,7 @@ impl Services {
 
     /// Saves everything, gives open leases back, closes the database and lets go of it.
     pub fn close(&self, now: Timestamp) {
+        self.imports.wait();
         self.meter.close(now);
         self.store.close();
         drop(self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());

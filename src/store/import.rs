@@ -105,7 +105,10 @@ impl Gathering {
             return Ok(None);
         }
         let line_of = |column: &str, value: &dyn rusqlite::ToSql| -> rusqlite::Result<Option<i64>> {
-            connection.prepare_cached(&format!("SELECT line FROM staged WHERE {column} = ?1"))?.query_row([value], |row| row.get(0)).optional()
+            connection
+                .prepare_cached(&format!("SELECT line FROM staged WHERE {column} = ?1"))?
+                .query_row([value], |row| row.get(0))
+                .optional()
         };
         let of_id = id.map(|id| line_of("id", &id)).transpose()?.flatten();
         let other = of_id.map_or_else(|| line_of("place", &place), |line| Ok(Some(line)))?;
@@ -125,7 +128,11 @@ impl Gathering {
             let folder = sealed.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
             std::fs::File::open(folder)?.sync_all()
         };
-        keep().map_err(|error| trouble(&sealed, &error))
+        keep().map_err(|error| {
+            // Whoever is told that nothing was changed must be right.
+            let _ = std::fs::remove_file(&sealed);
+            trouble(&sealed, &error)
+        })
     }
 }
 
