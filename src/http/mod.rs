@@ -15,6 +15,7 @@ mod process;
 pub mod request;
 pub mod response;
 mod route;
+pub mod rows;
 pub mod sender;
 pub mod server;
 pub mod strict;
