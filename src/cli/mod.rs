@@ -7,6 +7,8 @@ mod audit;
 mod backup;
 mod client;
 mod doctor;
+mod export;
+mod import;
 mod key;
 mod landing;
 mod log;

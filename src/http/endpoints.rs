@@ -6,7 +6,8 @@ use std::pin::Pin;
 use http::Method;
 
 use super::handlers::{
-    accounts, audit, backup, balance, check, health, keys, me, metrics, openapi, plans, probe, state, tokens, usage, verify, webhooks,
+    accounts, audit, backup, balance, check, export, health, import, keys, me, metrics, openapi, plans, probe, state, tokens, usage,
+    verify, webhooks,
 };
 use super::request::{Call, Unreadable};
 use super::response::Response;
@@ -86,11 +87,15 @@ endpoints! {
     GET    "/v1/usage"             ADMIN  => usage::list;
     GET    "/v1/accounts"          ADMIN  => accounts::list;
     POST   "/v1/accounts"          ADMIN  => accounts::create;
+    POST   "/v1/accounts/import"   WHOLE  => import::accounts, streams;
+    GET    "/v1/accounts/export"   WHOLE  => export::accounts, streams;
     GET    "/v1/accounts/{id}"     ADMIN  => accounts::show;
     PATCH  "/v1/accounts/{id}"     ADMIN  => accounts::set;
     GET    "/v1/accounts/{id}/balance" ADMIN => balance::history;
     GET    "/v1/keys"              ADMIN  => keys::list;
     POST   "/v1/keys"              ADMIN  => keys::create;
+    POST   "/v1/keys/import"       WHOLE  => import::keys, streams;
+    GET    "/v1/keys/export"       WHOLE  => export::keys, streams;
     GET    "/v1/keys/{id}"         ADMIN  => keys::show;
     PATCH  "/v1/keys/{id}"         ADMIN  => keys::set;
     DELETE "/v1/keys/{id}"         ADMIN  => keys::revoke;

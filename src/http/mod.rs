@@ -16,6 +16,7 @@ mod query;
 pub mod request;
 pub mod response;
 mod route;
+pub mod rows;
 pub mod sender;
 pub mod server;
 pub mod strict;

@@ -5,8 +5,10 @@ pub mod ask;
 pub mod balance;
 pub mod cache;
 pub mod expiring;
+mod export;
 pub mod gate;
 mod history;
+pub mod import;
 mod journal;
 pub mod keys;
 pub mod limits;
@@ -58,6 +60,8 @@ pub struct Services {
     pub(crate) announcer: Arc<Announcer>,
     /// Set when a key was changed: it may end at another time.
     pub(crate) ends_changed: std::sync::atomic::AtomicBool,
+    /// The import that may be under way.
+    pub(crate) imports: import::Imports,
     /// Set when it closes: from then on nothing passes.
     pub(crate) closed: std::sync::atomic::AtomicBool,
     /// Who has the database: kept until the last user of it is gone.
@@ -92,6 +96,7 @@ impl Services {
             ids,
             announcer,
             ends_changed: std::sync::atomic::AtomicBool::new(false),
+            imports: import::Imports::default(),
             closed: std::sync::atomic::AtomicBool::new(false),
             lock: std::sync::Mutex::new(Some(lock)),
             serving: std::sync::OnceLock::new(),
@@ -108,6 +113,7 @@ impl Services {
 
     /// Saves everything, gives open leases back, closes the database and lets go of it.
     pub fn close(&self, now: Timestamp) {
+        self.imports.wait();
         self.meter.close(now);
         self.store.close();
         drop(self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
