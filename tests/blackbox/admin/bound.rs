@@ -102,6 +102,26 @@ fn lists_show_what_belongs_to_the_account_and_nothing_else() {
 }
 
 #[test]
+fn usage_is_of_the_account_and_of_no_other() {
+    let stage = Stage::with(PLANS);
+    let pair = Pair::of(&stage);
+    let holder = Holder::bound(&stage, &pair.own);
+    for key in [&pair.own_key, &pair.foreign_key] {
+        stage.server.get("/x", &text(&key["key"])).expect(200);
+    }
+    stage.server.get("/x", "tg_live_nobody").expect(401);
+    let counted = |page: &Value| data(page).iter().map(|row| row["account"].clone()).collect::<Vec<_>>();
+    eventually("all is counted", || (counted(&stage.get("/usage?of=account").expect(200).json()).len() == 3).then_some(()));
+    assert_eq!(counted(&holder.get("/usage?of=account").expect(200).json()), [json!(pair.own)]);
+    let rows = holder.get("/usage?of=key").expect(200).json();
+    assert_eq!(data(&rows).iter().map(|row| &row["key"]).collect::<Vec<_>>(), [&pair.own_key["id"]]);
+    let all = holder.get("/usage?of=all").expect(200).json();
+    assert_eq!(data(&all).iter().map(|row| row["count"].as_u64().unwrap()).sum::<u64>(), 1, "{all}");
+    let csv = holder.get("/usage?of=account&format=csv").expect(200).body;
+    assert!(csv.contains(&pair.own) && !csv.contains(&pair.foreign), "{csv}");
+}
+
+#[test]
 fn a_foreign_key_is_unknown_and_charges_nothing() {
     let stage = Stage::with(ANONYMOUS);
     let pair = Pair::of(&stage);
