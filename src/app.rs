@@ -1,6 +1,7 @@
 //! Wires it all: the database under its lock, the services, the sockets, the clockwork, and the way down.
 
 mod clockwork;
+mod reload;
 mod sockets;
 
 use std::fmt;
@@ -13,10 +14,11 @@ use tokio::task::JoinHandle;
 
 use crate::config::Policy;
 use crate::domain::time::Timestamp;
-use crate::http::Front;
+use crate::http::{Current, Front};
 use crate::service::Services;
 use crate::store::Store;
 use crate::store::lock::{self, Lock};
+pub use reload::{NotTaken, Reloader};
 pub use sockets::Sockets;
 
 /// How long to wait for another process to let go of the database.
@@ -56,10 +58,8 @@ pub enum Claim {
 
 /// Everything that is open while tollgate works on a database.
 pub struct App {
-    /// What there is to work with.
-    pub services: Arc<Services>,
-    /// What answers requests.
-    pub front: Arc<Front>,
+    /// What answers requests, under the configuration in force.
+    pub current: Arc<Current>,
     clockwork: JoinHandle<()>,
 }
 
@@ -96,18 +96,18 @@ impl App {
         let store = Arc::new(Store::open(&policy.server.database).map_err(|error| StartError(error.to_string()))?);
         let services = Arc::new(Services::new(policy, store, lock));
         services.mirror_plans().await.map_err(|error| StartError(error.to_string()))?;
-        let clockwork = tokio::spawn(clockwork::run(services.clone()));
-        let front = Arc::new(Front::new(services.clone()));
-        Ok(Self { services, front, clockwork })
+        let current = Arc::new(Current::new(Front::new(services)));
+        let clockwork = tokio::spawn(clockwork::run(current.clone()));
+        Ok(Self { current, clockwork })
     }
 
     /// Saves everything, gives open leases back and closes the database.
     pub async fn close(mut self) {
-        self.services.refuse_all();
+        let services = self.current.services();
+        services.refuse_all();
         self.clockwork.abort();
         // What it was just doing is done, or was never begun.
         let _ = (&mut self.clockwork).await;
-        let services = self.services.clone();
         let closing = tokio::task::spawn_blocking(move || services.close(Timestamp::now()));
         if closing.await.is_err() {
             tracing::error!("closing the database ended in a panic");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::time::{Span, Timestamp};
+use crate::http::Current;
 use crate::service::Services;
 use crate::store::{idempotency, windows};
 
@@ -16,16 +17,16 @@ const TIDY_EVERY: Duration = Duration::from_secs(30);
 /// A window is kept this long after it is full again, against clocks that step back.
 const TIDY_AFTER: Span = Span::from_secs(3600);
 
-/// Flushes, puts away and tidies, for as long as the program runs.
-pub async fn run(services: Arc<Services>) {
+/// Flushes, puts away and tidies, for as long as the program runs; each round under the configuration that is in force.
+pub async fn run(current: Arc<Current>) {
     let mut flush = tokio::time::interval(FLUSH_EVERY);
     let mut put_away = tokio::time::interval(PUT_AWAY_EVERY);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
     loop {
         tokio::select! {
-            _ = flush.tick() => services.meter.flush(Timestamp::now()),
-            _ = put_away.tick() => services.meter.put_away_idle(Timestamp::now()),
-            _ = tidy.tick() => tidy_up(&services).await,
+            _ = flush.tick() => current.services().meter.flush(Timestamp::now()),
+            _ = put_away.tick() => current.services().meter.put_away_idle(Timestamp::now()),
+            _ = tidy.tick() => tidy_up(&current.services()).await,
         }
     }
 }

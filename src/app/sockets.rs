@@ -12,7 +12,7 @@ use crate::config::Policy;
 use crate::config::policy::Listen;
 use crate::config::upstream::LONGEST_SOCKET;
 use crate::domain::time::Timestamp;
-use crate::http::Front;
+use crate::http::Current;
 use crate::http::server::{Listener, serve};
 use crate::service::Serving;
 use crate::store::lock;
@@ -77,12 +77,12 @@ impl Sockets {
     }
 
     /// Serves until told to stop.
-    pub async fn run(self, front: &Arc<Front>, shutdown: watch::Receiver<bool>) {
+    pub async fn run(self, current: &Arc<Current>, shutdown: watch::Receiver<bool>) {
         let serving = Serving { address: self.address.clone(), since: Timestamp::now() };
-        front.services.serving.get_or_init(|| serving);
-        let control = tokio::spawn(serve(front.clone(), self.control, shutdown.clone()));
+        current.services().serving.get_or_init(|| serving);
+        let control = tokio::spawn(serve(current.clone(), self.control, shutdown.clone()));
         if let Some(public) = self.public {
-            serve(front.clone(), public, shutdown).await;
+            serve(current.clone(), public, shutdown).await;
         }
         if control.await.is_err() {
             tracing::error!("the control socket ended in a panic");

@@ -57,7 +57,7 @@ impl Client {
             }
             Self::Own(app) => {
                 let request = request.map(|body| body.map_err(|never| match never {}).boxed());
-                let response = crate::http::handle(&app.front, request, Peer::Control).await;
+                let response = crate::http::handle(&app.current.front(), request, Peer::Control).await;
                 let status = response.status();
                 let failed = |fault| Failure::Failed(format!("the answer did not come whole: {fault}"));
                 (status, response.into_body().collect().await.map_err(failed)?.to_bytes())

@@ -3,6 +3,7 @@
 pub mod cors;
 pub mod fault;
 mod keys;
+pub mod log;
 mod plans;
 pub mod policy;
 mod reader;

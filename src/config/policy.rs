@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::cors::CorsSettings;
 use super::fault::{Fault, Faults};
 pub use super::keys::KeySettings;
+use super::log::LogSettings;
 use super::reader::Table;
 pub use super::server::{Listen, ServerSettings};
 use super::source::Merged;
@@ -38,18 +39,41 @@ pub struct Policy {
     pub routes: Routes,
     /// `[style]`.
     pub style: Style,
+    /// `[log]`.
+    pub log: LogSettings,
     /// Who has no credential, where such may call.
     pub anonymous: Option<Arc<Caller>>,
     /// How a service token looks.
     pub tokens: Environments,
     /// A digest of each section as it holds, defaults and environment with it: what tells two configurations apart.
     pub digests: BTreeMap<String, String>,
+    /// Settings of it that wait for the next start: `server.listen`.
+    pub waits: Vec<&'static str>,
 }
 
 impl Policy {
     /// Whether a raw key or service token stands in a text: what does is neither logged nor repeated.
     pub fn holds_secret(&self, text: &str) -> bool {
         self.keys.environments.holds_key(text) || self.tokens.holds_key(text)
+    }
+
+    /// Makes it one for a server that runs on another: what only a start can change stays as it is there.
+    pub fn taking_over(mut self, running: &Self) -> Result<Self, Vec<Fault>> {
+        self.waits = self.server.keep(&running.server);
+        match &self.upstream.target {
+            Some(target) if super::upstream::is_itself(target, &self.server.listen) => Err(vec![Fault {
+                key: "upstream.url".into(),
+                source: target.to_string(),
+                message: "is where tollgate itself listens until its next start: restart it instead".into(),
+            }]),
+            _ => Ok(self),
+        }
+    }
+
+    /// The sections in which it differs from another.
+    pub fn sections_unlike<'a>(&'a self, other: &'a Self) -> Vec<&'a str> {
+        let names = self.digests.keys().chain(other.digests.keys().filter(|name| !self.digests.contains_key(*name)));
+        names.filter(|name| self.digests.get(*name) != other.digests.get(*name)).map(String::as_str).collect()
     }
 
     /// Reads a configuration; answers every fault that can be found.
@@ -94,6 +118,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let routes = super::routes::read(&top, read.as_ref(), server.as_ref().is_some_and(|server| server.ignore_case));
     let challenge = keys.as_ref().and_then(|keys| keys.carriers.first()).map(|carrier| carrier.challenge()).unwrap_or_default();
     let style = super::style::read(&top, merged, faults, read.as_ref(), challenge);
+    let log = super::log::read(top.table("log"));
     top.finish();
     let tokens = token::shapes().map_err(|fault| faults.push("", "tollgate", fault)).ok()?;
     Some(Policy {
@@ -104,9 +129,11 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         plans: read?.plans,
         routes: routes?,
         style: style?,
+        log: log?,
         anonymous: anonymous?,
         tokens,
         digests: merged.values.iter().map(|(name, value)| (name.clone(), digest(value))).collect(),
+        waits: Vec::new(),
     })
 }
 

@@ -1,12 +1,14 @@
 //! HTTP: the accept loop with its bounds, the routes as a table, and handlers as thin as they can be.
 
 mod cors;
+mod current;
 pub mod endpoints;
 mod fields;
 pub mod forwarded;
 mod front;
 mod handlers;
 mod linger;
+pub mod note;
 pub mod peer;
 pub mod request;
 pub mod response;
@@ -16,6 +18,7 @@ pub mod strict;
 mod upstream;
 pub mod views;
 
+pub use current::Current;
 pub use front::Front;
 pub use handlers::gate::ask_about;
 pub use handlers::probe;

@@ -255,8 +255,8 @@ async fn boot(policy: &Policy, app: App) -> Result<Booted, String> {
         }
     };
     let (stop, stopping) = watch::channel(false);
-    let front = app.front.clone();
-    let serving = tokio::spawn(async move { sockets.run(&front, stopping).await });
+    let current = app.current.clone();
+    let serving = tokio::spawn(async move { sockets.run(&current, stopping).await });
     Ok(Booted { app, serving, stop })
 }
 
