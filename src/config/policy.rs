@@ -57,6 +57,11 @@ impl Policy {
         self.keys.environments.holds_key(text) || self.tokens.holds_key(text)
     }
 
+    /// Whether what could be one, mistyped or cut short, stands in a text: what does is not logged.
+    pub fn resembles_secret(&self, text: &str) -> bool {
+        self.keys.environments.resembles_key(text) || self.tokens.resembles_key(text)
+    }
+
     /// Makes it one for a server that runs on another: what only a start can change stays as it is there.
     pub fn taking_over(mut self, running: &Self) -> Result<Self, Vec<Fault>> {
         self.waits = self.server.keep(&running.server);

@@ -55,7 +55,7 @@ fn line(services: &Services, request_id: &str, method: &Method, path: &str) -> O
 
 /// A method and path as a log may keep them: what holds a key or token is left out.
 fn without_secrets(services: &Services, method: &Method, path: &str) -> (String, String) {
-    let discreet = |text: &str| if services.policy.holds_secret(text) { "…".to_owned() } else { text.to_owned() };
+    let discreet = |text: &str| if services.policy.resembles_secret(text) { "…".to_owned() } else { text.to_owned() };
     let path = normalise(path)
         .map_or_else(|_| "(a path that reads in two ways)".into(), |path| path.split('/').map(discreet).collect::<Vec<_>>().join("/"));
     (discreet(method.as_str()), path)

@@ -17,6 +17,7 @@ mod keys;
 mod limits;
 mod proxies;
 mod readme;
+mod running;
 mod smoke;
 mod smuggling;
 mod upstream;

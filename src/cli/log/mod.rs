@@ -49,5 +49,5 @@ fn tell_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
     let backtrace = std::backtrace::Backtrace::capture();
     let backtrace = (backtrace.status() == std::backtrace::BacktraceStatus::Captured).then(|| backtrace.to_string());
-    tracing::error!(place, backtrace, "a panic, please report it: {}", panic.payload_as_str().unwrap_or("no reason given"));
+    tracing::error!(place, backtrace, "panicked, please report it: {}", panic.payload_as_str().unwrap_or("no reason given"));
 }
