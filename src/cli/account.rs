@@ -14,6 +14,9 @@ use crate::config::Policy;
 const COLUMNS: [(&str, &str); 6] =
     [("ID", "id"), ("NAME", "name"), ("KIND", "kind"), ("PLAN", "plan"), ("BALANCE", "balance"), ("DISABLED", "disabled")];
 
+const MOVEMENTS: [(&str, &str); 6] =
+    [("AT", "at"), ("KIND", "kind"), ("TOKENS", "tokens"), ("BALANCE", "balance"), ("REASON", "reason"), ("BY", "actor")];
+
 pub async fn run(command: AccountCommand, policy: Arc<Policy>, output: &Output) -> Result<(), Failure> {
     let body = body(&command)?;
     let mut client = Client::open(policy).await?;
@@ -41,6 +44,10 @@ async fn send(client: &mut Client, command: AccountCommand, body: Value, output:
             let account = client.call(Method::GET, &format!("/accounts/{}", segment(&id)), None).await?;
             output.result(&account, || record(&account));
         }
+        AccountCommand::History { id, limit } => {
+            let list = client.list_some(&format!("/accounts/{}/balance", segment(&id)), &[], limit).await?;
+            output.result(&list, || table(&list, &MOVEMENTS, "Its balance has not moved."));
+        }
         AccountCommand::Set { id, .. } => {
             let account = client.call(Method::PATCH, &format!("/accounts/{}", segment(&id)), Some(body)).await?;
             output.result(&account, || record(&account));
@@ -63,7 +70,7 @@ fn body(command: &AccountCommand) -> Result<Value, Failure> {
             map.extend(name.as_deref().map(|name| ("name".to_owned(), name.into())));
             write(settings, &mut map)?;
         }
-        AccountCommand::List { .. } | AccountCommand::Show { .. } => {}
+        AccountCommand::List { .. } | AccountCommand::Show { .. } | AccountCommand::History { .. } => {}
     }
     Ok(map.into())
 }

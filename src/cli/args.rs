@@ -49,6 +49,36 @@ pub enum Command {
     /// Make, show and revoke service tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Show who did what to whom, newest first
+    #[command(after_help = "\
+Examples:
+  tollgate audit                                  the last 100 changes
+  tollgate audit --target key_… --limit 0         all that was ever done to one key
+  tollgate audit --action key.revoked --from 2026-11-01")]
+    Audit(AuditArgs),
+    /// Show how many requests got which verdict
+    #[command(after_help = "\
+Examples:
+  tollgate usage                                         the last 30 days, all together
+  tollgate usage --key key_… --by hour                   the last 48 hours of one key
+  tollgate usage --of account --from 2026-11-01 --to 2026-12-01 --csv > november.csv
+
+What was just counted is there within a second. Times are UTC; a row begins at --from or later, and before --to.")]
+    Usage(UsageArgs),
+    /// Copy the database, also while the server runs
+    #[command(after_help = "\
+Example:
+  tollgate backup /var/backups/tollgate-$(date +%F).db
+
+The copy is checked by opening it, and takes its name only once it is whole and on the disk. The server goes on meanwhile.")]
+    Backup(BackupArgs),
+    /// Make a database of a copy, where there is none
+    #[command(after_help = "\
+Example:
+  tollgate restore /var/backups/tollgate-2026-11-21.db
+
+It replaces nothing. What happened since the copy is gone: keys that were revoked since pass again.")]
+    Restore(RestoreArgs),
     /// Print the configuration of a proxy before tollgate, or of one that asks it, ready to paste
     #[command(after_help = "\
 Examples:
@@ -123,6 +153,14 @@ pub enum AccountCommand {
         /// acc_…
         id: String,
     },
+    /// Show how its balance came to be what it is, newest first
+    History {
+        /// acc_…
+        id: String,
+        /// How many entries; 0: all
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+    },
     /// Change an account; what is not named stays
     #[command(
         after_help = "Examples:\n  tollgate account set acc_… --plan pro --plan-until 2027-01-01\n  tollgate account set acc_… --limit minute=      (takes the override away)"
@@ -159,6 +197,32 @@ pub struct AccountSettings {
     /// Switch it on again
     #[arg(long)]
     pub enable: bool,
+}
+
+/// Which entries of the audit to show.
+#[derive(Debug, ClapArgs)]
+pub struct AuditArgs {
+    /// Only what belongs to this account
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// Only what was done to this: acc_…, key_…, tok_…
+    #[arg(long, value_name = "ID")]
+    pub target: Option<String>,
+    /// Only what this one did: operator, tok_…, tollgate
+    #[arg(long, value_name = "WHO")]
+    pub actor: Option<String>,
+    /// Only this: key.created, key.revoked, account.changed, …
+    #[arg(long, value_name = "NAME")]
+    pub action: Option<String>,
+    /// Only from then on: a date or a time
+    #[arg(long, value_name = "WHEN")]
+    pub from: Option<String>,
+    /// Only before then
+    #[arg(long, value_name = "WHEN")]
+    pub to: Option<String>,
+    /// How many entries; 0: all
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: usize,
 }
 
 /// What to do with keys.
@@ -277,7 +341,9 @@ pub struct KeySettings {
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
     /// Make a service token; it is shown this once
-    #[command(after_help = "Example:\n  tollgate token create --scope verify --name app")]
+    #[command(
+        after_help = "Examples:\n  tollgate token create --scope verify --name app\n  tollgate token create --scope admin --account acc_… --expires 90d"
+    )]
     Create {
         /// What it may do: verify, admin, metrics
         #[arg(long = "scope", value_name = "S", required = true)]
@@ -285,6 +351,12 @@ pub enum TokenCommand {
         /// What people call it
         #[arg(long)]
         name: Option<String>,
+        /// Bind it to one account: of all others it knows nothing
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
+        /// When it expires: a length from now (90d) or a time
+        #[arg(long, value_name = "WHEN")]
+        expires: Option<String>,
         /// Print the raw token alone
         #[arg(short, long)]
         quiet: bool,
@@ -296,6 +368,52 @@ pub enum TokenCommand {
         /// tok_…
         id: String,
     },
+}
+
+/// Which usage is shown.
+#[derive(Debug, ClapArgs)]
+pub struct UsageArgs {
+    /// Only this account's
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// Only this key's
+    #[arg(long, value_name = "ID")]
+    pub key: Option<String>,
+    /// A row each hour or each day [default: day]
+    #[arg(long, value_name = "hour|day")]
+    pub by: Option<String>,
+    /// Whom rows tell apart [default: all]
+    #[arg(long, value_name = "key|account|all")]
+    pub of: Option<String>,
+    /// From then on: a time or a date [default: the last 30 days, or 48 hours]
+    #[arg(long, value_name = "WHEN")]
+    pub from: Option<String>,
+    /// Until then
+    #[arg(long, value_name = "WHEN")]
+    pub to: Option<String>,
+    /// Only this verdict
+    #[arg(long, value_name = "V")]
+    pub verdict: Option<String>,
+    /// Print CSV
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+}
+
+/// Where a copy goes.
+#[derive(Debug, ClapArgs)]
+pub struct BackupArgs {
+    /// The copy; a file of that name stays as it is
+    pub file: PathBuf,
+    /// Replace an older copy of that name
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Where a copy comes from.
+#[derive(Debug, ClapArgs)]
+pub struct RestoreArgs {
+    /// The copy
+    pub file: PathBuf,
 }
 
 /// How far the doctor looks.

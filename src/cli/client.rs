@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST};
-use http::{Method, Request};
+use http::header::{ACCEPT, CONTENT_TYPE, HOST};
+use http::{Method, Request, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
@@ -14,12 +15,15 @@ use tokio::net::UnixStream;
 use super::Failure;
 use crate::app::{App, Claim};
 use crate::config::Policy;
+use crate::http::feed::Fed;
 use crate::http::peer::Peer;
+use crate::http::request::{Body, BodyFault};
+use crate::service::PageAsk;
 
 /// Where requests go.
 pub enum Client {
     /// To the server that has the database.
-    Running(SendRequest<Full<Bytes>>),
+    Running(SendRequest<Body>),
     /// To ourselves.
     Own(App),
 }
@@ -43,41 +47,59 @@ impl Client {
 
     /// Sends one request; a refusal is a failure.
     pub async fn call(&mut self, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
-        let mut request = Request::builder().method(method).uri(format!("/v1{path}")).header(HOST, "tollgate");
-        if body.is_some() {
-            request = request.header(CONTENT_TYPE, "application/json");
+        let media = if body.is_some() { "application/json" } else { "" };
+        let body = Full::from(body.map(|body| body.to_string()).unwrap_or_default()).map_err(|never| match never {}).boxed();
+        let answer = self.send(method, path, media, "application/json", body).await?;
+        read_json(&answer.whole().await?)
+    }
+
+    /// Sends a body that is made while it is sent; the answer may come as it is made, too. A refusal is a failure.
+    pub async fn upload(&mut self, path: &str, media: &str, accept: &str, body: Fed) -> Result<Answer, Failure> {
+        self.send(Method::POST, path, media, accept, body.boxed()).await
+    }
+
+    /// Asks for an answer that comes as it is made. A refusal is a failure.
+    pub async fn download(&mut self, path: &str, accept: &str) -> Result<Answer, Failure> {
+        self.send(Method::GET, path, "", accept, Body::default()).await
+    }
+
+    async fn send(&mut self, method: Method, path: &str, media: &str, accept: &str, body: Body) -> Result<Answer, Failure> {
+        let mut request = Request::builder().method(method).uri(format!("/v1{path}")).header(HOST, "tollgate").header(ACCEPT, accept);
+        if !media.is_empty() {
+            request = request.header(CONTENT_TYPE, media);
         }
-        let body = Full::from(body.map(|body| body.to_string()).unwrap_or_default());
         let request = request.body(body).map_err(|error| Failure::Use(format!("'{path}' cannot be asked for: {error}")))?;
-        let (status, bytes) = match self {
+        let answer = match self {
             Self::Running(sender) => {
                 let failed = |error: hyper::Error| Failure::Failed(format!("the running server does not answer: {error}"));
-                let response = sender.send_request(request).await.map_err(failed)?;
-                (response.status(), response.into_body().collect().await.map_err(failed)?.to_bytes())
+                let (head, body) = sender.send_request(request).await.map_err(failed)?.into_parts();
+                Answer { status: head.status, body: body.map_err(|error| BodyFault(error.to_string())).boxed_unsync() }
             }
             Self::Own(app) => {
-                let request = request.map(|body| body.map_err(|never| match never {}).boxed());
-                let response = crate::http::handle(&app.current.front(), request, Peer::Control).await;
-                let status = response.status();
-                let failed = |fault| Failure::Failed(format!("the answer did not come whole: {fault}"));
-                (status, response.into_body().collect().await.map_err(failed)?.to_bytes())
+                let (head, body) = crate::http::handle(&app.current.front(), request, Peer::Control).await.into_parts();
+                Answer { status: head.status, body: body.boxed_unsync() }
             }
         };
-        let answer = if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
-        match answer {
-            Ok(answer) if status.is_success() => Ok(answer),
-            Ok(answer) => Err(Failure::Refused(status.as_u16(), answer)),
-            Err(error) => Err(Failure::Failed(format!("the answer cannot be read: {error}"))),
+        if answer.status.is_success() {
+            return Ok(answer);
         }
+        let status = answer.status.as_u16();
+        Err(Failure::Refused(status, read_json(&answer.whole().await?)?))
     }
 
     /// Every page of a list as one.
     pub async fn list(&mut self, path: &str, query: &[(&str, Option<&str>)]) -> Result<Value, Failure> {
+        self.list_some(path, query, 0).await
+    }
+
+    /// The first so many of a list; 0: all of it.
+    pub async fn list_some(&mut self, path: &str, query: &[(&str, Option<&str>)], most: usize) -> Result<Value, Failure> {
         let mut all = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
             let mut ask = form_urlencoded::Serializer::new(String::new());
-            ask.append_pair("limit", "1000");
+            let wanted = if most == 0 { PageAsk::MOST } else { PageAsk::MOST.min(most - all.len()) };
+            ask.append_pair("limit", &wanted.to_string());
             query
                 .iter()
                 .filter_map(|(name, value)| Some((name, (*value)?)))
@@ -90,8 +112,8 @@ impl Client {
                 all.extend(rows);
             }
             cursor = page["next_cursor"].as_str().map(str::to_owned);
-            if cursor.is_none() {
-                return Ok(json!({ "data": all, "next_cursor": null }));
+            if cursor.is_none() || all.len() == most {
+                return Ok(json!({ "data": all, "next_cursor": cursor }));
             }
         }
     }
@@ -102,6 +124,40 @@ impl Client {
             app.close().await;
         }
     }
+}
+
+/// An answer, its body still to be read.
+pub struct Answer {
+    status: StatusCode,
+    body: UnsyncBoxBody<Bytes, BodyFault>,
+}
+
+impl Answer {
+    /// What comes next of it; `None` after its end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        while let Some(frame) = self.body.frame().await {
+            if let Ok(data) = frame.map_err(not_whole)?.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+
+    /// All of it.
+    pub async fn whole(self) -> Result<Bytes, Failure> {
+        Ok(self.body.collect().await.map_err(not_whole)?.to_bytes())
+    }
+}
+
+fn not_whole(fault: BodyFault) -> Failure {
+    Failure::Failed(format!("the answer did not come whole: {fault}; the server's log says why"))
+}
+
+fn read_json(bytes: &[u8]) -> Result<Value, Failure> {
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(bytes).map_err(|error| Failure::Failed(format!("the answer cannot be read: {error}")))
 }
 
 /// `NAME=N` as `{"NAME": N}`; `NAME=` as `{"NAME": null}`.

@@ -11,7 +11,9 @@ use super::signals::{Hangups, Stops};
 use super::{Failure, log, systemd};
 use crate::app::{App, Claim, Reloader, Sockets};
 use crate::config::{Policy, source};
+use crate::domain::act::Act;
 use crate::domain::carrier::Carrier;
+use crate::domain::time::Timestamp;
 
 /// Runs the server until SIGTERM or SIGINT; what is under way is finished, everything saved. SIGHUP has it read its configuration
 /// again.
@@ -43,7 +45,10 @@ pub async fn run(config: Option<&Path>, output: &Output) -> Result<(), Failure> 
     let address = sockets.address.clone();
     let services = app.current.services();
     let is_first = services.store.is_new
-        || services.keys(None, crate::service::PageAsk { limit: 1, ..Default::default() }).await.is_ok_and(|page| page.data.is_empty());
+        || services
+            .keys(None, crate::service::PageAsk { limit: 1, ..Default::default() }, &Act::of_tollgate(Timestamp::now()))
+            .await
+            .is_ok_and(|page| page.data.is_empty());
     let (stop, stopping) = watch::channel(false);
     let stopper = tokio::spawn(Stops::catch()?.stop(stop));
     tracing::info!("listening on {address}, database {}", database.display());

@@ -11,8 +11,15 @@ use super::client::{Client, segment};
 use super::output::{Output, table};
 use crate::config::Policy;
 
-const COLUMNS: [(&str, &str); 5] =
-    [("ID", "id"), ("NAME", "name"), ("SCOPES", "scopes"), ("CREATED", "created_at"), ("REVOKED", "revoked_at")];
+const COLUMNS: [(&str, &str); 7] = [
+    ("ID", "id"),
+    ("NAME", "name"),
+    ("SCOPES", "scopes"),
+    ("ACCOUNT", "account"),
+    ("CREATED", "created_at"),
+    ("EXPIRES", "expires_at"),
+    ("REVOKED", "revoked_at"),
+];
 
 pub async fn run(command: TokenCommand, policy: Arc<Policy>, output: &Output) -> Result<(), Failure> {
     let mut client = Client::open(policy).await?;
@@ -23,8 +30,9 @@ pub async fn run(command: TokenCommand, policy: Arc<Policy>, output: &Output) ->
 
 async fn send(client: &mut Client, command: TokenCommand, output: &Output) -> Result<(), Failure> {
     match command {
-        TokenCommand::Create { scopes, name, quiet } => {
-            let token = client.call(Method::POST, "/tokens", Some(json!({ "scopes": scopes, "name": name }))).await?;
+        TokenCommand::Create { scopes, name, account, expires, quiet } => {
+            let body = json!({ "scopes": scopes, "name": name, "account": account, "expires": expires });
+            let token = client.call(Method::POST, "/tokens", Some(body)).await?;
             let raw = token["token"].as_str().unwrap_or_default();
             if quiet && !output.is_json() {
                 output.print(raw);

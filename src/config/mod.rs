@@ -2,6 +2,7 @@
 
 pub mod cors;
 pub mod fault;
+mod history;
 mod keys;
 pub mod log;
 mod plans;

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::cors::CorsSettings;
 use super::fault::{Fault, Faults};
+pub use super::history::HistorySettings;
 pub use super::keys::KeySettings;
 use super::log::LogSettings;
 use super::reader::Table;
@@ -31,6 +32,8 @@ pub struct Policy {
     pub upstream: UpstreamSettings,
     /// `[cors]`, where pages of other origins may call.
     pub cors: Option<CorsSettings>,
+    /// `[history]`: how long what has happened is kept.
+    pub history: HistorySettings,
     /// `[keys]`.
     pub keys: KeySettings,
     /// `[[plans]]`.
@@ -115,6 +118,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         top.fault_below("upstream.url", "is where tollgate itself listens: each request would go round for ever");
     }
     let cors = super::cors::read(top.table("cors"));
+    let history = super::history::read(top.table("history"));
     let read = super::plans::read(&top);
     let plans = read.as_ref().map(|read| &read.plans);
     let limits = read.as_ref().filter(|read| read.is_whole).map(|read| super::plans::limit_names(&read.plans));
@@ -130,6 +134,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         server: server?,
         upstream: upstream?,
         cors: cors?,
+        history: history?,
         keys: keys?,
         plans: read?.plans,
         routes: routes?,

@@ -28,6 +28,44 @@ pub struct Paid {
     pub period: Timestamp,
 }
 
+/// A kind of movement of a balance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Movement {
+    /// The app took tokens.
+    Charged,
+    /// Tokens were added.
+    Credited,
+    /// The whole of it was set.
+    Set,
+    /// Another plan's tokens took the place of the old one's, or the first plan's came.
+    Plan,
+    /// A billing month began.
+    Refilled,
+    /// Requests at the gate took tokens.
+    Used,
+}
+
+impl Movement {
+    const ALL: [Self; 6] = [Self::Charged, Self::Credited, Self::Set, Self::Plan, Self::Refilled, Self::Used];
+
+    /// Its one name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Charged => "charged",
+            Self::Credited => "credited",
+            Self::Set => "set",
+            Self::Plan => "plan",
+            Self::Refilled => "refilled",
+            Self::Used => "used",
+        }
+    }
+
+    /// By its name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 impl Balance {
     /// A new account's.
     pub const fn opening(now: Timestamp, monthly_tokens: i64) -> Self {

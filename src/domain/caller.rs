@@ -146,6 +146,11 @@ impl Caller {
         Self { key: None, account: None, scopes: String::new(), monthly_tokens: 0, plan, limits, valid_until: Timestamp::MAX }
     }
 
+    /// Whether it is a key of that account.
+    pub fn belongs_to(&self, account: &str) -> bool {
+        self.account.as_ref().is_some_and(|own| own.id == account)
+    }
+
     /// Why the key may not be used at all: revoked, expired, or it or its account switched off, in this order.
     pub fn refused_by_state(&self, now: Timestamp) -> Option<Verdict> {
         let key = self.key.as_ref()?;

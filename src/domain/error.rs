@@ -20,6 +20,10 @@ pub enum Error {
     Invalid(Vec<FieldFault>),
     /// It does not go with what is there.
     Conflict(String),
+    /// It was changed since it was looked at.
+    Stale,
+    /// Whoever asks may not.
+    Forbidden(String),
     /// The balance does not cover it.
     NoBalance,
     /// The store cannot do it now. The text is inner: it never reaches a caller.
@@ -47,6 +51,8 @@ impl Error {
                 faults.iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect::<Vec<_>>().join("; ")
             }
             Self::Conflict(message) => message.clone(),
+            Self::Stale => "It was changed since you read it: read it again, and decide anew.".into(),
+            Self::Forbidden(message) => message.clone(),
             Self::NoBalance => "The balance does not cover it.".into(),
             Self::Unavailable(_) => "The database cannot be used right now; nothing was changed. The log says why.".into(),
             Self::Internal(_) => "Something went wrong here; the log says what, under this request id.".into(),

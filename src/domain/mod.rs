@@ -1,12 +1,14 @@
 //! What the product talks about: keys, accounts, plans, limits, verdicts. Pure: no file, no socket, no clock;
 //! `now` is handed in.
 
+pub mod act;
 pub mod address;
 pub mod balance;
 pub mod caller;
 pub mod carrier;
 pub mod decision;
 pub mod error;
+pub mod event;
 pub mod id;
 pub mod key;
 pub mod limit;
@@ -17,5 +19,6 @@ pub mod route;
 pub mod scope;
 pub mod time;
 pub mod token;
+pub mod usage;
 pub mod verdict;
 pub mod window;

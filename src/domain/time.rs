@@ -45,6 +45,11 @@ impl Timestamp {
         Self(self.0.saturating_add_unsigned(span.0))
     }
 
+    /// So much earlier.
+    pub const fn minus(self, span: Span) -> Self {
+        Self(self.0.saturating_sub_unsigned(span.0))
+    }
+
     /// The start of the UTC window of `length` that holds this instant, counted from the Unix epoch.
     pub const fn floor_to(self, length: Span) -> Self {
         let length = length.0 as i64;

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::{accounts, balance, check, health, keys, me, plans, probe, state, tokens, verify};
+use super::handlers::{accounts, audit, backup, balance, check, health, keys, me, plans, probe, state, tokens, usage, verify};
 use super::request::{Call, Unreadable};
 use super::response::Response;
 use crate::domain::token::TokenScope;
@@ -17,6 +17,8 @@ pub enum Access {
     Anyone,
     /// Whoever has a service token of this scope, and the operator at the control socket.
     Token(TokenScope),
+    /// As [`Access::Token`], for what is of the whole server: not with a token that is bound to one account.
+    Unbound(TokenScope),
     /// The operator at the control socket, and nobody else.
     Operator,
 }
@@ -32,6 +34,8 @@ pub struct Endpoint {
     pub path: &'static str,
     /// Who may call.
     pub access: Access,
+    /// Whether its body, or its answer, may take as long as it takes: then `request_timeout` is not for it as a whole.
+    pub streams: bool,
     /// What answers.
     pub handler: fn(Call) -> Answering,
 }
@@ -43,17 +47,21 @@ impl std::fmt::Debug for Endpoint {
 }
 
 macro_rules! endpoints {
-    ($($method:tt $path:literal $access:expr => $handler:path;)*) => {
+    ($($method:tt $path:literal $access:expr => $handler:path $(, $streams:ident)?;)*) => {
         /// All of them.
-        pub static ENDPOINTS: &[Endpoint] = &[$(Endpoint { method: endpoints!(@ $method), path: $path, access: $access, handler: |call| Box::pin($handler(call)) },)*];
+        pub static ENDPOINTS: &[Endpoint] = &[$(Endpoint { method: endpoints!(@ $method), path: $path, access: $access, streams: endpoints!(@@ $($streams)?), handler: |call| Box::pin($handler(call)) },)*];
     };
     (@ ANY) => { None };
     (@ $method:ident) => { Some(Method::$method) };
+    (@@ streams) => { true };
+    (@@) => { false };
 }
 
 const ANYONE: Access = Access::Anyone;
 const VERIFY: Access = Access::Token(TokenScope::Verify);
 const ADMIN: Access = Access::Token(TokenScope::Admin);
+#[expect(dead_code, reason = "soon")]
+const WHOLE: Access = Access::Unbound(TokenScope::Admin);
 const OPERATOR: Access = Access::Operator;
 
 endpoints! {
@@ -63,21 +71,26 @@ endpoints! {
     POST   "/v1/verify"            VERIFY => verify::verify;
     POST   "/v1/balance"           VERIFY => balance::change;
     GET    "/v1/me"                ANYONE => me::me;
+    GET    "/v1/me/usage"          ANYONE => usage::mine;
     GET    "/v1/health"            ANYONE => health::health;
     GET    "/v1/ready"             ANYONE => health::ready;
     ANY    "/v1/probe"             ANYONE => probe::probe;
     GET    "/v1/state"             OPERATOR => state::state;
+    POST   "/v1/backup"            OPERATOR => backup::note;
     GET    "/v1/plans"             ADMIN  => plans::list;
+    GET    "/v1/usage"             ADMIN  => usage::list;
     GET    "/v1/accounts"          ADMIN  => accounts::list;
     POST   "/v1/accounts"          ADMIN  => accounts::create;
     GET    "/v1/accounts/{id}"     ADMIN  => accounts::show;
     PATCH  "/v1/accounts/{id}"     ADMIN  => accounts::set;
+    GET    "/v1/accounts/{id}/balance" ADMIN => balance::history;
     GET    "/v1/keys"              ADMIN  => keys::list;
     POST   "/v1/keys"              ADMIN  => keys::create;
     GET    "/v1/keys/{id}"         ADMIN  => keys::show;
     PATCH  "/v1/keys/{id}"         ADMIN  => keys::set;
     DELETE "/v1/keys/{id}"         ADMIN  => keys::revoke;
     POST   "/v1/keys/{id}/rotate"  ADMIN  => keys::rotate;
+    GET    "/v1/audit"             ADMIN  => audit::list;
     GET    "/v1/tokens"            ADMIN  => tokens::list;
     POST   "/v1/tokens"            ADMIN  => tokens::create;
     DELETE "/v1/tokens/{id}"       ADMIN  => tokens::revoke;
@@ -107,6 +120,11 @@ pub fn find(method: &Method, path: &str) -> Matched {
         methods.push("HEAD");
     }
     if methods.is_empty() { Matched::Nothing } else { Matched::WrongMethod(methods) }
+}
+
+/// Whether what is asked for may take as long as it takes.
+pub fn streams(method: &Method, path: &str) -> bool {
+    matches!(find(method, path), Matched::Endpoint(endpoint, _) if endpoint.streams)
 }
 
 /// Whether a path is of a pattern, and what its `{id}` is; empty where it has none.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::domain::balance;
 use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::nearest::hint;
+use crate::domain::time::{Span, Timestamp};
 use crate::service::limits::OverrideChanges;
 
 /// How many unknown fields one answer names.
@@ -112,6 +113,14 @@ impl Fields {
                 }
             },
         }
+    }
+
+    /// When something ends: a length from now, or a time. May be null.
+    pub fn end(&mut self, name: &'static str, now: Timestamp) -> Option<Option<Timestamp>> {
+        self.parsed(name, |text| {
+            let from_now = Span::parse(text).map(|span| now.plus(span));
+            from_now.or_else(|_| Timestamp::parse(text)).map_err(|_| "must be a length such as 30d, or a time")
+        })
     }
 
     /// An object.

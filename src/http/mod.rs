@@ -3,6 +3,7 @@
 mod cors;
 mod current;
 pub mod endpoints;
+pub mod feed;
 mod fields;
 pub mod forwarded;
 mod front;

@@ -1,19 +1,21 @@
 //! One request, as a handler sees it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use http::request::Parts;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 
-use super::forwarded::is_trusted;
+use super::forwarded::{client, is_trusted};
 use super::front::Front;
 use super::peer::Peer;
 use super::response::REQUEST_ID;
+use crate::domain::act::{Act, Actor, Expected};
 use crate::domain::error::{Error, Result};
 use crate::domain::id;
 use crate::domain::time::Timestamp;
@@ -43,8 +45,10 @@ pub struct Call {
     pub parts: Parts,
     /// Its body.
     pub body: Body,
-    /// Who sent it.
+    /// Who is at the other end of its connection.
     pub peer: Peer,
+    /// Who asks, on tollgate's own paths: nobody, until that is known.
+    pub actor: Actor,
     /// Its id.
     pub request_id: String,
     /// When it came.
@@ -85,6 +89,30 @@ pub fn request_id(peer: Peer, headers: &HeaderMap, services: &Services, now: Tim
     }
 }
 
+/// A body, read piece by piece: as long as it may be, never waited for without end.
+pub struct Pieces {
+    body: Body,
+    patience: Duration,
+}
+
+impl Pieces {
+    /// The next piece; `None` after the last.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Unreadable> {
+        loop {
+            let frame = tokio::time::timeout(self.patience, self.body.frame()).await.map_err(|_| Unreadable::TooSlow)?;
+            match frame {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(Unreadable::Bad(format!("The body cannot be read: {error}."))),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if !data.is_empty() => return Ok(Some(data)),
+                    // Trailers say nothing here.
+                    _ => {}
+                },
+            }
+        }
+    }
+}
+
 impl Call {
     /// The `Bearer` credential, for tollgate's own paths.
     pub fn bearer(&self) -> Option<&str> {
@@ -94,11 +122,20 @@ impl Call {
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     }
 
+    /// The type of the body, in lower case and without its parameters; empty where none is told.
+    pub fn media(&self) -> String {
+        let media = self.parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+
+    /// The body as it comes, however long it is. Only for endpoints that stream: the time-out is for each piece.
+    pub fn pieces(&mut self) -> Pieces {
+        Pieces { body: std::mem::take(&mut self.body), patience: self.front.services.policy.server.header_timeout.as_duration() }
+    }
+
     /// Reads the body as JSON.
     pub async fn json(&mut self) -> Result<Value, Unreadable> {
-        let media = self.parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media = media.split(';').next().unwrap_or_default().trim();
-        if !media.eq_ignore_ascii_case("application/json") {
+        if self.media() != "application/json" {
             return Err(Unreadable::WrongType);
         }
         let body = std::mem::take(&mut self.body);
@@ -129,6 +166,39 @@ impl Call {
             seen.push((name, value));
         }
         Ok(seen)
+    }
+
+    /// Who asks for what, from where, and in which state they expect it.
+    pub fn act(&self) -> Result<Act, Unreadable> {
+        let trusted = &self.front.services.policy.server.trusted_proxies;
+        let origin = match (self.peer, client(self.peer, &self.parts.headers, trusted).address) {
+            (Peer::Control, _) => "control".to_owned(),
+            (_, Ok(Some(address))) => address.to_string(),
+            (peer, _) => peer.to_string(),
+        };
+        let (actor, request_id) = (self.actor.clone(), self.request_id.clone());
+        Ok(Act { actor, origin, request_id, at: self.now, expected: self.expected()? })
+    }
+
+    /// `If-Match` (RFC 9110, 13.1.1): the revisions that what is changed may have. Weak tags match nothing.
+    fn expected(&self) -> Result<Expected, Unreadable> {
+        let mut revisions = Vec::new();
+        let mut given = self.parts.headers.get_all(IF_MATCH).iter().peekable();
+        if given.peek().is_none() {
+            return Ok(Expected::Any);
+        }
+        for value in given {
+            for tag in value.to_str().unwrap_or_default().split(',').map(str::trim) {
+                let (strong, quoted) = (!tag.starts_with("W/"), tag.trim_start_matches("W/"));
+                let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+                match inner {
+                    None if tag == "*" => return Ok(Expected::Any),
+                    None => return Err(Unreadable::Bad("If-Match must hold tags as ETag gave them: \"3\", or *.".into())),
+                    Some(text) => revisions.extend(text.parse::<i64>().ok().filter(|_| strong)),
+                }
+            }
+        }
+        Ok(Expected::Revisions(revisions))
     }
 
     /// How a list is asked for: `limit`, `cursor`, and whatever else the list knows.
@@ -162,8 +232,12 @@ impl Call {
         let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
         let key = key.ok_or_else(|| Unreadable::Bad("The Idempotency-Key must have 1 to 255 visible characters.".into()))?;
         let request = *crate::domain::key::KeyHash::of(&request.to_string()).as_bytes();
-        // Somebody may send a secret here by mistake: only its hash is kept.
-        let key = crate::domain::key::KeyHash::of(key).as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        // Each has keys of their own. Somebody may send a secret here by mistake: only a hash is kept.
+        let key = crate::domain::key::KeyHash::of(&format!("{} {key}", self.actor.name()))
+            .as_bytes()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         Ok(Some(Once { operation, key, request }))
     }
 }

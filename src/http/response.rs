@@ -4,12 +4,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
 use serde_json::{Value, json};
 
+use super::feed::{Fed, Feed, feed};
 use super::note::RequestLine;
 use super::request::BodyFault;
 use super::upstream::download::Download;
@@ -20,7 +21,7 @@ use crate::style::Answer;
 /// A response.
 pub type Response = http::Response<ResponseBody>;
 
-/// A response's body: ours, whole, or an app's, as it comes. Made from anything that is bytes.
+/// A response's body: ours, whole or as it is made, or an app's, as it comes. Made from anything that is bytes.
 #[derive(Debug)]
 pub struct ResponseBody {
     source: Source,
@@ -31,6 +32,7 @@ pub struct ResponseBody {
 #[derive(Debug)]
 enum Source {
     Whole(Full<Bytes>),
+    Fed(Fed),
     Passing(Box<Download>),
 }
 
@@ -53,6 +55,7 @@ impl Body for ResponseBody {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         match &mut self.get_mut().source {
             Source::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
+            Source::Fed(body) => Pin::new(body).poll_frame(context),
             Source::Passing(body) => Pin::new(&mut **body).poll_frame(context),
         }
     }
@@ -60,6 +63,7 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Whole(body) => body.is_end_stream(),
+            Source::Fed(body) => body.is_end_stream(),
             Source::Passing(body) => body.is_end_stream(),
         }
     }
@@ -67,6 +71,7 @@ impl Body for ResponseBody {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Whole(body) => body.size_hint(),
+            Source::Fed(body) => body.size_hint(),
             Source::Passing(body) => body.size_hint(),
         }
     }
@@ -90,6 +95,15 @@ pub fn json(status: StatusCode, value: &Value) -> Response {
     typed(status, JSON, value.to_string())
 }
 
+/// A record, with the revision that a later change may ask for in `If-Match`.
+pub fn record(status: StatusCode, value: &Value, revision: i64) -> Response {
+    let mut response = json(status, value);
+    if let Ok(tag) = format!("\"{revision}\"").parse() {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
 /// No content.
 pub fn empty(status: StatusCode) -> Response {
     let mut response = Response::new(Bytes::new().into());
@@ -109,6 +123,15 @@ fn typed(status: StatusCode, content_type: HeaderValue, body: String) -> Respons
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     *response.body_mut() = body.into();
     response
+}
+
+/// 200 with a body that is made while it is sent, and what makes it.
+pub fn streamed(content_type: HeaderValue) -> (Feed, Response) {
+    let (feed, fed) = feed();
+    let mut response = empty(StatusCode::OK);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    *response.body_mut() = ResponseBody { source: Source::Fed(fed), line: None };
+    (feed, response)
 }
 
 /// What the style says, whole.
@@ -140,6 +163,8 @@ pub fn failed(error: &Error, request_id: &str) -> Response {
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::Invalid(_) => StatusCode::BAD_REQUEST,
         Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::Stale => StatusCode::PRECONDITION_FAILED,
+        Error::Forbidden(_) => StatusCode::FORBIDDEN,
         Error::NoBalance => StatusCode::PAYMENT_REQUIRED,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,

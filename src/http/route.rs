@@ -13,6 +13,7 @@ use super::note::{self, RequestLine};
 use super::peer::Peer;
 use super::request::{Body, Call, Unreadable, request_id};
 use super::response::{self, Response};
+use crate::domain::act::Actor;
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::path::normalise;
 use crate::domain::time::Timestamp;
@@ -30,7 +31,8 @@ pub async fn handle(front: &Arc<Front>, request: Request<Body>, peer: Peer) -> R
     let uri = parts.uri.clone();
     let origin = front.cors.as_ref().and_then(|_| cors::origin(&parts.headers).cloned());
     let line = line(services, &request_id, &parts.method, uri.path());
-    let call = Call { front: front.clone(), parts, body, peer, request_id: request_id.clone(), now, id: String::new() };
+    let call =
+        Call { front: front.clone(), parts, body, peer, actor: Actor::Nobody, request_id: request_id.clone(), now, id: String::new() };
     note::about(request_id, line, async {
         let mut response = route(call, uri.path()).await;
         if let Some(cors) = &front.cors {
@@ -79,6 +81,9 @@ async fn route(call: Call, path: &str) -> Response {
     let Some(own) = own else { return gate::gate(call).await };
     let (request_id, method) = (call.request_id.clone(), call.parts.method.clone());
     let services = call.front.services.clone();
+    if endpoints::streams(&method, &own) {
+        return own_answer(call, &own).await;
+    }
     let patience = services.policy.server.request_timeout.as_duration();
     tokio::time::timeout(patience, own_answer(call, &own)).await.unwrap_or_else(|_| {
         let (method, path) = without_secrets(&services, &method, path);
@@ -98,9 +103,10 @@ async fn own_answer(mut call: Call, own: &str) -> Response {
         }
         Matched::Nothing => return response::nothing_here(&request_id),
     };
-    if let Err(refusal) = admit(&call, endpoint.access).await {
-        return refusal;
-    }
+    call.actor = match admit(&call, endpoint.access).await {
+        Ok(actor) => actor,
+        Err(refusal) => return refusal,
+    };
     call.id = id;
     let services = call.front.services.clone();
     let most = services.policy.server.max_body_bytes;
@@ -143,13 +149,13 @@ fn wrong_method(allowed: &str, request_id: &str) -> Response {
     response
 }
 
-/// Whether a call may go on to its handler.
-async fn admit(call: &Call, access: Access) -> Result<(), Response> {
+/// Who calls, where that one may go on to the handler.
+async fn admit(call: &Call, access: Access) -> Result<Actor, Response> {
     let scope = match access {
-        _ if call.peer == Peer::Control => return Ok(()),
-        Access::Anyone => return Ok(()),
+        _ if call.peer == Peer::Control => return Ok(Actor::Operator),
+        Access::Anyone => return Ok(Actor::Nobody),
         Access::Operator => return Err(response::nothing_here(&call.request_id)),
-        Access::Token(scope) => scope,
+        Access::Token(scope) | Access::Unbound(scope) => scope,
     };
     let challenged = |status, detail: &str, challenge: &str| {
         let mut response = response::problem(status, detail, Vec::new(), &call.request_id);
@@ -164,7 +170,11 @@ async fn admit(call: &Call, access: Access) -> Result<(), Response> {
     match call.front.services.token(raw, call.now).await {
         Ok(Some(token)) if token.scopes.contains(&scope) => {
             note::token(&token);
-            Ok(())
+            if access == Access::Unbound(scope) && token.account.is_some() {
+                let error = Error::Forbidden("This service token is bound to one account, and this is of the whole server.".into());
+                return Err(response::failed(&error, &call.request_id));
+            }
+            Ok(Actor::Token(token))
         }
         Ok(Some(token)) => {
             note::token(&token);

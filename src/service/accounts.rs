@@ -1,15 +1,24 @@
 //! Accounts: made, changed, shown.
 
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::balance::Cause;
+use super::journal::Change;
 use super::limits::{self, OverrideChanges};
-use super::{Page, PageAsk, Services, check_common, check_future, require_name};
+use super::{Page, PageAsk, Services, check_common, check_future, require_name, views};
 use crate::config::Policy;
-use crate::domain::balance::{self, Balance};
+use crate::domain::act::Act;
+use crate::domain::balance::{self, Balance, Movement};
 use crate::domain::caller::{AccountRecord, Kind, Overrides};
 use crate::domain::error::{Error, FieldFault, Result};
+use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::time::Timestamp;
 use crate::store::Connection;
 use crate::store::accounts::{self, StoredAccount};
+use crate::store::idempotency::{self, Once};
 
 /// What can be said of an account. What is not said stays, or is as for any new account.
 #[derive(Clone, Debug, Default)]
@@ -47,17 +56,16 @@ impl AccountInput {
     }
 
     fn apply(self, account: &mut StoredAccount, policy: &Policy, now: Timestamp) {
-        let monthly = |record: &AccountRecord| record.plan_at(&policy.plans, now).monthly_tokens;
         let record = &mut account.record;
-        account.balance = account.balance.at(now, record.created_at, monthly(record));
         record.name = self.name.unwrap_or_else(|| std::mem::take(&mut record.name));
         record.kind = self.kind.unwrap_or(record.kind);
         let before = record.plan_at(&policy.plans, now).name.clone();
         record.plan = self.plan.unwrap_or_else(|| std::mem::take(&mut record.plan));
         record.plan_until = self.plan_until.unwrap_or(record.plan_until);
         // One that had ended and is renewed is another plan than the one it fell back to.
-        if record.plan_at(&policy.plans, now).name != before {
-            account.balance = account.balance.under_plan(monthly(record));
+        let plan = record.plan_at(&policy.plans, now);
+        if plan.name != before {
+            account.balance = account.balance.under_plan(plan.monthly_tokens);
         }
         limits::apply(&mut record.limits, self.limits);
         record.disabled = self.disabled.unwrap_or(record.disabled);
@@ -65,19 +73,48 @@ impl AccountInput {
             account.balance = account.balance.set_to(total);
         }
     }
+
+    /// What it does to the balance.
+    const fn movement(&self) -> Movement {
+        if self.balance.is_some() { Movement::Set } else { Movement::Plan }
+    }
 }
 
 impl Services {
-    /// Makes an account.
-    pub async fn create_account(&self, input: AccountInput, now: Timestamp) -> Result<StoredAccount> {
-        let mut faults = input.check(&self.policy, now);
+    /// Makes an account, once for each [`Once`].
+    pub async fn create_account(self: &Arc<Self>, input: AccountInput, once: Option<Once>, act: &Act) -> Result<StoredAccount> {
+        if act.bound_to().is_some() {
+            return Err(Error::Forbidden("This service token is bound to one account, and makes no others.".into()));
+        }
+        let mut faults = input.check(&self.policy, act.at);
         require_name(input.name.as_deref(), &mut faults);
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));
         }
-        let plan = self.policy.plans.default();
+        let (services, act) = (self.clone(), act.clone());
+        let job = move |connection: &Connection| {
+            if let Some(id) = idempotency::done(connection, once.as_ref(), act.at)? {
+                return found(connection, &id);
+            }
+            let account = services.opened(connection, input, &act)?;
+            accounts::insert(connection, &account)?;
+            let (id, after) = (account.record.id.as_str(), views::account(&account));
+            services.journal(
+                connection,
+                &act,
+                Change { event: Event::AccountCreated, target: id, account: Some(id), before: Value::Null, after },
+            )?;
+            idempotency::remember(connection, once.as_ref(), id, act.at)?;
+            Ok(account)
+        };
+        self.store.write(job, |_| ()).await
+    }
+
+    /// A new account, not stored yet; its opening balance is.
+    fn opened(&self, connection: &Connection, input: AccountInput, act: &Act) -> Result<StoredAccount> {
+        let (plan, now) = (self.policy.plans.default(), act.at);
         let record = AccountRecord {
-            id: id::new(id::ACCOUNT, now),
+            id: self.next_id(connection, id::ACCOUNT, now)?,
             name: String::new(),
             kind: Kind::Personal,
             plan: plan.name.clone(),
@@ -88,51 +125,75 @@ impl Services {
             revision: 1,
         };
         let mut account = StoredAccount { balance: Balance::opening(now, plan.monthly_tokens), record, version: 1 };
+        let movement = input.movement();
         input.apply(&mut account, &self.policy, now);
-        let stored = account.clone();
-        self.store.write(move |connection| accounts::insert(connection, &stored), |()| ()).await?;
+        self.moved(connection, &account, 0, movement, Cause::Act { act, reason: "" })?;
         Ok(account)
     }
 
     /// Changes an account. It holds from the very next request.
-    pub async fn set_account(self: &std::sync::Arc<Self>, id: &str, input: AccountInput, now: Timestamp) -> Result<StoredAccount> {
-        let faults = input.check(&self.policy, now);
+    pub async fn set_account(self: &Arc<Self>, id: &str, input: AccountInput, act: &Act) -> Result<StoredAccount> {
+        let faults = input.check(&self.policy, act.at);
+        if !act.reaches(id) {
+            return Err(no_such(id));
+        }
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));
         }
-        let (id, policy, services) = (id.to_owned(), self.policy.clone(), self.clone());
-        let change = move |connection: &Connection| {
-            let mut account = accounts::by_id(connection, &id)?.ok_or_else(|| Error::no_such("account", id::ACCOUNT, &id))?;
-            input.apply(&mut account, &policy, now);
+        let (id, act, services) = (id.to_owned(), act.clone(), self.clone());
+        let job = move |connection: &Connection| {
+            let mut account = found(connection, &id)?;
+            act.check_revision(account.record.revision)?;
+            services.refill(connection, &mut account, act.at)?;
+            let (before, held, movement) = (views::account(&account), account.balance.total(), input.movement());
+            input.apply(&mut account, &services.policy, act.at);
             account.version += 1;
             account.record.revision += 1;
             accounts::update(connection, &account)?;
+            services.moved(connection, &account, held, movement, Cause::Act { act: &act, reason: "" })?;
+            let after = views::account(&account);
+            services.journal(connection, &act, Change { event: Event::AccountChanged, target: &id, account: Some(&id), before, after })?;
             Ok(account)
         };
-        self.store.write(change, move |account| services.account_changed(account)).await
+        let services = self.clone();
+        self.store.write(job, move |account| services.account_changed(account)).await
     }
 
     /// One account, its balance as it stands now.
-    pub async fn account(&self, id: &str, now: Timestamp) -> Result<StoredAccount> {
+    pub async fn account(&self, id: &str, act: &Act) -> Result<StoredAccount> {
+        if !act.reaches(id) {
+            return Err(no_such(id));
+        }
         let id = id.to_owned();
-        let found =
-            self.store.read(move |connection| accounts::by_id(connection, &id)?.ok_or_else(|| Error::no_such("account", id::ACCOUNT, &id)));
-        found.await.map(|account| self.refilled(account, now))
+        let account = self.store.read(move |connection| found(connection, &id)).await?;
+        Ok(self.refilled(account, act.at))
     }
 
     /// A page of accounts, oldest first.
-    pub async fn accounts(&self, ask: PageAsk, now: Timestamp) -> Result<Page<StoredAccount>> {
-        let wanted = ask.clone();
-        let rows = self
-            .store
-            .list(move |connection| accounts::list(connection, wanted.search.as_deref(), &wanted.cursor, wanted.limit + 1))
-            .await?;
-        let rows = rows.into_iter().map(|account| self.refilled(account, now)).collect();
+    pub async fn accounts(&self, ask: PageAsk, act: &Act) -> Result<Page<StoredAccount>> {
+        let filter = accounts::Filter {
+            only: act.bound_to().map(str::to_owned),
+            search: ask.search.clone(),
+            after: ask.cursor.clone(),
+            limit: ask.limit + 1,
+        };
+        let rows = self.store.list(move |connection| accounts::list(connection, &filter)).await?;
+        let rows = rows.into_iter().map(|account| self.refilled(account, act.at)).collect();
         Ok(ask.page(rows, |account| account.record.id.clone()))
     }
 
-    fn refilled(&self, mut account: StoredAccount, now: Timestamp) -> StoredAccount {
+    /// Its balance as it stands now.
+    pub(super) fn refilled(&self, mut account: StoredAccount, now: Timestamp) -> StoredAccount {
         account.balance = account.balance_at(now, account.record.plan_at(&self.policy.plans, now).monthly_tokens);
         account
     }
+}
+
+fn found(connection: &Connection, id: &str) -> Result<StoredAccount> {
+    accounts::by_id(connection, id)?.ok_or_else(|| no_such(id))
+}
+
+/// There is no such account, or none that whoever asks may know of.
+pub(super) fn no_such(id: &str) -> Error {
+    Error::no_such("account", id::ACCOUNT, id)
 }

@@ -25,6 +25,8 @@ pub struct Ask<'a> {
     pub is_https: Option<Result<bool, Ambiguous>>,
     /// Whether a browser asks what a page may send (Fetch standard): such a request never carries a credential.
     pub is_preflight: bool,
+    /// The one account whose keys the asker may know of: every other is unknown.
+    pub only: Option<&'a str>,
     /// What the asker wants beyond the route.
     pub wants: Wants<'a>,
     /// What to do about it.

@@ -56,7 +56,7 @@ struct Price<'a> {
 
 impl Services {
     /// Decides about one request.
-    pub async fn decide(&self, ask: &Ask<'_>, now: Timestamp) -> Decision {
+    pub async fn decide(self: &Arc<Self>, ask: &Ask<'_>, now: Timestamp) -> Decision {
         let (decision, subject) = self.judge(ask, now).await;
         if ask.mode == Mode::Charge {
             self.meter.tally(subject.as_ref(), decision.verdict, now);
@@ -65,7 +65,7 @@ impl Services {
     }
 
     /// Decides about one request that is then passed on. It is counted with what becomes of it in the end.
-    pub async fn decide_first(&self, ask: &Ask<'_>, now: Timestamp) -> (Decision, Tally) {
+    pub async fn decide_first(self: &Arc<Self>, ask: &Ask<'_>, now: Timestamp) -> (Decision, Tally) {
         let (decision, subject) = self.judge(ask, now).await;
         let tally = Tally { meter: self.meter.clone(), subject, verdict: decision.verdict, at: now };
         (decision, tally)
@@ -78,7 +78,7 @@ impl Services {
     }
 
     /// The verdict, and whose statistics it belongs to.
-    async fn judge(&self, ask: &Ask<'_>, now: Timestamp) -> (Decision, Option<Arc<Subject>>) {
+    async fn judge(self: &Arc<Self>, ask: &Ask<'_>, now: Timestamp) -> (Decision, Option<Arc<Subject>>) {
         let nobody = |verdict| (Decision::of_nobody(verdict, now), None);
         if self.closed.load(Ordering::Acquire) {
             return nobody(Verdict::Unavailable);
@@ -99,7 +99,7 @@ impl Services {
             Ok(found) => found,
             // A bad credential does not refuse on a path that needs none.
             Err(_) if is_open => return nobody(Verdict::Ok),
-            Err(Verdict::Missing) if self.policy.anonymous.is_some() && ask.mode != Mode::WhoAmI => Who::Anonymous,
+            Err(Verdict::Missing) if self.policy.anonymous.is_some() && ask.mode != Mode::WhoAmI && ask.only.is_none() => Who::Anonymous,
             Err(verdict) => return nobody(verdict),
         };
         let (caller, known) = match (found, &self.policy.anonymous) {
@@ -195,8 +195,8 @@ impl Services {
             Looks::Plausible => {}
         }
         match self.known(&KeyHash::of(&key), now).await {
-            Ok(Some(known)) => Ok(Who::Key(known)),
-            Ok(None) => Err(Verdict::Unknown),
+            Ok(Some(known)) if ask.only.is_none_or(|only| known.caller.belongs_to(only)) => Ok(Who::Key(known)),
+            Ok(_) => Err(Verdict::Unknown),
             Err(error) => {
                 tracing::error!(request_id = ask.request_id, "a key could not be looked up: {error}");
                 Err(Verdict::Unavailable)
@@ -239,7 +239,7 @@ impl Services {
     }
 
     /// Limits and balance: looks at all of them, and where all of them let the request through, charges all of them.
-    async fn charge(&self, decision: &mut Decision, counted: &Counted, price: &Price<'_>, ask: &Ask<'_>) {
+    async fn charge(self: &Arc<Self>, decision: &mut Decision, counted: &Counted, price: &Price<'_>, ask: &Ask<'_>) {
         let Some(caller) = decision.caller.clone() else { return };
         if ask.mode != Mode::WhoAmI && lacks_balance(counted.balance(&caller, decision.at), &caller, price) {
             decision.verdict = decision.verdict.min(Verdict::NoBalance);
@@ -308,7 +308,14 @@ impl Services {
 
     /// Takes the tokens: committed before it is answered. Where the balance does not cover them after all, the limits get back
     /// what they were charged.
-    async fn charge_balance(&self, decision: &mut Decision, caller: &Caller, counted: &Counted, price: &Price<'_>, ask: &Ask<'_>) {
+    async fn charge_balance(
+        self: &Arc<Self>,
+        decision: &mut Decision,
+        caller: &Caller,
+        counted: &Counted,
+        price: &Price<'_>,
+        ask: &Ask<'_>,
+    ) {
         let Some(account) = &caller.account else { return };
         let charged = self.take_tokens(&account.id, price.tokens_signed(), decision.at).await;
         match charged {

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use serde_json::Value;
 
+use super::journal::Change;
 use super::limits::{self, OverrideChanges};
-use super::{Page, PageAsk, Services, check_common, check_future, require_name};
+use super::{Page, PageAsk, Services, check_common, check_discreet, check_future, require_name, views};
 use crate::config::Policy;
+use crate::domain::act::Act;
 use crate::domain::caller::KeyRecord;
 use crate::domain::error::{Error, FieldFault, Result};
+use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::key::{KeyHash, Looks, PlainKey};
 use crate::domain::scope;
@@ -77,7 +81,11 @@ impl KeyInput {
         if let Some(Err(message)) = self.expires_at.flatten().map(|at| check_future(at, now)) {
             fault("expires_at", message);
         }
-        let size = self.metadata.as_ref().and_then(|metadata| serde_json::to_string(metadata).ok()).map_or(0, |text| text.len());
+        let metadata = self.metadata.as_ref().and_then(|metadata| serde_json::to_string(metadata).ok()).unwrap_or_default();
+        if let Err(message) = check_discreet(policy, &metadata) {
+            fault("metadata", message);
+        }
+        let size = metadata.len();
         if self.metadata.iter().flat_map(serde_json::Map::values).any(|value| depth(value) >= DEEPEST_METADATA) {
             fault("metadata", format!("must be at most {DEEPEST_METADATA} levels deep"));
         }
@@ -109,9 +117,12 @@ fn depth(value: &serde_json::Value) -> usize {
 }
 
 impl Services {
-    /// Makes a key for an account, whatever its plan.
-    pub async fn create_key(self: &Arc<Self>, account: &str, input: KeyInput, once: Option<Once>, now: Timestamp) -> Result<NewKey> {
-        let mut faults = input.check(&self.policy, now);
+    /// Makes a key for an account, whatever its plan; once for each [`Once`].
+    pub async fn create_key(self: &Arc<Self>, account: &str, input: KeyInput, once: Option<Once>, act: &Act) -> Result<NewKey> {
+        if !act.reaches(account) {
+            return Err(super::accounts::no_such(account));
+        }
+        let mut faults = input.check(&self.policy, act.at);
         require_name(input.name.as_deref(), &mut faults);
         let environments = &self.policy.keys.environments;
         let environment = match &input.environment {
@@ -127,7 +138,7 @@ impl Services {
         };
         let plain = environment.generate();
         let mut record = KeyRecord {
-            id: id::new(id::KEY, now),
+            id: String::new(),
             account: account.into(),
             name: String::new(),
             environment: environment.name.clone(),
@@ -137,7 +148,7 @@ impl Services {
             scopes: self.policy.keys.default_scopes.clone(),
             ips: Vec::new(),
             metadata: serde_json::Map::new(),
-            created_at: now,
+            created_at: act.at,
             expires_at: None,
             revoked_at: None,
             disabled: false,
@@ -146,111 +157,139 @@ impl Services {
             revision: 1,
         };
         input.apply(&mut record);
-        let (stored, services) = (StoredKey { hash: plain.hash(), record }, self.clone());
+        let (mut stored, services, act) = (StoredKey { hash: plain.hash(), record }, self.clone(), act.clone());
         let job = move |connection: &Connection| {
-            if let Some(once) = &once
-                && let Some(id) = idempotency::done(connection, once, now)?
-            {
-                let made = keys::by_id(connection, &id)?.ok_or_else(|| Error::no_such("key", id::KEY, &id))?;
-                return Ok((made, false));
+            if let Some(id) = idempotency::done(connection, once.as_ref(), act.at)? {
+                return Ok((found(connection, &id, &act)?, false));
             }
             if accounts::by_id(connection, &stored.record.account)?.is_none() {
-                return Err(Error::no_such("account", id::ACCOUNT, &stored.record.account));
+                return Err(super::accounts::no_such(&stored.record.account));
             }
+            stored.record.id = services.next_id(connection, id::KEY, act.at)?;
             keys::insert(connection, &stored)?;
-            if let Some(once) = &once {
-                idempotency::remember(connection, once, &stored.record.id, now)?;
-            }
+            services.journal_key(connection, &act, Event::KeyCreated, Value::Null, &stored.record)?;
+            idempotency::remember(connection, once.as_ref(), &stored.record.id, act.at)?;
             Ok((stored, true))
         };
         // Somebody may have tried the key's hash before it was made.
+        let services = self.clone();
         let (stored, is_new) = self.store.write(job, move |(stored, _)| services.key_changed(&stored.hash)).await?;
         Ok(NewKey { record: stored.record, plain: is_new.then_some(plain) })
     }
 
     /// Changes a key. It holds from the very next request.
-    pub async fn set_key(self: &Arc<Self>, id: &str, input: KeyInput, now: Timestamp) -> Result<KeyRecord> {
-        let mut faults = input.check(&self.policy, now);
+    pub async fn set_key(self: &Arc<Self>, id: &str, input: KeyInput, act: &Act) -> Result<KeyRecord> {
+        let mut faults = input.check(&self.policy, act.at);
         if input.environment.is_some() {
             faults.push(FieldFault { field: "environment".into(), message: "cannot be changed: the key carries it".into() });
         }
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));
         }
-        self.change_key(id, move |record| input.apply(record)).await
+        self.change_key(id, Event::KeyChanged, act, move |record| input.apply(record)).await
     }
 
     /// Revokes a key, from the very next request on; the first time it was revoked stays.
-    pub async fn revoke_key(self: &Arc<Self>, id: &str, now: Timestamp) -> Result<KeyRecord> {
-        self.change_key(id, move |record| record.revoked_at = record.revoked_at.or(Some(now))).await
+    pub async fn revoke_key(self: &Arc<Self>, id: &str, act: &Act) -> Result<KeyRecord> {
+        let now = act.at;
+        self.change_key(id, Event::KeyRevoked, act, move |record| record.revoked_at = record.revoked_at.or(Some(now))).await
     }
 
-    async fn change_key(self: &Arc<Self>, id: &str, change: impl FnOnce(&mut KeyRecord) + Send + 'static) -> Result<KeyRecord> {
-        let (id, services) = (id.to_owned(), self.clone());
+    /// Changes a key; where that changes nothing, nothing is written.
+    async fn change_key(
+        self: &Arc<Self>,
+        id: &str,
+        event: Event,
+        act: &Act,
+        change: impl FnOnce(&mut KeyRecord) + Send + 'static,
+    ) -> Result<KeyRecord> {
+        let (id, act, services) = (id.to_owned(), act.clone(), self.clone());
         let job = move |connection: &Connection| {
-            let mut stored = keys::by_id(connection, &id)?.ok_or_else(|| Error::no_such("key", id::KEY, &id))?;
+            let mut stored = found(connection, &id, &act)?;
+            act.check_revision(stored.record.revision)?;
+            let before = views::key(&stored.record);
             change(&mut stored.record);
-            stored.record.revision += 1;
-            keys::update(connection, &stored)?;
+            if views::key(&stored.record) != before {
+                stored.record.revision += 1;
+                keys::update(connection, &stored)?;
+                services.journal_key(connection, &act, event, before, &stored.record)?;
+            }
             Ok(stored)
         };
+        let services = self.clone();
         self.store.write(job, move |stored| services.key_changed(&stored.hash)).await.map(|stored| stored.record)
     }
 
-    /// Makes a new key with every setting of an old one, which lives on for the grace.
-    pub async fn rotate_key(self: &Arc<Self>, id: &str, grace: Span, now: Timestamp) -> Result<NewKey> {
-        let (id, policy, services) = (id.to_owned(), self.policy.clone(), self.clone());
+    /// Makes a new key with every setting of an old one, which lives on for the grace; once for each [`Once`].
+    pub async fn rotate_key(self: &Arc<Self>, id: &str, grace: Span, once: Option<Once>, act: &Act) -> Result<NewKey> {
+        let (id, act, services) = (id.to_owned(), act.clone(), self.clone());
         let job = move |connection: &Connection| {
-            let mut old = keys::by_id(connection, &id)?.ok_or_else(|| Error::no_such("key", id::KEY, &id))?;
-            if old.record.revoked_at.is_some() || old.record.expires_at.is_some_and(|at| at <= now) {
-                return Err(Error::Conflict("A key that is revoked or expired cannot be rotated: make a new one.".into()));
+            if let Some(id) = idempotency::done(connection, once.as_ref(), act.at)? {
+                let made = found(connection, &id, &act)?;
+                return Ok((made.hash, made, None));
             }
-            if let Some(next) = &old.record.replaced_by {
-                return Err(Error::Conflict(format!("This key was rotated already: {next} took its place.")));
-            }
-            let environment = policy.keys.environments.named(&old.record.environment);
-            let environment = environment
-                .ok_or_else(|| Error::Conflict(format!("The environment '{}' makes no keys any more.", old.record.environment)))?;
-            let plain = environment.generate();
-            let record = KeyRecord {
-                id: id::new(id::KEY, now),
-                prefix: environment.shown(&plain),
-                created_at: now,
-                last_used_at: None,
-                replaced_by: None,
-                revision: 1,
-                ..old.record.clone()
-            };
-            let new = StoredKey { hash: plain.hash(), record };
+            let mut old = found(connection, &id, &act)?;
+            act.check_revision(old.record.revision)?;
+            let (new, plain) = services.successor(connection, &old.record, &act)?;
             keys::insert(connection, &new)?;
-            old.record.replaced_by = Some(new.record.id.clone());
-            if grace.millis() == 0 {
-                old.record.revoked_at = Some(now);
-            } else {
-                let ends = now.plus(grace);
-                old.record.expires_at = Some(old.record.expires_at.map_or(ends, |at| at.min(ends)));
-            }
-            old.record.revision += 1;
+            let before = views::key(&old.record);
+            retire(&mut old.record, &new.record.id, grace, act.at);
             keys::update(connection, &old)?;
-            Ok((old, new, plain))
+            services.journal_key(connection, &act, Event::KeyRotated, before, &old.record)?;
+            services.journal_key(connection, &act, Event::KeyCreated, Value::Null, &new.record)?;
+            idempotency::remember(connection, once.as_ref(), &new.record.id, act.at)?;
+            Ok((old.hash, new, Some(plain)))
         };
-        let after = move |(old, new, _): &(StoredKey, StoredKey, PlainKey)| {
-            services.key_changed(&old.hash);
+        let services = self.clone();
+        let after = move |(old, new, _): &(KeyHash, StoredKey, Option<PlainKey>)| {
+            services.key_changed(old);
             services.key_changed(&new.hash);
         };
         let (_, new, plain) = self.store.write(job, after).await?;
-        Ok(NewKey { record: new.record, plain: Some(plain) })
+        Ok(NewKey { record: new.record, plain })
+    }
+
+    /// The key that takes an old one's place, not stored yet.
+    fn successor(&self, connection: &Connection, old: &KeyRecord, act: &Act) -> Result<(StoredKey, PlainKey)> {
+        if old.revoked_at.is_some() || old.expires_at.is_some_and(|at| at <= act.at) {
+            return Err(Error::Conflict("A key that is revoked or expired cannot be rotated: make a new one.".into()));
+        }
+        if let Some(next) = &old.replaced_by {
+            return Err(Error::Conflict(format!("This key was rotated already: {next} took its place.")));
+        }
+        let environment = self.policy.keys.environments.named(&old.environment);
+        let environment =
+            environment.ok_or_else(|| Error::Conflict(format!("The environment '{}' makes no keys any more.", old.environment)))?;
+        let plain = environment.generate();
+        let record = KeyRecord {
+            id: self.next_id(connection, id::KEY, act.at)?,
+            prefix: environment.shown(&plain),
+            created_at: act.at,
+            last_used_at: None,
+            replaced_by: None,
+            revision: 1,
+            ..old.clone()
+        };
+        Ok((StoredKey { hash: plain.hash(), record }, plain))
+    }
+
+    fn journal_key(&self, connection: &Connection, act: &Act, event: Event, before: Value, key: &KeyRecord) -> Result<()> {
+        let after = views::key(key);
+        self.journal(connection, act, Change { event, target: &key.id, account: Some(&key.account), before, after })
     }
 
     /// One key.
-    pub async fn key(&self, id: &str) -> Result<KeyRecord> {
-        let id = id.to_owned();
-        let found = self.store.read(move |connection| keys::by_id(connection, &id)?.ok_or_else(|| Error::no_such("key", id::KEY, &id)));
-        found.await.map(|stored| stored.record)
+    pub async fn key(&self, id: &str, act: &Act) -> Result<KeyRecord> {
+        let (id, act) = (id.to_owned(), act.clone());
+        self.store.read(move |connection| found(connection, &id, &act)).await.map(|stored| stored.record)
     }
 
     /// A page of keys, oldest first; of one account where that is given.
-    pub async fn keys(&self, account: Option<String>, ask: PageAsk) -> Result<Page<KeyRecord>> {
+    pub async fn keys(&self, account: Option<String>, ask: PageAsk, act: &Act) -> Result<Page<KeyRecord>> {
+        if account.as_ref().is_some_and(|account| !act.reaches(account)) {
+            return Ok(Page { data: Vec::new(), next_cursor: None });
+        }
+        let account = account.or_else(|| act.bound_to().map(str::to_owned));
         // A whole key is told by its hash: what only begins alike is another.
         let whole = ask.search.as_deref().filter(|search| self.policy.keys.environments.looks(search) == Looks::Plausible);
         if let Some(hash) = whole.map(KeyHash::of) {
@@ -263,5 +302,26 @@ impl Services {
         let filter = Filter { account, search: ask.search.clone(), after: ask.cursor.clone(), limit: ask.limit + 1 };
         let rows = self.store.list(move |connection| keys::list(connection, &filter)).await?;
         Ok(ask.page(rows.into_iter().map(|stored| stored.record).collect(), |record| record.id.clone()))
+    }
+}
+
+/// There is no such key, or none that whoever asks may know of.
+fn no_such(id: &str) -> Error {
+    Error::no_such("key", id::KEY, id)
+}
+
+fn found(connection: &Connection, id: &str, act: &Act) -> Result<StoredKey> {
+    keys::by_id(connection, id)?.filter(|stored| act.reaches(&stored.record.account)).ok_or_else(|| no_such(id))
+}
+
+/// Another key took its place: it lives on for the grace, and no longer than it would have.
+fn retire(old: &mut KeyRecord, next: &str, grace: Span, now: Timestamp) {
+    old.replaced_by = Some(next.to_owned());
+    old.revision += 1;
+    if grace.millis() == 0 {
+        old.revoked_at = Some(now);
+    } else {
+        let ends = now.plus(grace);
+        old.expires_at = Some(old.expires_at.map_or(ends, |at| at.min(ends)));
     }
 }

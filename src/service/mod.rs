@@ -5,17 +5,22 @@ pub mod ask;
 pub mod balance;
 pub mod cache;
 pub mod gate;
+mod history;
+mod journal;
 pub mod keys;
 pub mod limits;
 pub mod meter;
 mod refund;
 pub mod tokens;
+pub mod usage;
+pub mod views;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::config::Policy;
 use crate::domain::error::FieldFault;
+use crate::domain::id::Ids;
 use crate::domain::key::KeyHash;
 use crate::domain::time::Timestamp;
 use crate::store::Store;
@@ -45,6 +50,8 @@ pub struct Services {
     pub(crate) tokens: Arc<Lookup<Arc<crate::domain::token::TokenRecord>>>,
     /// Counts the changes of accounts.
     pub(crate) accounts: Arc<Generations>,
+    /// Ids of what is made.
+    pub(crate) ids: Arc<Ids>,
     /// Set when it closes: from then on nothing passes.
     pub(crate) closed: Arc<AtomicBool>,
     /// Who has the database: kept until the last user of it is gone.
@@ -73,6 +80,7 @@ impl Services {
             keys: Arc::new(Lookup::new(policy.server.cached_keys)),
             tokens: Arc::new(Lookup::new(HELD_TOKENS)),
             accounts: Arc::default(),
+            ids: Arc::default(),
             closed: Arc::default(),
             lock: Arc::new(Mutex::new(Some(lock))),
             serving: Arc::default(),
@@ -183,7 +191,7 @@ fn check_name(name: &str) -> Result<(), String> {
 /// What accounts and keys have in common: a name, a plan, overrides.
 fn check_common(policy: &Policy, name: Option<&str>, plan: Option<&str>, limits: &OverrideChanges) -> Vec<FieldFault> {
     let mut faults = limits::check(policy, limits);
-    if let Some(Err(message)) = name.map(check_name) {
+    if let Some(Err(message)) = name.map(|name| check_name(name).and_then(|()| check_discreet(policy, name))) {
         faults.push(FieldFault { field: "name".into(), message });
     }
     if let Some(plan) = plan.filter(|plan| policy.plans.named(plan).is_none()) {
@@ -191,6 +199,11 @@ fn check_common(policy: &Policy, name: Option<&str>, plan: Option<&str>, limits:
         faults.push(FieldFault { field: "plan".into(), message: format!("there is no plan '{plan}'; there are {}", known.join(", ")) });
     }
     faults
+}
+
+/// A secret that somebody wrote where everybody may read it.
+fn check_discreet(policy: &Policy, text: &str) -> Result<(), String> {
+    if policy.holds_secret(text) { Err("holds a raw key or token, which is kept nowhere".into()) } else { Ok(()) }
 }
 
 /// What is made anew needs a name; one that was given and is wrong was told already.

@@ -23,7 +23,7 @@ impl Services {
         })
     }
 
-    async fn give_back(&self, mut decision: Decision, client: Option<IpAddr>, request_id: &str, now: Timestamp) -> Decision {
+    async fn give_back(self: &Arc<Self>, mut decision: Decision, client: Option<IpAddr>, request_id: &str, now: Timestamp) -> Decision {
         let Some(caller) = decision.caller.clone() else { return decision };
         if let Err(error) = self.give_limits_back(&mut decision, &caller, client, now).await {
             tracing::error!(request_id, "what a failed request was charged in limits could not be given back: {error}");

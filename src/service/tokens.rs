@@ -2,65 +2,129 @@
 
 use std::sync::Arc;
 
-use super::{Page, PageAsk, Services, check_name};
+use serde_json::Value;
+
+use super::journal::Change;
+use super::{Page, PageAsk, Services, check_discreet, check_future, check_name, views};
+use crate::domain::act::Act;
 use crate::domain::error::{Error, FieldFault, Result};
+use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::key::{KeyHash, Looks, PlainKey};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{TokenRecord, TokenScope};
 use crate::store::Connection;
-use crate::store::tokens;
+use crate::store::idempotency::{self, Once};
+use crate::store::{accounts, tokens};
+
+/// What can be said of a new service token.
+#[derive(Clone, Debug, Default)]
+pub struct TokenInput {
+    /// What people call it.
+    pub name: Option<String>,
+    /// What it may do.
+    pub scopes: Vec<TokenScope>,
+    /// The one account that it reaches; none: all of them.
+    pub account: Option<String>,
+    /// When it expires.
+    pub expires_at: Option<Timestamp>,
+    /// What could not even be read; told together with what is wrong with the rest.
+    pub faults: Vec<FieldFault>,
+}
 
 impl Services {
-    /// Makes a service token. The raw token is there this once.
+    /// Makes a service token, once for each [`Once`]. The raw token is there this once.
     pub async fn create_token(
         self: &Arc<Self>,
-        name: Option<String>,
-        scopes: Vec<TokenScope>,
-        now: Timestamp,
-    ) -> Result<(TokenRecord, PlainKey)> {
-        let mut faults = Vec::new();
-        if scopes.is_empty() {
-            faults.push(FieldFault { field: "scopes".into(), message: "must name at least one of verify, admin, metrics".into() });
-        }
-        if let Some(Err(message)) = name.as_deref().map(check_name) {
-            faults.push(FieldFault { field: "name".into(), message });
-        }
+        mut input: TokenInput,
+        once: Option<Once>,
+        act: &Act,
+    ) -> Result<(TokenRecord, Option<PlainKey>)> {
+        // Who is bound to an account can give no more than that.
+        input.account = input.account.or_else(|| act.bound_to().map(str::to_owned));
+        let faults = self.check_token(&input, act);
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));
         }
         let shape = self.policy.tokens.default().ok_or_else(|| Error::Internal("service tokens have no shape".into()))?;
         let plain = shape.generate();
-        let record = TokenRecord {
-            id: id::new(id::TOKEN, now),
-            name: name.unwrap_or_default(),
-            scopes,
-            account: None,
-            created_at: now,
-            expires_at: None,
-            revoked_at: None,
+        let (hash, services, act) = (plain.hash(), self.clone(), act.clone());
+        let job = move |connection: &Connection| {
+            if let Some(id) = idempotency::done(connection, once.as_ref(), act.at)? {
+                return Ok((found(connection, &id, &act)?.1, false));
+            }
+            if let Some(account) = &input.account
+                && (!act.reaches(account) || accounts::by_id(connection, account)?.is_none())
+            {
+                return Err(super::accounts::no_such(account));
+            }
+            let record = TokenRecord {
+                id: services.next_id(connection, id::TOKEN, act.at)?,
+                name: input.name.unwrap_or_default(),
+                scopes: input.scopes,
+                account: input.account,
+                created_at: act.at,
+                expires_at: input.expires_at,
+                revoked_at: None,
+            };
+            tokens::insert(connection, &hash, &record)?;
+            services.journal_token(connection, &act, Event::TokenCreated, Value::Null, &record)?;
+            idempotency::remember(connection, once.as_ref(), &record.id, act.at)?;
+            Ok((record, true))
         };
-        let (hash, stored, services) = (plain.hash(), record.clone(), self.clone());
-        self.store.write(move |connection| tokens::insert(connection, &hash, &stored), move |()| services.tokens.forget(&hash)).await?;
-        Ok((record, plain))
+        let services = self.clone();
+        let (record, is_new) = self.store.write(job, move |_| services.tokens.forget(&hash)).await?;
+        Ok((record, is_new.then_some(plain)))
     }
 
-    /// A page of tokens, oldest first.
-    pub async fn tokens(&self, ask: PageAsk) -> Result<Page<TokenRecord>> {
-        let wanted = ask.clone();
-        let rows = self.store.list(move |connection| tokens::list(connection, &wanted.cursor, wanted.limit + 1)).await?;
+    fn check_token(&self, input: &TokenInput, act: &Act) -> Vec<FieldFault> {
+        let mut faults = input.faults.clone();
+        let is_told = |faults: &[FieldFault], field: &str| faults.iter().any(|fault| fault.field == field);
+        let fault = |field: &str, message: &str| FieldFault { field: field.into(), message: message.into() };
+        if input.scopes.is_empty() && !is_told(&faults, "scopes") {
+            faults.push(fault("scopes", "must name at least one of verify, admin, metrics"));
+        }
+        if input.account.is_some() && input.scopes.contains(&TokenScope::Metrics) {
+            faults.push(fault("scopes", "metrics are of the whole server: not for a token that is bound to one account"));
+        }
+        let name = input.name.as_deref().map(|name| check_name(name).and_then(|()| check_discreet(&self.policy, name)));
+        if let Some(Err(message)) = name {
+            faults.push(fault("name", &message));
+        }
+        if let Some(Err(message)) = input.expires_at.map(|at| check_future(at, act.at)) {
+            faults.push(fault("expires_at", &message));
+        }
+        faults
+    }
+
+    /// A page of tokens, oldest first. Who is bound to an account sees those that are bound to it too.
+    pub async fn tokens(&self, ask: PageAsk, act: &Act) -> Result<Page<TokenRecord>> {
+        let (wanted, account) = (ask.clone(), act.bound_to().map(str::to_owned));
+        let rows =
+            self.store.list(move |connection| tokens::list(connection, account.as_deref(), &wanted.cursor, wanted.limit + 1)).await?;
         Ok(ask.page(rows, |record| record.id.clone()))
     }
 
     /// Revokes a token, from the very next request on.
-    pub async fn revoke_token(self: &Arc<Self>, id: &str, now: Timestamp) -> Result<()> {
-        let (id, services) = (id.to_owned(), self.clone());
+    pub async fn revoke_token(self: &Arc<Self>, id: &str, act: &Act) -> Result<()> {
+        let (id, act, services) = (id.to_owned(), act.clone(), self.clone());
         let job = move |connection: &Connection| {
-            let (hash, _) = tokens::by_id(connection, &id)?.ok_or_else(|| Error::no_such("token", id::TOKEN, &id))?;
-            tokens::revoke(connection, &hash, now)?;
+            let (hash, mut record) = found(connection, &id, &act)?;
+            if record.revoked_at.is_none() {
+                let before = views::token(&record);
+                record.revoked_at = Some(act.at);
+                tokens::revoke(connection, &hash, act.at)?;
+                services.journal_token(connection, &act, Event::TokenRevoked, before, &record)?;
+            }
             Ok(hash)
         };
+        let services = self.clone();
         self.store.write(job, move |hash| services.tokens.forget(hash)).await.map(|_| ())
+    }
+
+    fn journal_token(&self, connection: &Connection, act: &Act, event: Event, before: Value, token: &TokenRecord) -> Result<()> {
+        let after = views::token(token);
+        self.journal(connection, act, Change { event, target: &token.id, account: token.account.as_deref(), before, after })
     }
 
     /// Whose token this is, if it is one that counts.
@@ -73,4 +137,13 @@ impl Services {
         let found = self.tokens.get(&hash, now, |_| true, load).await?;
         Ok(found.filter(|record| record.counts_at(now)))
     }
+}
+
+/// A token, where whoever asks may know of it.
+fn found(connection: &Connection, id: &str, act: &Act) -> Result<(KeyHash, TokenRecord)> {
+    let reaches = |record: &TokenRecord| match (act.bound_to(), &record.account) {
+        (None, _) => true,
+        (Some(own), account) => account.as_deref() == Some(own),
+    };
+    tokens::by_id(connection, id)?.filter(|(_, record)| reaches(record)).ok_or_else(|| Error::no_such("token", id::TOKEN, id))
 }

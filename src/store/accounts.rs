@@ -52,13 +52,28 @@ pub fn by_id(connection: &Connection, id: &str) -> Result<Option<StoredAccount>>
     Ok(statement.query_row([id], from_row).optional()?)
 }
 
-/// Up to `limit` accounts after the one named, in the order of their ids.
-pub fn list(connection: &Connection, search: Option<&str>, after: &str, limit: usize) -> Result<Vec<StoredAccount>> {
+/// Which accounts a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only this one.
+    pub only: Option<String>,
+    /// Only those whose id it is, or whose name holds it.
+    pub search: Option<String>,
+    /// Only those after this id.
+    pub after: String,
+    /// So many at the most.
+    pub limit: usize,
+}
+
+/// Accounts in the order of their ids.
+pub fn list(connection: &Connection, filter: &Filter) -> Result<Vec<StoredAccount>> {
+    let only = if filter.only.is_some() { "a.id = :only AND" } else { ":only IS NULL AND" };
     let sql = format!(
-        "SELECT {COLUMNS} FROM accounts a WHERE a.id > :after AND (:search IS NULL OR a.id = :search OR instr(lower(a.name), lower(:search)) > 0) ORDER BY a.id LIMIT :limit"
+        "SELECT {COLUMNS} FROM accounts a WHERE {only} a.id > :after AND (:search IS NULL OR a.id = :search OR instr(lower(a.name), lower(:search)) > 0) ORDER BY a.id LIMIT :limit"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(named_params! { ":after": after, ":search": search, ":limit": limit as i64 }, from_row)?;
+    let wanted = named_params! { ":only": filter.only, ":after": filter.after, ":search": filter.search, ":limit": filter.limit as i64 };
+    let rows = statement.query_map(wanted, from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -37,10 +37,11 @@ pub fn by_id(connection: &Connection, id: &str) -> Result<Option<(KeyHash, Token
     Ok(statement.query_row([id], from_row).optional()?)
 }
 
-/// Up to `limit` tokens after the one named, in the order of their ids.
-pub fn list(connection: &Connection, after: &str, limit: usize) -> Result<Vec<TokenRecord>> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM tokens WHERE id > ?1 ORDER BY id LIMIT ?2"))?;
-    let rows = statement.query_map(params![after, limit as i64], |row| from_row(row).map(|(_, record)| record))?;
+/// Up to `limit` tokens after the one named, in the order of their ids; only those bound to `account` where that is given.
+pub fn list(connection: &Connection, account: Option<&str>, after: &str, limit: usize) -> Result<Vec<TokenRecord>> {
+    let sql = format!("SELECT {COLUMNS} FROM tokens WHERE id > ?1 AND (?2 IS NULL OR account = ?2) ORDER BY id LIMIT ?3");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![after, account, limit as i64], |row| from_row(row).map(|(_, record)| record))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -68,13 +68,10 @@ fn put(
     Ok(())
 }
 
-/// How many windows one round of tidying forgets.
-const ROUND: i64 = 2000;
-
 /// Forgets a bounded number of windows that are full again since before `before`; answers whether there may be more.
 pub fn tidy(connection: &Connection, before: Timestamp) -> Result<bool> {
     let forgotten = connection
         .prepare_cached("DELETE FROM windows WHERE (subject, name) IN (SELECT subject, name FROM windows WHERE until < ?1 LIMIT ?2)")?
-        .execute([before.millis(), ROUND])?;
-    Ok(forgotten as i64 == ROUND)
+        .execute([before.millis(), super::ROUND])?;
+    Ok(forgotten as i64 == super::ROUND)
 }

@@ -11,32 +11,38 @@ use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::views;
 use crate::service::accounts::AccountInput;
+use crate::store::accounts::StoredAccount;
 
 /// A page of accounts.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
     let (ask, _) = call.page(id::ACCOUNT, &["search"])?;
-    let page = call.front.services.accounts(ask, call.now).await?;
+    let page = call.front.services.accounts(ask, &call.act()?).await?;
     Ok(response::json(StatusCode::OK, &views::page(&page, views::account)))
 }
 
 /// Makes one.
 pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
-    let input = read(call.json().await?)?;
-    let account = call.front.services.create_account(input, call.now).await?;
-    Ok(response::json(StatusCode::CREATED, &views::account(&account)))
+    let body = call.json().await?;
+    let once = call.once("account", &body)?;
+    let account = call.front.services.create_account(read(body)?, once, &call.act()?).await?;
+    Ok(shown(StatusCode::CREATED, &account))
 }
 
 /// Shows one.
 pub async fn show(call: Call) -> Result<Response, Unreadable> {
-    let account = call.front.services.account(&call.id, call.now).await?;
-    Ok(response::json(StatusCode::OK, &views::account(&account)))
+    let account = call.front.services.account(&call.id, &call.act()?).await?;
+    Ok(shown(StatusCode::OK, &account))
 }
 
 /// Changes one.
 pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
     let input = read(call.json().await?)?;
-    let account = call.front.services.set_account(&call.id, input, call.now).await?;
-    Ok(response::json(StatusCode::OK, &views::account(&account)))
+    let account = call.front.services.set_account(&call.id, input, &call.act()?).await?;
+    Ok(shown(StatusCode::OK, &account))
+}
+
+fn shown(status: StatusCode, account: &StoredAccount) -> Response {
+    response::record(status, &views::account(account), account.record.revision)
 }
 
 fn read(body: serde_json::Value) -> Result<AccountInput> {

@@ -3,10 +3,12 @@
 use http::StatusCode;
 
 use crate::domain::error::{Error, FieldFault};
+use crate::domain::id;
 use crate::http::fields::Fields;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::views;
+use crate::service::balance::Move;
 
 /// How long a reason may be, in bytes.
 const LONGEST_REASON: usize = 500;
@@ -17,8 +19,8 @@ pub async fn change(mut call: Call) -> Result<Response, Unreadable> {
     let once = call.once("balance", &body)?;
     let mut fields = Fields::new(body)?;
     let (account, tokens, reason) = (fields.text("account"), fields.tokens("tokens"), fields.text("reason"));
-    if reason.is_some_and(|reason| reason.len() > LONGEST_REASON) {
-        fields.fault("reason", format!("must have at most {LONGEST_REASON} bytes"));
+    if let Some(Err(message)) = reason.as_deref().map(|reason| check_reason(reason, &call)) {
+        fields.fault("reason", message);
     }
     if tokens == Some(0) {
         fields.fault("tokens", "must not be 0");
@@ -30,6 +32,22 @@ pub async fn change(mut call: Call) -> Result<Response, Unreadable> {
         }
     }
     let (Some(account), Some(tokens), true) = (account, tokens, faults.is_empty()) else { return Err(Error::Invalid(faults).into()) };
-    let changed = call.front.services.move_tokens(&account, tokens, once, call.now).await?;
+    let wanted = Move { account, tokens, reason: reason.unwrap_or_default() };
+    let changed = call.front.services.move_tokens(wanted, once, &call.act()?).await?;
     Ok(response::json(StatusCode::OK, &views::account(&changed)))
+}
+
+fn check_reason(reason: &str, call: &Call) -> Result<(), String> {
+    if reason.len() > LONGEST_REASON || reason.chars().any(char::is_control) {
+        return Err(format!("must have at most {LONGEST_REASON} bytes, and no control characters"));
+    }
+    let is_secret = call.front.services.policy.holds_secret(reason);
+    if is_secret { Err("holds a raw key or token, which is kept nowhere".into()) } else { Ok(()) }
+}
+
+/// A page of an account's movements, newest first.
+pub async fn history(call: Call) -> Result<Response, Unreadable> {
+    let (ask, _) = call.page(id::BALANCE, &[])?;
+    let page = call.front.services.movements(&call.id, ask, &call.act()?).await?;
+    Ok(response::json(StatusCode::OK, &views::page(&page, views::movement)))
 }

@@ -2,9 +2,10 @@
 
 use http::StatusCode;
 use hyper::body::Body as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::domain::address::parse_range;
+use crate::domain::caller::KeyRecord;
 use crate::domain::error::Result;
 use crate::domain::id;
 use crate::domain::time::{Span, Timestamp};
@@ -21,7 +22,7 @@ const USUAL_GRACE: Span = Span::from_secs(7 * 86_400);
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
     let (ask, more) = call.page(id::KEY, &["search", "account"])?;
     let account = more.into_iter().find(|(name, _)| name == "account").map(|(_, value)| value);
-    let page = call.front.services.keys(account, ask).await?;
+    let page = call.front.services.keys(account, ask, &call.act()?).await?;
     Ok(response::json(StatusCode::OK, &views::page(&page, views::key)))
 }
 
@@ -35,59 +36,59 @@ pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
         fields.fault("account", "must be given");
     }
     let input = read(fields, call.now);
-    let made = call.front.services.create_key(&account.unwrap_or_default(), input, once, call.now).await?;
-    Ok(response::json(StatusCode::CREATED, &new_key(&made)))
+    let made = call.front.services.create_key(&account.unwrap_or_default(), input, once, &call.act()?).await?;
+    Ok(new_key(&made))
 }
 
 /// Shows one.
 pub async fn show(call: Call) -> Result<Response, Unreadable> {
-    Ok(response::json(StatusCode::OK, &views::key(&call.front.services.key(&call.id).await?)))
+    Ok(shown(&call.front.services.key(&call.id, &call.act()?).await?))
 }
 
 /// Changes one.
 pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
     let input = read(Fields::new(call.json().await?)?, call.now);
-    let record = call.front.services.set_key(&call.id, input, call.now).await?;
-    Ok(response::json(StatusCode::OK, &views::key(&record)))
+    let record = call.front.services.set_key(&call.id, input, &call.act()?).await?;
+    Ok(shown(&record))
 }
 
 /// Revokes one; again does no harm.
 pub async fn revoke(call: Call) -> Result<Response, Unreadable> {
-    call.front.services.revoke_key(&call.id, call.now).await?;
+    call.front.services.revoke_key(&call.id, &call.act()?).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
 /// Makes a new key in the place of an old one.
 pub async fn rotate(mut call: Call) -> Result<Response, Unreadable> {
     let has_body = call.parts.headers.contains_key(http::header::CONTENT_TYPE) || !call.body.is_end_stream();
-    let mut fields = Fields::new(if has_body { call.json().await? } else { Value::Object(serde_json::Map::new()) })?;
+    let body = if has_body { call.json().await? } else { Value::Object(serde_json::Map::new()) };
+    let once = call.once("rotation", &json!([call.id, body]))?;
+    let mut fields = Fields::new(body)?;
     let grace = fields.parsed("grace", Span::parse).flatten().unwrap_or(USUAL_GRACE);
     fields.finish()?;
-    let made = call.front.services.rotate_key(&call.id, grace, call.now).await?;
-    Ok(response::json(StatusCode::CREATED, &new_key(&made)))
+    let made = call.front.services.rotate_key(&call.id, grace, once, &call.act()?).await?;
+    Ok(new_key(&made))
 }
 
 /// The record with the raw key after its id.
-fn new_key(made: &NewKey) -> Value {
+fn new_key(made: &NewKey) -> Response {
     let mut view = views::key(&made.record);
     if let (Value::Object(map), Some(plain)) = (&mut view, &made.plain) {
         map.shift_insert(1, "key".into(), plain.expose().into());
     }
-    view
+    response::record(StatusCode::CREATED, &view, made.record.revision)
+}
+
+fn shown(record: &KeyRecord) -> Response {
+    response::record(StatusCode::OK, &views::key(record), record.revision)
 }
 
 /// The fields are named as in the record; `scope`, `ip` and `expires` are what the command line calls them.
 fn read(mut fields: Fields, now: Timestamp) -> KeyInput {
-    let expires = |text: &str| {
-        Span::parse(text)
-            .map(|span| now.plus(span))
-            .or_else(|_| Timestamp::parse(text))
-            .map_err(|_| "must be a length such as 30d, or a time")
-    };
     for (name, other) in [("expires_at", "expires"), ("ips", "ip"), ("scopes", "scope")] {
         fields.also_called(name, other);
     }
-    let expires_at = fields.parsed("expires_at", expires);
+    let expires_at = fields.end("expires_at", now);
     let texts = fields.texts("ips");
     let ips = texts.map(|texts| {
         let ranges = texts.iter().map(|text| parse_range(text).map_err(|fault| fields.fault("ips", fault)));

@@ -1,6 +1,8 @@
 //! What answers each path: read the request, call the service, build the response.
 
 pub mod accounts;
+pub mod audit;
+pub mod backup;
 pub mod balance;
 pub mod check;
 pub mod gate;
@@ -12,4 +14,5 @@ pub mod plans;
 pub mod probe;
 pub mod state;
 pub mod tokens;
+pub mod usage;
 pub mod verify;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::gate;
 use crate::config::Policy;
+use crate::domain::act::Act;
 use crate::domain::carrier::{self, Found};
 use crate::domain::error::{Error, Result};
 use crate::domain::id;
@@ -99,15 +100,16 @@ pub async fn echo(services: &Services, head: &Head<'_>, request_id: &str, now: T
 
 /// Whether one of the `X-Auth-Key` is a living key of the doctor's account; beside it a client's own may have come through.
 async fn is_doctors(services: &Services, headers: &HeaderMap, now: Timestamp) -> Result<bool> {
+    let act = Act::of_tollgate(now);
     let ids = headers.get_all("x-auth-key").iter().filter_map(|value| value.to_str().ok()).filter(|text| id::is(id::KEY, text));
     // No proxy adds more than a client's own to the true one.
     for id in ids.take(2) {
-        let key = match services.key(id).await {
+        let key = match services.key(id, &act).await {
             Err(Error::NotFound(_)) => continue,
             found => found?,
         };
         let lives = key.revoked_at.is_none() && !key.disabled && key.expires_at.is_some_and(|at| now < at);
-        if lives && key.name == NAME && services.account(&key.account, now).await?.record.name == NAME {
+        if lives && key.name == NAME && services.account(&key.account, &act).await?.record.name == NAME {
             return Ok(true);
         }
     }

@@ -9,19 +9,22 @@ use crate::http::fields::Fields;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::views;
+use crate::service::tokens::TokenInput;
 
 /// A page of tokens.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
     let (ask, _) = call.page(id::TOKEN, &[])?;
-    let page = call.front.services.tokens(ask).await?;
+    let page = call.front.services.tokens(ask, &call.act()?).await?;
     Ok(response::json(StatusCode::OK, &views::page(&page, views::token)))
 }
 
 /// Makes one. The raw token is in this answer, and in no other.
 pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
-    let mut fields = Fields::new(call.json().await?)?;
-    let name = fields.text("name");
+    let body = call.json().await?;
+    let once = call.once("token", &body)?;
+    let mut fields = Fields::new(body)?;
     fields.also_called("scopes", "scope");
+    fields.also_called("expires_at", "expires");
     let scopes = fields.texts("scopes").unwrap_or_default();
     let mut known = Vec::new();
     for scope in scopes {
@@ -31,10 +34,17 @@ pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
             None => fields.fault("scopes", format!("'{scope}' is no scope of a service token: there are verify, admin, metrics")),
         }
     }
-    fields.finish()?;
-    let (record, plain) = call.front.services.create_token(name, known, call.now).await?;
+    let mut input = TokenInput {
+        name: fields.text("name"),
+        scopes: known,
+        account: fields.text("account"),
+        expires_at: fields.end("expires_at", call.now).flatten(),
+        faults: Vec::new(),
+    };
+    input.faults = fields.into_faults();
+    let (record, plain) = call.front.services.create_token(input, once, &call.act()?).await?;
     let mut view = views::token(&record);
-    if let Value::Object(map) = &mut view {
+    if let (Value::Object(map), Some(plain)) = (&mut view, &plain) {
         map.shift_insert(1, "token".into(), plain.expose().into());
     }
     Ok(response::json(StatusCode::CREATED, &view))
@@ -42,6 +52,6 @@ pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
 
 /// Revokes one; again does no harm.
 pub async fn revoke(call: Call) -> Result<Response, Unreadable> {
-    call.front.services.revoke_token(&call.id, call.now).await?;
+    call.front.services.revoke_token(&call.id, &call.act()?).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }

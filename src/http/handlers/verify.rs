@@ -111,6 +111,7 @@ async fn decide(call: &Call, sent: &Sent) -> Value {
         client: sent.ip.as_deref().map(|text| text.parse::<IpAddr>().map(canonical).map_err(|_| Ambiguous)).transpose(),
         is_https: None,
         is_preflight: false,
+        only: call.actor.bound_to(),
         wants: Wants { scopes: &sent.scopes, plans: &sent.plans, cost: sent.cost, tokens: sent.tokens },
         mode: if sent.dry_run { Mode::Look } else { Mode::Charge },
     };

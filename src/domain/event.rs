@@ -1,0 +1,111 @@
+//! What can happen, by name: as the audit and webhooks call it.
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// An account was made.
+    AccountCreated,
+    /// Settings of an account were changed.
+    AccountChanged,
+    /// Accounts were imported.
+    AccountsImported,
+    /// A key was made.
+    KeyCreated,
+    /// Settings of a key were changed.
+    KeyChanged,
+    /// A new key took an old one's place.
+    KeyRotated,
+    /// A key was revoked.
+    KeyRevoked,
+    /// A key comes to its end.
+    KeyExpiring,
+    /// Keys were imported.
+    KeysImported,
+    /// Tokens were taken from a balance.
+    BalanceCharged,
+    /// Tokens were added to a balance.
+    BalanceCredited,
+    /// A balance comes to its end.
+    BalanceLow,
+    /// Most of a quota is used.
+    QuotaWarning,
+    /// A quota is used up.
+    QuotaReached,
+    /// A service token was made.
+    TokenCreated,
+    /// A service token was revoked.
+    TokenRevoked,
+    /// A new configuration was taken.
+    ConfigTaken,
+    /// The database was copied.
+    DatabaseBackedUp,
+    /// Somebody tries whether a webhook arrives.
+    WebhookTest,
+}
+
+impl Event {
+    /// Every event.
+    pub const ALL: [Self; 19] = [
+        Self::AccountCreated,
+        Self::AccountChanged,
+        Self::AccountsImported,
+        Self::KeyCreated,
+        Self::KeyChanged,
+        Self::KeyRotated,
+        Self::KeyRevoked,
+        Self::KeyExpiring,
+        Self::KeysImported,
+        Self::BalanceCharged,
+        Self::BalanceCredited,
+        Self::BalanceLow,
+        Self::QuotaWarning,
+        Self::QuotaReached,
+        Self::TokenCreated,
+        Self::TokenRevoked,
+        Self::ConfigTaken,
+        Self::DatabaseBackedUp,
+        Self::WebhookTest,
+    ];
+
+    /// Its one name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AccountCreated => "account.created",
+            Self::AccountChanged => "account.changed",
+            Self::AccountsImported => "accounts.imported",
+            Self::KeyCreated => "key.created",
+            Self::KeyChanged => "key.changed",
+            Self::KeyRotated => "key.rotated",
+            Self::KeyRevoked => "key.revoked",
+            Self::KeyExpiring => "key.expiring",
+            Self::KeysImported => "keys.imported",
+            Self::BalanceCharged => "balance.charged",
+            Self::BalanceCredited => "balance.credited",
+            Self::BalanceLow => "balance.low",
+            Self::QuotaWarning => "quota.warning",
+            Self::QuotaReached => "quota.reached",
+            Self::TokenCreated => "token.created",
+            Self::TokenRevoked => "token.revoked",
+            Self::ConfigTaken => "config.taken",
+            Self::DatabaseBackedUp => "database.backed_up",
+            Self::WebhookTest => "webhook.test",
+        }
+    }
+
+    /// By its name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_has_a_name_of_its_own() {
+        for event in Event::ALL {
+            assert_eq!(Event::from_name(event.name()), Some(event));
+        }
+    }
+}

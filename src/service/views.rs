@@ -1,0 +1,98 @@
+//! Records as JSON: as the admin API shows them, the audit keeps them and webhooks tell them. Never with a secret.
+
+use serde_json::{Value, json};
+
+use super::Page;
+use crate::domain::caller::KeyRecord;
+use crate::domain::time::Timestamp;
+use crate::domain::token::TokenRecord;
+use crate::store::accounts::StoredAccount;
+use crate::store::{audit, balances};
+
+/// An account.
+pub fn account(account: &StoredAccount) -> Value {
+    let StoredAccount { record, balance, .. } = account;
+    json!({
+        "id": record.id,
+        "name": record.name,
+        "plan": record.plan,
+        "plan_until": record.plan_until.map(Timestamp::rfc3339),
+        "kind": record.kind.name(),
+        "balance": balance.total(),
+        "plan_tokens": balance.plan_tokens,
+        "bonus_tokens": balance.bonus_tokens,
+        "limits": record.limits,
+        "disabled": record.disabled,
+        "created_at": record.created_at.rfc3339(),
+    })
+}
+
+/// A key, without the raw key.
+pub fn key(key: &KeyRecord) -> Value {
+    json!({
+        "id": key.id,
+        "prefix": key.prefix,
+        "name": key.name,
+        "account": key.account,
+        "environment": key.environment,
+        "plan": key.plan,
+        "limits": key.limits,
+        "scopes": key.scopes,
+        "ips": key.ips,
+        "metadata": key.metadata,
+        "disabled": key.disabled,
+        "created_at": key.created_at.rfc3339(),
+        "expires_at": key.expires_at.map(Timestamp::rfc3339),
+        "revoked_at": key.revoked_at.map(Timestamp::rfc3339),
+        "last_used_at": key.last_used_at.map(Timestamp::rfc3339),
+        "replaced_by": key.replaced_by,
+    })
+}
+
+/// A service token, without the raw token.
+pub fn token(token: &TokenRecord) -> Value {
+    json!({
+        "id": token.id,
+        "name": token.name,
+        "scopes": token.scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>(),
+        "account": token.account,
+        "created_at": token.created_at.rfc3339(),
+        "expires_at": token.expires_at.map(Timestamp::rfc3339),
+        "revoked_at": token.revoked_at.map(Timestamp::rfc3339),
+    })
+}
+
+/// An entry of the audit.
+pub fn audit(entry: &audit::Entry) -> Value {
+    json!({
+        "id": entry.id,
+        "at": entry.at.rfc3339_millis(),
+        "actor": entry.actor,
+        "origin": entry.origin,
+        "request_id": entry.request_id,
+        "action": entry.action,
+        "target": entry.target,
+        "account": entry.account,
+        "before": entry.before,
+        "after": entry.after,
+    })
+}
+
+/// An entry of a balance's history.
+pub fn movement(entry: &balances::Entry) -> Value {
+    json!({
+        "id": entry.id,
+        "at": entry.at.rfc3339_millis(),
+        "kind": entry.kind.name(),
+        "tokens": entry.tokens,
+        "balance": entry.balance,
+        "reason": entry.reason,
+        "actor": entry.actor,
+        "request_id": entry.request_id,
+    })
+}
+
+/// A page of a list.
+pub fn page<T>(page: &Page<T>, view: impl Fn(&T) -> Value) -> Value {
+    json!({ "data": page.data.iter().map(view).collect::<Vec<_>>(), "next_cursor": page.next_cursor })
+}
