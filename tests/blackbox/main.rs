@@ -19,6 +19,7 @@ mod limits;
 mod metrics;
 mod proxies;
 mod readme;
+mod running;
 mod smoke;
 mod smuggling;
 mod upstream;
