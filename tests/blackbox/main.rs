@@ -4,6 +4,7 @@
 mod support;
 
 mod admin;
+mod backup;
 mod billing;
 mod cli;
 mod clients;
