@@ -376,8 +376,11 @@ fn a_refused_credential_gets_the_styles_answer() {
     assert!(reply.body.contains("by") && !reply.body.contains(&text(&good["key"])[..16]), "{reply:?}");
 }
 
+/// Account, key, day, verdict, count.
+type Stored = (String, String, i64, String, i64);
+
 /// What both tables hold: counts by account, key, day and verdict, and the oldest hour.
-fn stored(folder: &Folder) -> (Vec<(String, String, i64, String, i64)>, Option<i64>) {
+fn stored(folder: &Folder) -> (Vec<Stored>, Option<i64>) {
     let database = Connection::open(folder.database()).unwrap();
     let sql = "SELECT account, key, start / 86400000 * 86400000, verdict, sum(count) FROM (
         SELECT account, key, hour AS start, verdict, count FROM usage UNION ALL SELECT account, key, day, verdict, count FROM usage_days)
