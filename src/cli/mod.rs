@@ -7,9 +7,12 @@ mod audit;
 mod backup;
 mod client;
 mod doctor;
+mod export;
+mod import;
 mod key;
 mod landing;
 mod log;
+mod openapi;
 mod output;
 mod proxy;
 mod restore;
@@ -17,6 +20,7 @@ mod serve;
 mod token;
 mod usage;
 mod validate;
+mod webhook;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -101,6 +105,10 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
     match command {
         Command::Validate => Ok(()),
         Command::Proxy(args) => proxy::run(&args, &policy, output),
+        Command::Openapi => {
+            openapi::run(&policy, output);
+            Ok(())
+        }
         Command::Serve => runtime(true)?.block_on(serve::run(policy, args.config.as_deref(), output)),
         Command::Doctor(args) => runtime(true)?.block_on(doctor::run(args, file.as_deref(), policy, output)),
         Command::Account(command) => runtime(false)?.block_on(account::run(command, policy, output)),
@@ -110,5 +118,6 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
         Command::Restore(args) => runtime(false)?.block_on(restore::run(args, policy, output)),
         Command::Usage(args) => runtime(false)?.block_on(usage::run(args, policy, output)),
         Command::Token(command) => runtime(false)?.block_on(token::run(command, policy, output)),
+        Command::Webhook(command) => runtime(false)?.block_on(webhook::run(command, policy, output)),
     }
 }
