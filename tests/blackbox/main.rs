@@ -4,6 +4,7 @@
 mod support;
 
 mod admin;
+mod backup;
 mod billing;
 mod cli;
 mod clients;
@@ -23,3 +24,4 @@ mod running;
 mod smoke;
 mod smuggling;
 mod upstream;
+mod usage;
