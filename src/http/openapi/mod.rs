@@ -63,7 +63,9 @@ fn reference(response: &str) -> Value {
 /// Adds who may call, and the answers that come of that, of a body and of parameters.
 fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
     let mut answers: BTreeMap<String, Value> = into_map(operation["responses"].take()).into_iter().collect();
-    let mut add = |status: u16, response: &str| drop(answers.entry(status.to_string()).or_insert_with(|| reference(response)));
+    let mut add = |status: u16, response: &str| {
+        answers.entry(status.to_string()).or_insert_with(|| reference(response));
+    };
     let styled = told_by_style(endpoint);
     if let Access::Token(scope) | Access::Unbound(scope) = endpoint.access {
         operation["security"] = json!([{ "service_token": [scope.name()] }]);
@@ -80,7 +82,9 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
         add(400, "Bad");
     }
     add(503, "Unavailable");
-    policy::add_refusals(&mut answers, &styled, policy);
+    let has_id = endpoint.path.contains("{id}");
+    // A path that reads in two ways is none of tollgate's own: the gate refuses it.
+    policy::add_refusals(&mut answers, if has_id { &[Verdict::Ambiguous] } else { &styled }, policy);
     operation["responses"] = answers.into_iter().collect::<Map<_, _>>().into();
 }
 
