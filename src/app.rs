@@ -13,10 +13,12 @@ use tokio::task::JoinHandle;
 use crate::config::Policy;
 use crate::config::policy::Listen;
 use crate::config::upstream::LONGEST_SOCKET;
+use crate::domain::error::Error;
 use crate::domain::time::Timestamp;
 use crate::http::Front;
+use crate::http::sender;
 use crate::http::server::{Listener, serve};
-use crate::service::{Services, Serving};
+use crate::service::{Services, Serving, expiring};
 use crate::store::Store;
 use crate::store::lock::{self, Lock};
 
@@ -104,6 +106,11 @@ impl App {
         let store = Arc::new(Store::open(&policy.server.database).map_err(|error| StartError(error.to_string()))?);
         let services = Arc::new(Services::new(policy, store, lock));
         services.mirror_plans().await.map_err(|error| StartError(error.to_string()))?;
+        let unfinished = services.clone();
+        let finished = tokio::task::spawn_blocking(move || unfinished.finish_import()).await;
+        finished
+            .unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
+            .map_err(|error| StartError(format!("an import that was cut off cannot be finished: {error}")))?;
         let clockwork = tokio::spawn(run_clockwork(services.clone()));
         let front = Arc::new(Front::new(services.clone()));
         Ok(Self { services, front, clockwork })
@@ -128,8 +135,10 @@ async fn run_clockwork(services: Arc<Services>) {
     let mut flush = tokio::time::interval(FLUSH_EVERY);
     let mut put_away = tokio::time::interval(PUT_AWAY_EVERY);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
+    let mut ageing = std::pin::pin!(services.age_usage());
     loop {
         tokio::select! {
+            () = &mut ageing => {}
             _ = flush.tick() => services.meter.flush(Timestamp::now()),
             _ = put_away.tick() => services.meter.put_away_idle(Timestamp::now()),
             _ = tidy.tick() => {
@@ -204,12 +213,21 @@ impl Sockets {
     pub async fn run(self, front: &Arc<Front>, shutdown: watch::Receiver<bool>) {
         let serving = Serving { address: self.address.clone(), since: Timestamp::now() };
         front.services.serving.get_or_init(|| serving);
+        let helpers = [
+            tokio::spawn(sender::run(front.services.clone(), shutdown.clone())),
+            tokio::spawn(expiring::watch(front.services.clone(), shutdown.clone())),
+        ];
         let control = tokio::spawn(serve(front.clone(), self.control, shutdown.clone()));
         if let Some(public) = self.public {
             serve(front.clone(), public, shutdown).await;
         }
         if control.await.is_err() {
             tracing::error!("the control socket ended in a panic");
+        }
+        for helper in helpers {
+            if helper.await.is_err() {
+                tracing::error!("what sends webhooks, or looks for what to tell, ended in a panic");
+            }
         }
         drop(self.files);
     }

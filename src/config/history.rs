@@ -7,17 +7,14 @@ use crate::domain::time::Span;
 #[derive(Clone, Copy, Debug)]
 pub struct HistorySettings {
     /// Usage by the hour; then by the day.
-    #[expect(dead_code, reason = "soon")]
     pub usage_by_hour: Span,
     /// Usage by the day.
-    #[expect(dead_code, reason = "soon")]
     pub usage_by_day: Span,
     /// The audit.
     pub audit: Span,
     /// The movements of balances.
     pub balance: Span,
     /// Webhooks that were taken, or given up.
-    #[expect(dead_code, reason = "soon")]
     pub webhooks: Span,
 }
 

@@ -15,8 +15,11 @@ mod process;
 pub mod request;
 pub mod response;
 mod route;
+pub mod rows;
+pub mod sender;
 pub mod server;
 pub mod strict;
+pub mod tls;
 mod upstream;
 pub mod views;
 

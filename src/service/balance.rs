@@ -180,7 +180,9 @@ impl Services {
             actor: actor.to_owned(),
             request_id: request_id.to_owned(),
         };
-        balances::insert(connection, &entry)
+        balances::insert(connection, &entry)?;
+        let is_refund = kind == Movement::Used && balance > held;
+        self.announcer.balance_moved(connection, account, held, is_refund, cause.at())
     }
 }
 

@@ -427,6 +427,8 @@ fn look_at_all(decision: &mut Decision, caller: &Caller, states: &mut States<'_>
     for (index, limit) in caller.limits.iter().enumerate() {
         let Some(state) = &mut states[limit.count as usize] else { continue };
         let slot = state.window(limit);
+        // For whoever tells of quotas, later.
+        slot.most = if limit.observe { 0 } else { limit.requests };
         let Look { remaining, reset, fit } = slot.window.look(limit, price.of(limit), now);
         let opens = match fit {
             Fit::Fits => None,

@@ -4,16 +4,22 @@ pub mod accounts;
 pub mod ask;
 pub mod balance;
 pub mod cache;
+pub mod expiring;
+mod export;
 pub mod gate;
 mod history;
+pub mod import;
 mod journal;
 pub mod keys;
 pub mod limits;
 pub mod meter;
 pub mod metrics;
+pub mod notices;
 mod refund;
 pub mod tokens;
+pub mod usage;
 pub mod views;
+pub mod webhooks;
 
 use std::sync::Arc;
 
@@ -29,6 +35,7 @@ use gate::Known;
 use limits::OverrideChanges;
 use meter::Meter;
 use metrics::Metrics;
+use webhooks::Announcer;
 
 /// Everything that the services share.
 #[derive(Debug)]
@@ -49,6 +56,12 @@ pub struct Services {
     pub(crate) accounts: Arc<Generations>,
     /// Ids of what is made.
     pub(crate) ids: Arc<Ids>,
+    /// Tells of what happens.
+    pub(crate) announcer: Arc<Announcer>,
+    /// Set when a key was changed: it may end at another time.
+    pub(crate) ends_changed: std::sync::atomic::AtomicBool,
+    /// The import that may be under way.
+    pub(crate) imports: import::Imports,
     /// Set when it closes: from then on nothing passes.
     pub(crate) closed: std::sync::atomic::AtomicBool,
     /// Who has the database: kept until the last user of it is gone.
@@ -72,13 +85,18 @@ const HELD_TOKENS: usize = 1024;
 impl Services {
     /// Over an open database.
     pub fn new(policy: Arc<Policy>, store: Arc<Store>, lock: Lock) -> Self {
-        let meter = Arc::new(Meter::new(store.clone(), policy.server.held_windows));
+        let ids: Arc<Ids> = Arc::default();
+        let announcer = Arc::new(Announcer::new(policy.clone(), ids.clone()));
+        let meter = Arc::new(Meter::new(store.clone(), announcer.clone(), policy.server.held_windows));
         Self {
             metrics: Metrics::new(Timestamp::now()),
             keys: Lookup::new(policy.server.cached_keys),
             tokens: Lookup::new(HELD_TOKENS),
             accounts: Arc::default(),
-            ids: Arc::default(),
+            ids,
+            announcer,
+            ends_changed: std::sync::atomic::AtomicBool::new(false),
+            imports: import::Imports::default(),
             closed: std::sync::atomic::AtomicBool::new(false),
             lock: std::sync::Mutex::new(Some(lock)),
             serving: std::sync::OnceLock::new(),
@@ -95,6 +113,7 @@ impl Services {
 
     /// Saves everything, gives open leases back, closes the database and lets go of it.
     pub fn close(&self, now: Timestamp) {
+        self.imports.wait();
         self.meter.close(now);
         self.store.close();
         drop(self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
@@ -109,6 +128,7 @@ impl Services {
     /// A key was changed or made: what is remembered of its hash counts no more.
     pub(crate) fn key_changed(&self, hash: &KeyHash) {
         self.keys.forget(hash);
+        self.ends_changed.store(true, std::sync::atomic::Ordering::Release);
     }
 
     /// An account was changed: what is remembered of its keys counts no more.

@@ -2,10 +2,13 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod backup;
 pub mod balance;
 pub mod check;
+pub mod export;
 pub mod gate;
 pub mod health;
+pub mod import;
 pub mod keys;
 pub mod me;
 pub mod metrics;
@@ -15,4 +18,6 @@ pub mod plans;
 pub mod probe;
 pub mod state;
 pub mod tokens;
+pub mod usage;
 pub mod verify;
+pub mod webhooks;

@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::webhooks::Announcer;
 use crate::domain::error::Result;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::verdict::Verdict;
@@ -50,6 +51,7 @@ type Shard = HashMap<SubjectId, Arc<Subject>>;
 #[derive(Debug)]
 pub struct Meter {
     store: Arc<Store>,
+    announcer: Arc<Announcer>,
     shards: Box<[Mutex<Shard>]>,
     hasher: RandomState,
     /// What is to be written, by shard.
@@ -78,9 +80,10 @@ pub struct LeaseCounts {
 
 impl Meter {
     /// With nothing in it; more than `most` subjects are put away sooner.
-    pub fn new(store: Arc<Store>, most: usize) -> Self {
+    pub fn new(store: Arc<Store>, announcer: Arc<Announcer>, most: usize) -> Self {
         Self {
             store,
+            announcer,
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             listed: (0..SHARDS).map(|_| Mutex::default()).collect(),
