@@ -16,6 +16,10 @@ schemathesis.openapi.format("date-time", years.map(lambda year: f"{year}-02-03T0
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """What everything else stands on is neither revoked nor switched off."""
+    """What everything else stands on is neither revoked nor switched off, and no time of an answer is taken for an end."""
     if case.method.upper() != "GET" and (case.path_parameters or {}).get("id") in KEPT:
         case.path_parameters["id"] = NOBODY
+    if isinstance(case.body, dict):
+        for field in ("expires_at", "plan_until"):
+            if str(case.body.get(field, "")).startswith("20"):
+                case.body[field] = "2100-02-03T04:05:06Z"

@@ -17,6 +17,7 @@ mod gate;
 mod keys;
 mod limits;
 mod metrics;
+mod openapi;
 mod proxies;
 mod readme;
 mod smoke;
