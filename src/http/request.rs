@@ -220,8 +220,8 @@ impl Call {
             return Err(Error::field("cursor", "is none that this list gave").into());
         }
         let search = take("search").filter(|search| !search.is_empty());
-        if search.as_ref().is_some_and(|search| search.len() > 200) {
-            return Err(Error::field("search", "must have at most 200 bytes").into());
+        if search.as_ref().is_some_and(|search| search.chars().count() > 200) {
+            return Err(Error::field("search", "must have at most 200 characters").into());
         }
         Ok((PageAsk { search, cursor, limit }, query))
     }

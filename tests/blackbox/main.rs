@@ -18,6 +18,7 @@ mod gate;
 mod keys;
 mod limits;
 mod metrics;
+mod openapi;
 mod proxies;
 mod readme;
 mod running;
