@@ -21,3 +21,4 @@ mod readme;
 mod smoke;
 mod smuggling;
 mod upstream;
+mod webhooks;
