@@ -1,6 +1,7 @@
 //! Webhooks: what a receiver gets, and what becomes of a message where it gets nothing.
 
 mod admin;
+mod documents;
 mod notices;
 mod places;
 mod secrets;

@@ -268,6 +268,15 @@ fn a_stop_lets_what_is_under_way_end() {
 }
 
 #[test]
+fn an_embedded_gate_sends_too() {
+    let app = App::answering(|_| answer("200 OK", "", ""));
+    let folder = Folder::with(&endpoint("main", &app.url, "events = [\"key.created\"]"));
+    let key = folder.key(&folder.account(&[]), &[]);
+    let _gate = crate::embed::Embedded::start(&folder);
+    assert_eq!(wait_for(&app, 1)[0]["data"]["id"], key["id"]);
+}
+
+#[test]
 fn what_a_command_does_without_a_server_is_sent_by_the_next_one() {
     let app = App::answering(|_| answer("200 OK", "", ""));
     let folder = Folder::with(&endpoint("main", &app.url, "events = [\"key.created\"]"));

@@ -18,14 +18,14 @@ const CERTIFICATE: &[u8] = include_bytes!("../doctor/certificates/localhost.pem"
 const PRIVATE: &[u8] = include_bytes!("../doctor/certificates/key.pem");
 
 /// A port where each request is taken, and what came there.
-fn receiver() -> (u16, Receiver<Heard>) {
+fn receiver(address: &str) -> (u16, Receiver<Heard>) {
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![CertificateDer::from_pem_slice(CERTIFICATE).unwrap()], PrivateKeyDer::from_pem_slice(PRIVATE).unwrap())
         .unwrap();
-    let (config, listener, (sender, heard)) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap(), channel());
+    let (config, listener, (sender, heard)) = (Arc::new(config), TcpListener::bind((address, 0)).unwrap(), channel());
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
@@ -46,13 +46,14 @@ fn receiver() -> (u16, Receiver<Heard>) {
 
 #[test]
 fn https_is_believed_where_its_authority_is_and_for_the_name_that_was_asked() {
-    let (port, heard) = receiver();
+    let ((port, heard), (stranger, unheard)) = (receiver("127.0.0.1"), receiver("127.0.0.2"));
     let url = format!("https://localhost:{port}/hooks");
-    let more = format!("retries = []\nca = \"{AUTHORITY}\"");
+    let quiet = "retries = []\nevents = [\"key.*\"]\n";
+    let more = format!("{quiet}ca = \"{AUTHORITY}\"");
     let config = [
         endpoint("known", &url, &more),
-        endpoint("unknown", &url, "retries = []"),
-        endpoint("another", &format!("https://127.0.0.2:{port}/"), &more),
+        endpoint("unknown", &url, quiet),
+        endpoint("another", &format!("https://127.0.0.2:{stranger}/"), &more),
     ];
     let stage = Stage::with(&config.concat());
     for (name, state, fault) in [("known", "taken", ""), ("unknown", "given_up", "TLS"), ("another", "given_up", "TLS")] {
@@ -63,5 +64,5 @@ fn https_is_believed_where_its_authority_is_and_for_the_name_that_was_asked() {
     let only = heard.try_recv().expect("one was taken");
     signed(&only);
     assert_eq!(only.one("host"), format!("localhost:{port}"));
-    assert!(heard.try_recv().is_err(), "and no other");
+    assert!(heard.try_recv().is_err() && unheard.try_recv().is_err(), "and no other");
 }
