@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::config::Policy;
 use crate::config::policy::Listen;
 use crate::config::upstream::LONGEST_SOCKET;
+use crate::domain::error::Error;
 use crate::domain::time::Timestamp;
 use crate::http::Front;
 use crate::http::sender;
@@ -105,6 +106,11 @@ impl App {
         let store = Arc::new(Store::open(&policy.server.database).map_err(|error| StartError(error.to_string()))?);
         let services = Arc::new(Services::new(policy, store, lock));
         services.mirror_plans().await.map_err(|error| StartError(error.to_string()))?;
+        let unfinished = services.clone();
+        let finished = tokio::task::spawn_blocking(move || unfinished.finish_import()).await;
+        finished
+            .unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
+            .map_err(|error| StartError(format!("an import that was cut off cannot be finished: {error}")))?;
         let clockwork = tokio::spawn(run_clockwork(services.clone()));
         let front = Arc::new(Front::new(services.clone()));
         Ok(Self { services, front, clockwork })
@@ -129,8 +135,10 @@ async fn run_clockwork(services: Arc<Services>) {
     let mut flush = tokio::time::interval(FLUSH_EVERY);
     let mut put_away = tokio::time::interval(PUT_AWAY_EVERY);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
+    let mut ageing = std::pin::pin!(services.age_usage());
     loop {
         tokio::select! {
+            () = &mut ageing => {}
             _ = flush.tick() => services.meter.flush(Timestamp::now()),
             _ = put_away.tick() => services.meter.put_away_idle(Timestamp::now()),
             _ = tidy.tick() => {

@@ -56,6 +56,31 @@ Examples:
   tollgate audit --target key_… --limit 0         all that was ever done to one key
   tollgate audit --action key.revoked --from 2026-11-01")]
     Audit(AuditArgs),
+    /// Show how many requests got which verdict
+    #[command(after_help = "\
+Examples:
+  tollgate usage                                         the last 30 days, all together
+  tollgate usage --key key_… --by hour                   the last 48 hours of one key
+  tollgate usage --of account --from 2026-11-01 --to 2026-12-01 --csv > november.csv
+
+What was just counted is there within a second. Times are UTC; a row begins at --from or later, and before --to.")]
+    Usage(UsageArgs),
+    /// Copy the database, also while the server runs
+    #[command(after_help = "\
+Example:
+  tollgate backup /var/backups/tollgate-$(date +%F).db
+
+The copy is checked by opening it, and takes its name only once it is whole and on the disk. The server goes on meanwhile.")]
+    Backup(BackupArgs),
+    /// Make a database of a copy, where there is none
+    #[command(after_help = "\
+Example:
+  tollgate restore /var/backups/tollgate-2026-11-21.db
+
+It replaces nothing. What happened since the copy is gone: keys that were revoked since pass again.")]
+    Restore(RestoreArgs),
+    /// Print the OpenAPI document of tollgate's own paths
+    Openapi,
     /// Show webhooks and their messages, send one again, try one
     #[command(subcommand)]
     Webhook(WebhookCommand),
@@ -154,6 +179,14 @@ pub enum AccountCommand {
         #[command(flatten)]
         settings: AccountSettings,
     },
+    /// Bring accounts along from elsewhere, all or nothing: JSON lines or CSV; docs/import.md says how
+    #[command(
+        after_help = "Examples:\n  tollgate account import accounts.jsonl\n  tollgate account export --format csv | tollgate --config other.toml account import -"
+    )]
+    Import(ImportArgs),
+    /// Write accounts out, so that they can be imported again
+    #[command(after_help = "Example:\n  tollgate account export --output accounts.jsonl")]
+    Export(ExportArgs),
 }
 
 /// What can be set of an account.
@@ -271,6 +304,12 @@ pub enum KeyCommand {
         #[arg(short, long)]
         quiet: bool,
     },
+    /// Bring keys along from elsewhere, all or nothing: JSON lines or CSV; docs/import.md says how
+    #[command(after_help = "Examples:\n  tollgate key import keys.csv\n  psql -At -c \"…\" | tollgate key import - --format jsonl")]
+    Import(ImportArgs),
+    /// Write keys out, so that they can be imported again
+    #[command(after_help = "Example:\n  tollgate key export --output keys.jsonl")]
+    Export(ExportArgs),
     /// Say what the gate would make of a key, read from stdin; charges nothing
     #[command(after_help = "Example:\n  printf %s \"$KEY\" | tollgate key verify - --path /v1/sets")]
     Verify {
@@ -317,6 +356,59 @@ pub struct KeySettings {
     pub enable: bool,
 }
 
+/// What is imported.
+#[derive(Debug, ClapArgs)]
+pub struct ImportArgs {
+    /// The file; a dash: stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How its rows are written [default: by the file's name, else by its first byte]
+    #[arg(long)]
+    pub format: Option<RowFormat>,
+}
+
+/// What is exported, and where to.
+#[derive(Debug, ClapArgs)]
+pub struct ExportArgs {
+    /// Only this account, or what is of it
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// How rows are written [default: by the name of --output, else jsonl]
+    #[arg(long)]
+    pub format: Option<RowFormat>,
+    /// A new file, for its owner alone; without it: stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RowFormat {
+    /// A JSON object a line
+    Jsonl,
+    /// A table, the first row naming the fields
+    Csv,
+}
+
+impl RowFormat {
+    /// By the name of a file.
+    pub fn of_file(path: &std::path::Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
+            "csv" => Some(Self::Csv),
+            _ => None,
+        }
+    }
+
+    /// As the admin API calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+        }
+    }
+}
+
 /// What to do with service tokens.
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
@@ -348,6 +440,52 @@ pub enum TokenCommand {
         /// tok_…
         id: String,
     },
+}
+
+/// Which usage is shown.
+#[derive(Debug, ClapArgs)]
+pub struct UsageArgs {
+    /// Only this account's
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// Only this key's
+    #[arg(long, value_name = "ID")]
+    pub key: Option<String>,
+    /// A row each hour or each day [default: day]
+    #[arg(long, value_name = "hour|day")]
+    pub by: Option<String>,
+    /// Whom rows tell apart [default: all]
+    #[arg(long, value_name = "key|account|all")]
+    pub of: Option<String>,
+    /// From then on: a time or a date [default: the last 30 days, or 48 hours]
+    #[arg(long, value_name = "WHEN")]
+    pub from: Option<String>,
+    /// Until then
+    #[arg(long, value_name = "WHEN")]
+    pub to: Option<String>,
+    /// Only this verdict
+    #[arg(long, value_name = "V")]
+    pub verdict: Option<String>,
+    /// Print CSV
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+}
+
+/// Where a copy goes.
+#[derive(Debug, ClapArgs)]
+pub struct BackupArgs {
+    /// The copy; a file of that name stays as it is
+    pub file: PathBuf,
+    /// Replace an older copy of that name
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Where a copy comes from.
+#[derive(Debug, ClapArgs)]
+pub struct RestoreArgs {
+    /// The copy
+    pub file: PathBuf,
 }
 
 /// What to do with webhooks.

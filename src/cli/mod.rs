@@ -4,14 +4,21 @@
 mod account;
 mod args;
 mod audit;
+mod backup;
 mod client;
 mod doctor;
+mod export;
+mod import;
 mod key;
+mod landing;
 mod log;
+mod openapi;
 mod output;
 mod proxy;
+mod restore;
 mod serve;
 mod token;
+mod usage;
 mod validate;
 mod webhook;
 
@@ -38,6 +45,17 @@ pub enum Failure {
     Refused(u16, serde_json::Value),
     /// It was done, and the answer is no: exit code 1.
     No,
+}
+
+impl Failure {
+    /// Why, in a sentence.
+    fn reason(&self) -> String {
+        match self {
+            Self::Use(reason) | Self::Failed(reason) => reason.clone(),
+            Self::Refused(_, problem) => problem["detail"].as_str().unwrap_or("it was refused").to_owned(),
+            Self::Config | Self::No => "it was refused".to_owned(),
+        }
+    }
 }
 
 impl From<StartError> for Failure {
@@ -87,11 +105,18 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
     match command {
         Command::Validate => Ok(()),
         Command::Proxy(args) => proxy::run(&args, &policy, output),
+        Command::Openapi => {
+            openapi::run(&policy, output);
+            Ok(())
+        }
         Command::Serve => runtime(true)?.block_on(serve::run(policy, args.config.as_deref(), output)),
         Command::Doctor(args) => runtime(true)?.block_on(doctor::run(args, file.as_deref(), policy, output)),
         Command::Account(command) => runtime(false)?.block_on(account::run(command, policy, output)),
         Command::Audit(args) => runtime(false)?.block_on(audit::run(args, policy, output)),
         Command::Key(command) => runtime(false)?.block_on(key::run(command, policy, output)),
+        Command::Backup(args) => runtime(false)?.block_on(backup::run(args, policy, output)),
+        Command::Restore(args) => runtime(false)?.block_on(restore::run(args, policy, output)),
+        Command::Usage(args) => runtime(false)?.block_on(usage::run(args, policy, output)),
         Command::Token(command) => runtime(false)?.block_on(token::run(command, policy, output)),
         Command::Webhook(command) => runtime(false)?.block_on(webhook::run(command, policy, output)),
     }

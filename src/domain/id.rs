@@ -71,6 +71,16 @@ pub fn is(prefix: &str, id: &str) -> bool {
     id.strip_prefix(prefix).is_some_and(|rest| rest.len() == ULID_LENGTH && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
+/// Reads an id of that kind that was made elsewhere: a ULID as they are written, of an instant that has been.
+pub fn parse(prefix: &str, id: &str, now: Timestamp) -> Result<String, String> {
+    let ulid = id.strip_prefix(prefix).and_then(|rest| Ulid::from_string(rest).ok());
+    match ulid.filter(|ulid| written(prefix, *ulid) == id) {
+        None => Err(format!("is no id: write it as {prefix} and a ULID of 26 capital letters and digits")),
+        Some(ulid) if i64::try_from(ulid.timestamp_ms()).is_ok_and(|at| at <= now.millis()) => Ok(id.to_owned()),
+        Some(_) => Err("is of a time that is still to come".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

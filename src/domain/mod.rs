@@ -20,6 +20,7 @@ pub mod route;
 pub mod scope;
 pub mod time;
 pub mod token;
+pub mod usage;
 pub mod verdict;
 pub mod webhook;
 pub mod window;

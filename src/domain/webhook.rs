@@ -82,7 +82,7 @@ impl Pattern {
         let pattern = pattern.filter(|pattern| Event::ALL.into_iter().any(|event| pattern.holds(event)));
         pattern.ok_or_else(|| {
             let names = Event::ALL.map(Event::name);
-            format!("'{text}' is no event{}: write *, key.*, or one of {}", hint(text, &names), names.join(", "))
+            format!("'{text}' is no event{}: write *, key.*, or one of {}", hint(text, names), names.join(", "))
         })
     }
 

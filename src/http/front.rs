@@ -1,6 +1,6 @@
 //! What answers requests: the services, the app behind the gate, and whose pages may call.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::cors::Cors;
 use super::upstream::Upstream;
@@ -14,6 +14,8 @@ pub struct Front {
     pub(super) upstream: Option<Upstream>,
     /// For pages of other origins, where such may call.
     pub(super) cors: Option<Cors>,
+    /// The OpenAPI document, once somebody has asked for it.
+    pub(super) document: OnceLock<String>,
 }
 
 impl Front {
@@ -22,6 +24,6 @@ impl Front {
         let policy = &services.policy;
         let upstream = policy.upstream.target.clone().map(|target| Upstream::new(target, policy.upstream.clone()));
         let cors = policy.cors.clone().map(|settings| Cors::new(settings, policy.style.header_names()));
-        Self { services, upstream, cors }
+        Self { services, upstream, cors, document: OnceLock::new() }
     }
 }

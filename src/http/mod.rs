@@ -2,16 +2,20 @@
 
 mod cors;
 pub mod endpoints;
+mod exposition;
 pub mod feed;
 mod fields;
 pub mod forwarded;
 mod front;
 mod handlers;
 mod linger;
+pub mod openapi;
 pub mod peer;
+mod process;
 pub mod request;
 pub mod response;
 mod route;
+pub mod rows;
 pub mod sender;
 pub mod server;
 pub mod strict;

@@ -22,6 +22,7 @@ use super::request::Body;
 use super::route::handle;
 use super::strict::Strict;
 use crate::config::Policy;
+use crate::measure::Present;
 
 /// A socket to accept on.
 #[derive(Debug)]
@@ -60,6 +61,9 @@ pub async fn serve(front: Arc<Front>, listener: Listener, mut shutdown: watch::R
         Listener::Control { .. } => MOST_COMMANDS,
         _ => within_open_files(settings.max_connections, files_each(&front.services.policy)),
     };
+    if !matches!(listener, Listener::Control { .. }) {
+        front.services.metrics.most_connections.get_or_init(|| places as u64);
+    }
     let places = Arc::new(Semaphore::new(places));
     let graceful = Graceful::new();
     let patience = settings.shutdown_timeout.as_duration();
@@ -69,9 +73,9 @@ pub async fn serve(front: Arc<Front>, listener: Listener, mut shutdown: watch::R
             place = places.clone().acquire_owned() => place,
             _ = shutdown.wait_for(|stopping| *stopping) => break,
         };
-        let Ok(place) = place.map(|place| Place(Arc::new(Some(place)))) else { break };
+        let Ok(place) = place else { break };
         let accepted = tokio::select! {
-            accepted = accept(&listener, &front, &graceful, place) => accepted,
+            accepted = accept(&listener, &front, &graceful, Some(place)) => accepted,
             _ = shutdown.wait_for(|stopping| *stopping) => break,
         };
         match accepted {
@@ -116,7 +120,7 @@ async fn linger(listener: &Listener, path: &std::path::Path, front: &Arc<Front>,
     if let Err(error) = std::fs::remove_file(path) {
         tracing::warn!("{} could not be taken away: {error}", path.display());
     }
-    while let Ok(Ok(connection)) = tokio::time::timeout(LAST_COMMANDS, accept(listener, front, graceful, Place::default())).await {
+    while let Ok(Ok(connection)) = tokio::time::timeout(LAST_COMMANDS, accept(listener, front, graceful, None)).await {
         connection.map(tokio::spawn);
     }
 }
@@ -124,10 +128,15 @@ async fn linger(listener: &Listener, path: &std::path::Path, front: &Arc<Front>,
 type Connection = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A connection's place among those that may be open at once; whoever holds one takes it up.
-#[derive(Clone, Debug, Default)]
-pub struct Place(#[expect(dead_code, reason = "held, never read")] Arc<Option<OwnedSemaphorePermit>>);
+#[derive(Clone, Debug)]
+pub struct Place(#[expect(dead_code, reason = "held, never read")] Arc<(Option<OwnedSemaphorePermit>, Option<Present>)>);
 
-async fn accept(listener: &Listener, front: &Arc<Front>, graceful: &Graceful, place: Place) -> std::io::Result<Option<Connection>> {
+async fn accept(
+    listener: &Listener,
+    front: &Arc<Front>,
+    graceful: &Graceful,
+    place: Option<OwnedSemaphorePermit>,
+) -> std::io::Result<Option<Connection>> {
     Ok(match listener {
         Listener::Tcp(socket) => {
             let (stream, address) = socket.accept().await?;
@@ -148,12 +157,14 @@ async fn accept(listener: &Listener, front: &Arc<Front>, graceful: &Graceful, pl
     })
 }
 
-fn converse<S>(stream: S, peer: Peer, front: &Arc<Front>, graceful: &Graceful, place: Place) -> Connection
+fn converse<S>(stream: S, peer: Peer, front: &Arc<Front>, graceful: &Graceful, place: Option<OwnedSemaphorePermit>) -> Connection
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (policy, front) = (front.services.policy.clone(), front.clone());
     let settings = &policy.server;
+    // The operator's own are none of the clients'.
+    let place = Place(Arc::new((place, (peer != Peer::Control).then(|| front.services.metrics.connections.join()))));
     let stream = Strict::new(stream, peer, settings.max_header_bytes);
     let switch = stream.tunnel_switch();
     let mut stream = TimeoutStream::new(stream);

@@ -76,6 +76,7 @@ impl Services {
 
     /// The verdict, and whose statistics it belongs to.
     async fn judge(self: &Arc<Self>, ask: &Ask<'_>, now: Timestamp) -> (Decision, Option<Arc<Subject>>) {
+        let _timer = self.metrics.decisions.start();
         let nobody = |verdict| (Decision::of_nobody(verdict, now), None);
         if self.closed.load(std::sync::atomic::Ordering::Acquire) {
             return nobody(Verdict::Unavailable);
@@ -242,6 +243,7 @@ impl Services {
         let mode = if decision.verdict.passes() { ask.mode } else { Mode::WhoAmI };
         let mut deadline = None;
         while let Attempt::Wait { answered, subject, failures } = self.attempt(decision, &caller, counted, price, mode) {
+            self.meter.leases.waits.count();
             let deadline = *deadline.get_or_insert_with(|| tokio::time::Instant::now() + PATIENCE);
             let in_time = tokio::time::timeout_at(deadline, answered).await.is_ok();
             if !in_time || subject.lock().failures != failures {

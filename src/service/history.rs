@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
+use super::journal::Change;
 use super::{Page, PageAsk, Services};
 use crate::domain::act::Act;
 use crate::domain::error::{Error, Result};
+use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::time::{Span, Timestamp};
 use crate::store::{Connection, accounts, audit, balances, idempotency, notices, outbox, windows};
@@ -39,6 +43,16 @@ impl Services {
         };
         let rows = self.store.list(read).await?.ok_or(no_such)?;
         Ok(ask.page(rows, |entry| entry.id.clone()))
+    }
+
+    /// Notes in the audit that the database was copied, and whereto.
+    pub async fn note_backup(self: &Arc<Self>, copy: Value, act: &Act) -> Result<()> {
+        let (services, act) = (self.clone(), act.clone());
+        let change = move |connection: &Connection| {
+            let change = Change { event: Event::DatabaseBackedUp, target: "", account: None, before: Value::Null, after: copy };
+            services.journal(connection, &act, change)
+        };
+        self.store.write(change, |()| ()).await
     }
 
     /// Forgets what has had its time, round by round, so that no change waits long behind it.

@@ -5,15 +5,19 @@ pub mod ask;
 pub mod balance;
 pub mod cache;
 pub mod expiring;
+mod export;
 pub mod gate;
 mod history;
+pub mod import;
 mod journal;
 pub mod keys;
 pub mod limits;
 pub mod meter;
+pub mod metrics;
 pub mod notices;
 mod refund;
 pub mod tokens;
+pub mod usage;
 pub mod views;
 pub mod webhooks;
 
@@ -30,6 +34,7 @@ use cache::{Generations, Lookup};
 use gate::Known;
 use limits::OverrideChanges;
 use meter::Meter;
+use metrics::Metrics;
 use webhooks::Announcer;
 
 /// Everything that the services share.
@@ -41,6 +46,8 @@ pub struct Services {
     pub store: Arc<Store>,
     /// What limits remember, and what is counted.
     pub meter: Arc<Meter>,
+    /// What is counted of its work.
+    pub metrics: Metrics,
     /// The keys that are in use.
     pub(crate) keys: Lookup<Arc<Known>>,
     /// The service tokens that are in use.
@@ -53,6 +60,8 @@ pub struct Services {
     pub(crate) announcer: Arc<Announcer>,
     /// Set when a key was changed: it may end at another time.
     pub(crate) ends_changed: std::sync::atomic::AtomicBool,
+    /// The import that may be under way.
+    pub(crate) imports: import::Imports,
     /// Set when it closes: from then on nothing passes.
     pub(crate) closed: std::sync::atomic::AtomicBool,
     /// Who has the database: kept until the last user of it is gone.
@@ -80,12 +89,14 @@ impl Services {
         let announcer = Arc::new(Announcer::new(policy.clone(), ids.clone()));
         let meter = Arc::new(Meter::new(store.clone(), announcer.clone(), policy.server.held_windows));
         Self {
+            metrics: Metrics::new(Timestamp::now()),
             keys: Lookup::new(policy.server.cached_keys),
             tokens: Lookup::new(HELD_TOKENS),
             accounts: Arc::default(),
             ids,
             announcer,
             ends_changed: std::sync::atomic::AtomicBool::new(false),
+            imports: import::Imports::default(),
             closed: std::sync::atomic::AtomicBool::new(false),
             lock: std::sync::Mutex::new(Some(lock)),
             serving: std::sync::OnceLock::new(),
@@ -102,6 +113,7 @@ impl Services {
 
     /// Saves everything, gives open leases back, closes the database and lets go of it.
     pub fn close(&self, now: Timestamp) {
+        self.imports.wait();
         self.meter.close(now);
         self.store.close();
         drop(self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());

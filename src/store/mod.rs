@@ -4,8 +4,11 @@ pub mod accounts;
 pub mod audit;
 pub mod balances;
 mod columns;
+pub mod copy;
 pub mod fault;
+pub mod figures;
 pub mod idempotency;
+pub mod import;
 pub mod keys;
 pub mod lock;
 pub mod notices;
@@ -44,10 +47,13 @@ const READERS: usize = 2;
 /// An open database.
 #[derive(Debug)]
 pub struct Store {
+    path: std::path::PathBuf,
     writer: writer::Writer,
     readers: reader::Readers,
     /// For readings that may take long, so that no check ever waits behind one.
     lister: reader::Readers,
+    /// For what holders of keys ask about themselves: neither checks nor the operator's lists wait behind them.
+    holders: reader::Readers,
     /// When the database was last tried, and whether it could be used.
     tried: tokio::sync::Mutex<Option<(std::time::Instant, bool)>>,
     /// Whether this start made the database.
@@ -64,9 +70,10 @@ impl Store {
                 .collect::<std::result::Result<_, _>>()
                 .and_then(|connections| reader::Readers::start(connections).map_err(|error| open::no_thread(path, &error)))
         };
-        let (readers, lister) = (readers(READERS)?, readers(1)?);
+        let (readers, lister, holders) = (readers(READERS)?, readers(1)?, readers(1)?);
         let writer = writer::Writer::start(opened.connection).map_err(|error| open::no_thread(path, &error))?;
-        Ok(Self { writer, readers, lister, tried: tokio::sync::Mutex::default(), is_new: opened.is_new })
+        let tried = tokio::sync::Mutex::default();
+        Ok(Self { path: path.into(), writer, readers, lister, holders, tried, is_new: opened.is_new })
     }
 
     /// Runs a change. It is answered once it is committed; `after` runs between the two, on the writer's own thread, so
@@ -129,6 +136,15 @@ impl Store {
         Self::read_on(&self.lister, job).await
     }
 
+    /// Runs a short reading for the holder of a key.
+    pub async fn read_for_holder<T, J>(&self, job: J) -> Result<T>
+    where
+        T: Send + 'static,
+        J: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        Self::read_on(&self.holders, job).await
+    }
+
     async fn read_on<T, J>(readers: &reader::Readers, job: J) -> Result<T>
     where
         T: Send + 'static,
@@ -174,6 +190,7 @@ impl Store {
     pub fn close(&self) {
         self.readers.close();
         self.lister.close();
+        self.holders.close();
         self.writer.close();
     }
 }

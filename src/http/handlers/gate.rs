@@ -14,10 +14,12 @@ use crate::http::response::{self, Response};
 use crate::http::views;
 use crate::service::Services;
 use crate::service::ask::{Ask, Credential, Mode, Wants};
+use crate::service::metrics::Kind;
 
 /// Decides about the request as it came.
 pub async fn gate(call: Call) -> Response {
     let front = call.front.clone();
+    let _timer = front.services.metrics.time(Kind::Gate);
     if let Some(upstream) = &front.upstream
         && is_too_large(&call, upstream)
     {
@@ -90,11 +92,18 @@ pub fn refuse(call: &Call, decision: &Decision) -> Response {
 
 /// A pass is told as `verify` tells it, with the identity; a refusal as the style tells it, whole.
 pub fn answer(call: &Call, decision: &Decision) -> Response {
+    answer_with(call, decision, |_| {})
+}
+
+/// The same, with more in it.
+pub fn answer_with(call: &Call, decision: &Decision, add: impl FnOnce(&mut serde_json::Value)) -> Response {
     let answer = call.front.services.policy.style.answer(decision, &call.request_id);
     if decision.verdict != Verdict::Ok {
         return response::styled(answer);
     }
-    let mut response = response::json(StatusCode::OK, &views::decision(decision, &answer, &call.front.services, &call.request_id));
+    let mut view = views::decision(decision, &answer, &call.front.services, &call.request_id);
+    add(&mut view);
+    let mut response = response::json(StatusCode::OK, &view);
     response.headers_mut().extend(answer.headers);
     response::identity(decision, response.headers_mut());
     response

@@ -2,16 +2,22 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod backup;
 pub mod balance;
 pub mod check;
+pub mod export;
 pub mod gate;
 pub mod health;
+pub mod import;
 pub mod keys;
 pub mod me;
+pub mod metrics;
+pub mod openapi;
 pub mod pass_on;
 pub mod plans;
 pub mod probe;
 pub mod state;
 pub mod tokens;
+pub mod usage;
 pub mod verify;
 pub mod webhooks;
