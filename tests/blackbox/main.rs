@@ -26,3 +26,4 @@ mod smoke;
 mod smuggling;
 mod upstream;
 mod usage;
+mod webhooks;
