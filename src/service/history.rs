@@ -30,18 +30,20 @@ impl Services {
         Ok(ask.page(rows, |entry| entry.id.clone()))
     }
 
-    /// A page of an account's movements, newest first.
-    pub async fn movements(&self, account: &str, ask: PageAsk, act: &Act) -> Result<Page<balances::Entry>> {
-        let no_such = Error::no_such("account", id::ACCOUNT, account);
-        if !act.reaches(account) {
-            return Err(no_such);
+    /// A page of an account's movements, newest first. A billing month that has begun counts, and so stands there too.
+    pub async fn movements(self: &Arc<Self>, account: &str, ask: PageAsk, act: &Act) -> Result<Page<balances::Entry>> {
+        let found = self.store.read({
+            let account = account.to_owned();
+            move |connection| accounts::by_id(connection, &account)
+        });
+        let found = if act.reaches(account) { found.await? } else { None };
+        let found = found.ok_or_else(|| Error::no_such("account", id::ACCOUNT, account))?;
+        let period = found.balance.period;
+        if self.refilled(found, act.at).balance.period != period {
+            self.begin_month(account, act.at).await?;
         }
         let (account, wanted) = (account.to_owned(), ask.clone());
-        let read = move |connection: &Connection| {
-            let is_there = accounts::by_id(connection, &account)?.is_some();
-            is_there.then(|| balances::list(connection, &account, &wanted.cursor, wanted.limit + 1)).transpose()
-        };
-        let rows = self.store.list(read).await?.ok_or(no_such)?;
+        let rows = self.store.list(move |connection| balances::list(connection, &account, &wanted.cursor, wanted.limit + 1)).await?;
         Ok(ask.page(rows, |entry| entry.id.clone()))
     }
 
