@@ -13,6 +13,7 @@ use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 
 use crate::config::Policy;
+use crate::domain::error::Error;
 use crate::domain::time::Timestamp;
 use crate::http::{Current, Front};
 use crate::service::Services;
@@ -96,6 +97,11 @@ impl App {
         let store = Arc::new(Store::open(&policy.server.database).map_err(|error| StartError(error.to_string()))?);
         let services = Arc::new(Services::new(policy, store, lock));
         services.mirror_plans().await.map_err(|error| StartError(error.to_string()))?;
+        let unfinished = services.clone();
+        let finished = tokio::task::spawn_blocking(move || unfinished.finish_import()).await;
+        finished
+            .unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
+            .map_err(|error| StartError(format!("an import that was cut off cannot be finished: {error}")))?;
         let current = Arc::new(Current::new(Front::new(services)));
         let clockwork = tokio::spawn(clockwork::run(current.clone()));
         Ok(Self { current, clockwork })

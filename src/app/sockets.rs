@@ -13,8 +13,9 @@ use crate::config::policy::Listen;
 use crate::config::upstream::LONGEST_SOCKET;
 use crate::domain::time::Timestamp;
 use crate::http::Current;
+use crate::http::sender;
 use crate::http::server::{Listener, serve};
-use crate::service::Serving;
+use crate::service::{Serving, expiring};
 use crate::store::lock;
 
 /// The sockets of a server.
@@ -80,12 +81,21 @@ impl Sockets {
     pub async fn run(self, current: &Arc<Current>, shutdown: watch::Receiver<bool>) {
         let serving = Serving { address: self.address.clone(), since: Timestamp::now() };
         current.services().serving.get_or_init(|| serving);
+        let helpers = [
+            tokio::spawn(sender::run(current.clone(), shutdown.clone())),
+            tokio::spawn(expiring::watch(current.services(), shutdown.clone())),
+        ];
         let control = tokio::spawn(serve(current.clone(), self.control, shutdown.clone()));
         if let Some(public) = self.public {
             serve(current.clone(), public, shutdown).await;
         }
         if control.await.is_err() {
             tracing::error!("the control socket ended in a panic");
+        }
+        for helper in helpers {
+            if helper.await.is_err() {
+                tracing::error!("what sends webhooks, or looks for what to tell, ended in a panic");
+            }
         }
         drop(self.files);
     }

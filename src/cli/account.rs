@@ -5,10 +5,10 @@ use std::sync::Arc;
 use http::Method;
 use serde_json::{Map, Value};
 
-use super::Failure;
 use super::args::{AccountCommand, AccountSettings};
 use super::client::{Client, limits, or_null, segment};
 use super::output::{Output, record, table};
+use super::{Failure, export, import};
 use crate::config::Policy;
 
 const COLUMNS: [(&str, &str); 6] =
@@ -48,6 +48,8 @@ async fn send(client: &mut Client, command: AccountCommand, body: Value, output:
             let list = client.list_some(&format!("/accounts/{}/balance", segment(&id)), &[], limit).await?;
             output.result(&list, || table(&list, &MOVEMENTS, "Its balance has not moved."));
         }
+        AccountCommand::Import(args) => import::run(client, "accounts", &args, output).await?,
+        AccountCommand::Export(args) => export::run(client, "accounts", &args, output).await?,
         AccountCommand::Set { id, .. } => {
             let account = client.call(Method::PATCH, &format!("/accounts/{}", segment(&id)), Some(body)).await?;
             output.result(&account, || record(&account));
@@ -70,7 +72,11 @@ fn body(command: &AccountCommand) -> Result<Value, Failure> {
             map.extend(name.as_deref().map(|name| ("name".to_owned(), name.into())));
             write(settings, &mut map)?;
         }
-        AccountCommand::List { .. } | AccountCommand::Show { .. } | AccountCommand::History { .. } => {}
+        AccountCommand::List { .. }
+        | AccountCommand::Show { .. }
+        | AccountCommand::History { .. }
+        | AccountCommand::Import(_)
+        | AccountCommand::Export(_) => {}
     }
     Ok(map.into())
 }

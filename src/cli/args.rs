@@ -65,6 +65,13 @@ Examples:
 
 What was just counted is there within a second. Times are UTC; a row begins at --from or later, and before --to.")]
     Usage(UsageArgs),
+    /// Ask the running server whether it is ready: exit code 0, or 1
+    #[command(after_help = "\
+Example:
+  HEALTHCHECK CMD [\"/tollgate\", \"health\"]
+
+It asks at the control socket beside the database, so it needs no address, and no more of the configuration than where that is.")]
+    Health,
     /// Copy the database, also while the server runs
     #[command(after_help = "\
 Example:
@@ -79,6 +86,11 @@ Example:
 
 It replaces nothing. What happened since the copy is gone: keys that were revoked since pass again.")]
     Restore(RestoreArgs),
+    /// Print the OpenAPI document of tollgate's own paths
+    Openapi,
+    /// Show webhooks and their messages, send one again, try one
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Print the configuration of a proxy before tollgate, or of one that asks it, ready to paste
     #[command(after_help = "\
 Examples:
@@ -174,6 +186,14 @@ pub enum AccountCommand {
         #[command(flatten)]
         settings: AccountSettings,
     },
+    /// Bring accounts along from elsewhere, all or nothing: JSON lines or CSV; docs/import.md says how
+    #[command(
+        after_help = "Examples:\n  tollgate account import accounts.jsonl\n  tollgate account export --format csv | tollgate --config other.toml account import -"
+    )]
+    Import(ImportArgs),
+    /// Write accounts out, so that they can be imported again
+    #[command(after_help = "Example:\n  tollgate account export --output accounts.jsonl")]
+    Export(ExportArgs),
 }
 
 /// What can be set of an account.
@@ -291,6 +311,12 @@ pub enum KeyCommand {
         #[arg(short, long)]
         quiet: bool,
     },
+    /// Bring keys along from elsewhere, all or nothing: JSON lines or CSV; docs/import.md says how
+    #[command(after_help = "Examples:\n  tollgate key import keys.csv\n  psql -At -c \"…\" | tollgate key import - --format jsonl")]
+    Import(ImportArgs),
+    /// Write keys out, so that they can be imported again
+    #[command(after_help = "Example:\n  tollgate key export --output keys.jsonl")]
+    Export(ExportArgs),
     /// Say what the gate would make of a key, read from stdin; charges nothing
     #[command(after_help = "Example:\n  printf %s \"$KEY\" | tollgate key verify - --path /v1/sets")]
     Verify {
@@ -335,6 +361,59 @@ pub struct KeySettings {
     /// Switch it on again
     #[arg(long)]
     pub enable: bool,
+}
+
+/// What is imported.
+#[derive(Debug, ClapArgs)]
+pub struct ImportArgs {
+    /// The file; a dash: stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How its rows are written [default: by the file's name, else by its first byte]
+    #[arg(long)]
+    pub format: Option<RowFormat>,
+}
+
+/// What is exported, and where to.
+#[derive(Debug, ClapArgs)]
+pub struct ExportArgs {
+    /// Only this account, or what is of it
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// How rows are written [default: by the name of --output, else jsonl]
+    #[arg(long)]
+    pub format: Option<RowFormat>,
+    /// A new file, for its owner alone; without it: stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RowFormat {
+    /// A JSON object a line
+    Jsonl,
+    /// A table, the first row naming the fields
+    Csv,
+}
+
+impl RowFormat {
+    /// By the name of a file.
+    pub fn of_file(path: &std::path::Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
+            "csv" => Some(Self::Csv),
+            _ => None,
+        }
+    }
+
+    /// As the admin API calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+        }
+    }
 }
 
 /// What to do with service tokens.
@@ -414,6 +493,33 @@ pub struct BackupArgs {
 pub struct RestoreArgs {
     /// The copy
     pub file: PathBuf,
+}
+
+/// What to do with webhooks.
+#[derive(Debug, Subcommand)]
+pub enum WebhookCommand {
+    /// List the endpoints of auth.toml, and how many messages wait for each or were given up
+    List,
+    /// List messages, oldest first
+    #[command(after_help = "Example:\n  tollgate webhook messages --endpoint billing --state given_up")]
+    Messages {
+        /// Only this endpoint's
+        #[arg(long, value_name = "NAME")]
+        endpoint: Option<String>,
+        /// Only those that are waiting, taken or given_up
+        #[arg(long, value_name = "STATE")]
+        state: Option<String>,
+    },
+    /// Send a message again, whatever became of it
+    Retry {
+        /// msg_…
+        id: String,
+    },
+    /// Send an endpoint a webhook.test
+    Test {
+        /// [webhooks.NAME]
+        name: String,
+    },
 }
 
 /// How far the doctor looks.

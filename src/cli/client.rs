@@ -186,6 +186,6 @@ pub fn or_null(text: &str) -> Value {
 
 /// An id as a part of a path; what could not be one is sent as what names nothing.
 pub fn segment(id: &str) -> &str {
-    let sound = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let sound = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
     if sound { id } else { "none" }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::Failure;
 use super::args::{KeyCommand, KeySettings};
 use super::client::{Client, limits, or_null, segment};
 use super::output::{Output, record, table};
+use super::{Failure, export, import};
 use crate::config::Policy;
 use crate::domain::key::LONGEST;
 
@@ -46,6 +46,8 @@ async fn send(client: &mut Client, command: KeyCommand, body: Value, output: &Ou
             let key = client.call(Method::GET, &format!("/keys/{}", segment(&id)), None).await?;
             output.result(&key, || record(&key));
         }
+        KeyCommand::Import(args) => import::run(client, "keys", &args, output).await?,
+        KeyCommand::Export(args) => export::run(client, "keys", &args, output).await?,
         KeyCommand::Set { id, .. } => {
             let key = client.call(Method::PATCH, &format!("/keys/{}", segment(&id)), Some(body)).await?;
             output.result(&key, || record(&key));
@@ -116,7 +118,7 @@ fn body(command: &KeyCommand) -> Result<Value, Failure> {
                 map.extend(value.as_deref().map(|value| (name.to_owned(), value.into())));
             }
         }
-        KeyCommand::List { .. } | KeyCommand::Show { .. } | KeyCommand::Revoke { .. } => {}
+        KeyCommand::List { .. } | KeyCommand::Show { .. } | KeyCommand::Revoke { .. } | KeyCommand::Import(_) | KeyCommand::Export(_) => {}
     }
     Ok(map.into())
 }

@@ -32,6 +32,11 @@ impl Output {
         self.print(&if self.json { pretty(value) } else { for_people() });
     }
 
+    /// Prints a document that is JSON whoever reads it.
+    pub fn document(&self, value: &Value) {
+        self.print(&pretty(value));
+    }
+
     /// Prints a text on stdout.
     pub fn print(&self, text: &str) {
         // Whoever closed the pipe has read enough.
@@ -71,14 +76,20 @@ impl Output {
 fn told(problem: &Value) -> String {
     let detail = problem["detail"].as_str().unwrap_or("it was refused");
     match problem["errors"].as_array() {
-        Some(errors) if errors.len() > 1 => {
-            let lines = errors.iter().map(|error| {
-                format!("\n  {}: {}", error["field"].as_str().unwrap_or_default(), error["message"].as_str().unwrap_or_default())
-            });
-            lines.collect()
+        // Rows of an import are wrong, each by its line.
+        Some(errors) if errors.iter().any(|error| error["line"].is_u64()) => {
+            let lines = errors.iter().map(|error| format!("\n  line {}: {}", error["line"], fault(error)));
+            format!("{detail}{}", lines.collect::<String>())
         }
+        Some(errors) if errors.len() > 1 => errors.iter().map(|error| format!("\n  {}", fault(error))).collect(),
         _ => detail.to_owned(),
     }
+}
+
+fn fault(error: &Value) -> String {
+    let told = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+    let field = told("field");
+    if field.is_empty() { told("message") } else { format!("{field}: {}", told("message")) }
 }
 
 fn pretty(value: &Value) -> String {

@@ -13,9 +13,11 @@ pub use super::history::HistorySettings;
 pub use super::keys::KeySettings;
 use super::log::LogSettings;
 use super::reader::Table;
+use super::secret::{Held, Place};
 pub use super::server::{Listen, ServerSettings};
 use super::source::Merged;
 use super::upstream::UpstreamSettings;
+use super::webhooks::{Notices, Webhook};
 use crate::domain::caller::Caller;
 use crate::domain::key::Environments;
 use crate::domain::plan::Plans;
@@ -44,6 +46,13 @@ pub struct Policy {
     pub style: Style,
     /// `[log]`.
     pub log: LogSettings,
+
+    /// `[webhooks.NAME]`.
+    pub webhooks: Vec<Webhook>,
+    /// `[notices]`.
+    pub notices: Notices,
+    /// Where its secrets stand.
+    pub secrets: Vec<Held>,
     /// Who has no credential, where such may call.
     pub anonymous: Option<Arc<Caller>>,
     /// How a service token looks.
@@ -128,6 +137,9 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let challenge = keys.as_ref().and_then(|keys| keys.carriers.first()).map(|carrier| carrier.challenge()).unwrap_or_default();
     let style = super::style::read(&top, merged, faults, read.as_ref(), challenge);
     let log = super::log::read(top.table("log"));
+
+    let webhooks = super::webhooks::read(&top);
+    let notices = super::webhooks::read_notices(&top.table("notices"));
     top.finish();
     let tokens = token::shapes().map_err(|fault| faults.push("", "tollgate", fault)).ok()?;
     Some(Policy {
@@ -142,13 +154,36 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         log: log?,
         anonymous: anonymous?,
         tokens,
-        digests: merged.values.iter().map(|(name, value)| (name.clone(), digest(value))).collect(),
+        webhooks: webhooks?,
+        notices: notices?,
+        digests: merged.values.iter().map(|(name, value)| (name.clone(), digest(name, value, &merged.secrets.borrow()))).collect(),
+        secrets: merged.secrets.take(),
         waits: Vec::new(),
     })
 }
 
-/// No setting is a secret; and of a digest nothing could be read all the same.
-fn digest(value: &Value) -> String {
-    let text = serde_json::to_string(value).unwrap_or_default();
+/// Of a section without its secrets: whoever sees a digest could try guesses.
+fn digest(section: &str, value: &Value, secrets: &[Held]) -> String {
+    let mut value = value.clone();
+    for held in secrets.iter().filter(|held| !matches!(held.place, Place::File(_))) {
+        let path: Vec<&str> = held.key.split('.').collect();
+        if path[0] == section {
+            leave_out(&mut value, &path[1..]);
+        }
+    }
+    let text = serde_json::to_string(&value).unwrap_or_default();
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Takes a setting out of a section; the path names each table on the way to it.
+fn leave_out(value: &mut Value, path: &[&str]) {
+    match (value, path) {
+        (Value::Dict(_, dict), [name]) => drop(dict.remove(*name)),
+        (Value::Dict(_, dict), [name, rest @ ..]) => {
+            if let Some(below) = dict.get_mut(*name) {
+                leave_out(below, rest);
+            }
+        }
+        _ => {}
+    }
 }

@@ -1,13 +1,15 @@
 //! An account's balance: plan tokens, refilled on its billing day and not carried over, and bonus tokens, which stay
 //! and are used after them.
 
+use serde::{Deserialize, Serialize};
+
 use super::time::Timestamp;
 
 /// The largest amount of tokens: what every JSON reader still reads exactly.
 pub const MOST: i64 = (1 << 53) - 1;
 
 /// A balance as stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
     /// Left of the plan's tokens of the billing month that `period` starts.
     pub plan_tokens: i64,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use super::address::within;
 use super::limit::{Count, Limit};
@@ -16,7 +17,7 @@ use super::verdict::Verdict;
 pub type Overrides = BTreeMap<String, u64>;
 
 /// Whom an account stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// One person.
     Personal,
@@ -40,7 +41,7 @@ impl Kind {
 }
 
 /// An account as stored, without its balance.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AccountRecord {
     /// `acc_…`.
     pub id: String,
@@ -71,7 +72,7 @@ impl AccountRecord {
 }
 
 /// A key as stored, without its hash.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KeyRecord {
     /// `key_…`.
     pub id: String,

@@ -17,7 +17,6 @@ pub const AUDIT: &str = "aud_";
 /// `bal_…`: an entry of a balance's history.
 pub const BALANCE: &str = "bal_";
 /// `msg_…`: a webhook's message.
-#[expect(dead_code, reason = "soon")]
 pub const MESSAGE: &str = "msg_";
 /// `req_…`: a request, told in `X-Request-Id`.
 pub const REQUEST: &str = "req_";
@@ -70,6 +69,16 @@ impl Ids {
 /// Whether this could be an id of that kind; what could not is not looked up.
 pub fn is(prefix: &str, id: &str) -> bool {
     id.strip_prefix(prefix).is_some_and(|rest| rest.len() == ULID_LENGTH && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// Reads an id of that kind that was made elsewhere: a ULID as they are written, of an instant that has been.
+pub fn parse(prefix: &str, id: &str, now: Timestamp) -> Result<String, String> {
+    let ulid = id.strip_prefix(prefix).and_then(|rest| Ulid::from_string(rest).ok());
+    match ulid.filter(|ulid| written(prefix, *ulid) == id) {
+        None => Err(format!("is no id: write it as {prefix} and a ULID of 26 capital letters and digits")),
+        Some(ulid) if i64::try_from(ulid.timestamp_ms()).is_ok_and(|at| at <= now.millis()) => Ok(id.to_owned()),
+        Some(_) => Err("is of a time that is still to come".into()),
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use base64::Engine as _;
 use rand::RngExt;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -60,6 +61,24 @@ impl KeyHash {
     /// As stored.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// Reads one that was made elsewhere: 64 hex digits, or base64 of either alphabet, padded or not.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes: Vec<u8> = match text.len() {
+            64 => (0..32).map(|i| u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()).collect::<Option<_>>()?,
+            43 | 44 => {
+                let standard: String = text.trim_end_matches('=').replace('-', "+").replace('_', "/");
+                base64::engine::general_purpose::STANDARD_NO_PAD.decode(standard).ok()?
+            }
+            _ => return None,
+        };
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// As 64 hex digits.
+    pub fn hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// For storing.
@@ -206,6 +225,13 @@ impl Environment {
         key.len() == self.length && key.strip_prefix(&*self.prefix).is_some_and(|rest| self.alphabet.spells(rest))
     }
 
+    /// Whether this may be one of its keys: one that holds imported keys takes any shape.
+    pub fn takes(&self, key: &str) -> bool {
+        !self.reserved
+            && key.starts_with(&*self.prefix)
+            && (self.imported || self.fits(key) && (!self.checksum || self.checksum_holds(key)))
+    }
+
     fn checksum_holds(&self, key: &str) -> bool {
         let (body, digits) = key.split_at(self.length - self.alphabet.checksum_digits());
         self.alphabet.digits(crc32fast::hash(body.as_bytes())).eq(digits.bytes().rev())
@@ -267,13 +293,13 @@ impl Environments {
         if longest.reserved {
             return Looks::Reserved;
         }
-        // One prefix may serve several environments, and an imported one may have keys of any shape.
-        let plausible = |environment: &Environment| {
-            !environment.reserved
-                && key.starts_with(&*environment.prefix)
-                && (environment.imported || environment.fits(key) && (!environment.checksum || environment.checksum_holds(key)))
-        };
-        if self.by_prefix().any(plausible) { Looks::Plausible } else { Looks::Alien }
+        // One prefix may serve several environments.
+        if self.by_prefix().any(|environment| environment.takes(key)) { Looks::Plausible } else { Looks::Alien }
+    }
+
+    /// The environment that a plausible key is of.
+    pub fn of_key(&self, key: &str) -> Option<&Environment> {
+        self.by_prefix().find(|environment| environment.takes(key)).filter(|_| self.looks(key) == Looks::Plausible)
     }
 
     /// Whether what stands in a text could be a key of this server that was mistyped, cut short or written on: most of the true one
@@ -342,6 +368,23 @@ mod tests {
         let key = environment("nb_", 48, "base62", true).generate();
         let shown = format!("{key:?} {:?}", key.hash());
         assert_eq!(shown, "PlainKey(…) KeyHash(…)");
+    }
+
+    #[test]
+    fn hashes_are_read_as_others_write_them() {
+        // SHA-256 of "abc" (FIPS 180-2).
+        let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let base64 = "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=";
+        let safe = base64.replace('+', "-").replace('/', "_");
+        for text in [hex, &hex.to_uppercase(), base64, base64.trim_end_matches('='), &safe, safe.trim_end_matches('=')] {
+            assert_eq!(KeyHash::parse(text), Some(KeyHash::of("abc")), "{text}");
+        }
+        for wrong in
+            ["", "abc", &hex[1..], &hex.replace('b', "g"), &"é".repeat(32), &base64.replace('u', "*"), &"+1".repeat(32), &"=".repeat(44)]
+        {
+            assert_eq!(KeyHash::parse(wrong), None, "{wrong}");
+        }
+        assert_eq!(KeyHash::of("abc").hex(), hex);
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 /// An instant: milliseconds since the Unix epoch, UTC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
@@ -129,7 +130,6 @@ const LONGEST: u64 = 36_525 * 86_400_000;
 
 impl Span {
     /// From milliseconds.
-    #[cfg(test)]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }

@@ -5,10 +5,14 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::{accounts, audit, backup, balance, check, health, keys, me, plans, probe, state, tokens, usage, verify};
+use super::handlers::{
+    accounts, audit, backup, balance, check, export, health, import, keys, me, metrics, openapi, plans, probe, state, tokens, usage,
+    verify, webhooks,
+};
 use super::request::{Call, Unreadable};
 use super::response::Response;
 use crate::domain::token::TokenScope;
+use crate::service::metrics::Kind;
 
 /// Who may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +63,8 @@ macro_rules! endpoints {
 
 const ANYONE: Access = Access::Anyone;
 const VERIFY: Access = Access::Token(TokenScope::Verify);
+const METRICS: Access = Access::Unbound(TokenScope::Metrics);
 const ADMIN: Access = Access::Token(TokenScope::Admin);
-#[expect(dead_code, reason = "soon")]
 const WHOLE: Access = Access::Unbound(TokenScope::Admin);
 const OPERATOR: Access = Access::Operator;
 
@@ -74,6 +78,8 @@ endpoints! {
     GET    "/v1/me/usage"          ANYONE => usage::mine;
     GET    "/v1/health"            ANYONE => health::health;
     GET    "/v1/ready"             ANYONE => health::ready;
+    GET    "/v1/openapi.json"      ANYONE => openapi::openapi;
+    GET    "/metrics"              METRICS => metrics::metrics;
     ANY    "/v1/probe"             ANYONE => probe::probe;
     GET    "/v1/state"             OPERATOR => state::state;
     POST   "/v1/backup"            OPERATOR => backup::note;
@@ -81,11 +87,15 @@ endpoints! {
     GET    "/v1/usage"             ADMIN  => usage::list;
     GET    "/v1/accounts"          ADMIN  => accounts::list;
     POST   "/v1/accounts"          ADMIN  => accounts::create;
+    POST   "/v1/accounts/import"   WHOLE  => import::accounts, streams;
+    GET    "/v1/accounts/export"   WHOLE  => export::accounts, streams;
     GET    "/v1/accounts/{id}"     ADMIN  => accounts::show;
     PATCH  "/v1/accounts/{id}"     ADMIN  => accounts::set;
     GET    "/v1/accounts/{id}/balance" ADMIN => balance::history;
     GET    "/v1/keys"              ADMIN  => keys::list;
     POST   "/v1/keys"              ADMIN  => keys::create;
+    POST   "/v1/keys/import"       WHOLE  => import::keys, streams;
+    GET    "/v1/keys/export"       WHOLE  => export::keys, streams;
     GET    "/v1/keys/{id}"         ADMIN  => keys::show;
     PATCH  "/v1/keys/{id}"         ADMIN  => keys::set;
     DELETE "/v1/keys/{id}"         ADMIN  => keys::revoke;
@@ -94,6 +104,10 @@ endpoints! {
     GET    "/v1/tokens"            ADMIN  => tokens::list;
     POST   "/v1/tokens"            ADMIN  => tokens::create;
     DELETE "/v1/tokens/{id}"       ADMIN  => tokens::revoke;
+    GET    "/v1/webhooks"          WHOLE  => webhooks::list;
+    GET    "/v1/webhooks/messages" WHOLE  => webhooks::messages;
+    POST   "/v1/webhooks/messages/{id}/retry" WHOLE => webhooks::retry;
+    POST   "/v1/webhooks/{id}/test" WHOLE => webhooks::test;
 }
 
 /// What a path below the prefix comes to.
@@ -104,6 +118,19 @@ pub enum Matched {
     WrongMethod(Vec<&'static str>),
     /// Nothing.
     Nothing,
+}
+
+impl Matched {
+    /// What kind of request it is, for the metrics.
+    pub fn kind(&self) -> Kind {
+        let Self::Endpoint(endpoint, _) = self else { return Kind::Other };
+        match endpoint.access {
+            _ if endpoint.path.starts_with("/v1/check") => Kind::Check,
+            Access::Token(TokenScope::Verify) if endpoint.path == "/v1/verify" => Kind::Verify,
+            Access::Token(TokenScope::Verify | TokenScope::Admin) | Access::Unbound(TokenScope::Admin) => Kind::Admin,
+            _ => Kind::Other,
+        }
+    }
 }
 
 /// Finds the endpoint of a path below the prefix.

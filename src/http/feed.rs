@@ -51,9 +51,44 @@ impl Feed {
         self.pieces.blocking_send(piece.into()).map_err(|_| Gone)
     }
 
+    /// Adds a piece where there is room for it: what may be left out must hold nobody up.
+    pub fn offer(&self, piece: impl Into<Bytes>) {
+        // Whoever reads too slowly misses it.
+        let _ = self.pieces.try_send(piece.into());
+    }
+
     /// That was all of it.
     pub fn end(self) {
         self.is_whole.store(true, Ordering::Release);
+    }
+}
+
+impl Fed {
+    /// To be read on a thread that may wait. An end that is not the proper one is an error.
+    pub fn into_reader(self) -> Reader {
+        Reader { fed: self, piece: Bytes::new() }
+    }
+}
+
+/// Reads a body on a thread that may wait.
+#[derive(Debug)]
+pub struct Reader {
+    fed: Fed,
+    piece: Bytes,
+}
+
+impl std::io::Read for Reader {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.fed.pieces.blocking_recv() {
+                Some(piece) => self.piece = piece,
+                None if self.fed.is_whole.load(Ordering::Acquire) => return Ok(0),
+                None => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            }
+        }
+        let length = into.len().min(self.piece.len());
+        into[..length].copy_from_slice(&self.piece.split_to(length));
+        Ok(length)
     }
 }
 

@@ -3,6 +3,7 @@
 mod cors;
 mod current;
 pub mod endpoints;
+mod exposition;
 pub mod feed;
 mod fields;
 pub mod forwarded;
@@ -10,12 +11,17 @@ mod front;
 mod handlers;
 mod linger;
 pub mod note;
+pub mod openapi;
 pub mod peer;
+mod process;
 pub mod request;
 pub mod response;
 mod route;
+pub mod rows;
+pub mod sender;
 pub mod server;
 pub mod strict;
+pub mod tls;
 mod upstream;
 pub mod views;
 

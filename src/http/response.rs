@@ -95,6 +95,11 @@ pub fn json(status: StatusCode, value: &Value) -> Response {
     typed(status, JSON, value.to_string())
 }
 
+/// A text of some type.
+pub fn text(status: StatusCode, content_type: &'static str, text: String) -> Response {
+    typed(status, HeaderValue::from_static(content_type), text)
+}
+
 /// A record, with the revision that a later change may ask for in `If-Match`.
 pub fn record(status: StatusCode, value: &Value, revision: i64) -> Response {
     let mut response = json(status, value);

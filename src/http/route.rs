@@ -94,8 +94,10 @@ async fn route(call: Call, path: &str) -> Response {
 
 /// What one of tollgate's own paths answers.
 async fn own_answer(mut call: Call, own: &str) -> Response {
-    let request_id = call.request_id.clone();
-    let (endpoint, id) = match endpoints::find(&call.parts.method, own) {
+    let (request_id, services) = (call.request_id.clone(), call.front.services.clone());
+    let matched = endpoints::find(&call.parts.method, own);
+    let _timer = services.metrics.time(matched.kind());
+    let (endpoint, id) = match matched {
         Matched::Endpoint(endpoint, id) => (endpoint, id),
         Matched::WrongMethod(methods) => {
             let cors = call.front.cors.as_ref().filter(|_| is_preflight(call.parts.method.as_str(), &call.parts.headers));
@@ -108,7 +110,6 @@ async fn own_answer(mut call: Call, own: &str) -> Response {
         Err(refusal) => return refusal,
     };
     call.id = id;
-    let services = call.front.services.clone();
     let most = services.policy.server.max_body_bytes;
     match (endpoint.handler)(call).await {
         Ok(response) => response,

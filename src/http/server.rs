@@ -23,6 +23,7 @@ use super::request::Body;
 use super::route::handle;
 use super::strict::Strict;
 use crate::config::Policy;
+use crate::measure::Present;
 
 /// A socket to accept on.
 #[derive(Debug)]
@@ -89,6 +90,9 @@ pub async fn serve(current: Arc<Current>, listener: Listener, mut shutdown: watc
             within_open_files(policy.server.max_connections, files_each(policy))
         }
     };
+    if !matches!(listener, Listener::Control { .. }) {
+        current.services().metrics.most_connections.get_or_init(|| places as u64);
+    }
     let places = Arc::new(Semaphore::new(places));
     let graceful = Graceful::new();
     loop {
@@ -97,9 +101,9 @@ pub async fn serve(current: Arc<Current>, listener: Listener, mut shutdown: watc
             place = places.clone().acquire_owned() => place,
             _ = shutdown.wait_for(|stopping| *stopping) => break,
         };
-        let Ok(place) = place.map(|place| Place(Arc::new(Some(place)))) else { break };
+        let Ok(place) = place else { break };
         let accepted = tokio::select! {
-            accepted = accept(&listener, &current, &graceful, place) => accepted,
+            accepted = accept(&listener, &current, &graceful, Some(place)) => accepted,
             _ = shutdown.wait_for(|stopping| *stopping) => break,
         };
         match accepted {
@@ -148,7 +152,7 @@ async fn linger(listener: &Listener, path: &std::path::Path, current: &Arc<Curre
     if let Err(error) = std::fs::remove_file(path) {
         tracing::warn!("{} could not be taken away: {error}", path.display());
     }
-    while let Ok(Ok(connection)) = tokio::time::timeout(LAST_COMMANDS, accept(listener, current, graceful, Place::default())).await {
+    while let Ok(Ok(connection)) = tokio::time::timeout(LAST_COMMANDS, accept(listener, current, graceful, None)).await {
         connection.map(tokio::spawn);
     }
 }
@@ -156,10 +160,15 @@ async fn linger(listener: &Listener, path: &std::path::Path, current: &Arc<Curre
 type Connection = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A connection's place among those that may be open at once; whoever holds one takes it up.
-#[derive(Clone, Debug, Default)]
-pub struct Place(#[expect(dead_code, reason = "held, never read")] Arc<Option<OwnedSemaphorePermit>>);
+#[derive(Clone, Debug)]
+pub struct Place(#[expect(dead_code, reason = "held, never read")] Arc<(Option<OwnedSemaphorePermit>, Option<Present>)>);
 
-async fn accept(listener: &Listener, current: &Arc<Current>, graceful: &Graceful, place: Place) -> std::io::Result<Option<Connection>> {
+async fn accept(
+    listener: &Listener,
+    current: &Arc<Current>,
+    graceful: &Graceful,
+    place: Option<OwnedSemaphorePermit>,
+) -> std::io::Result<Option<Connection>> {
     Ok(match listener {
         Listener::Tcp(socket) => {
             let (stream, address) = socket.accept().await?;
@@ -180,11 +189,14 @@ async fn accept(listener: &Listener, current: &Arc<Current>, graceful: &Graceful
     })
 }
 
-fn converse<S>(stream: S, peer: Peer, current: &Arc<Current>, graceful: &Graceful, place: Place) -> Connection
+fn converse<S>(stream: S, peer: Peer, current: &Arc<Current>, graceful: &Graceful, place: Option<OwnedSemaphorePermit>) -> Connection
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (bounds, current) = (Bounds::of(&current.services().policy), current.clone());
+    let services = current.services();
+    let (bounds, current) = (Bounds::of(&services.policy), current.clone());
+    // The operator's own are none of the clients'.
+    let place = Place(Arc::new((place, (peer != Peer::Control).then(|| services.metrics.connections.join()))));
     let stream = Strict::new(stream, peer, bounds.max_header_bytes);
     let switch = stream.tunnel_switch();
     let mut stream = TimeoutStream::new(stream);

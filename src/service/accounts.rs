@@ -42,7 +42,7 @@ pub struct AccountInput {
 }
 
 impl AccountInput {
-    fn check(&self, policy: &Policy, now: Timestamp) -> Vec<FieldFault> {
+    pub(super) fn check(&self, policy: &Policy, now: Timestamp) -> Vec<FieldFault> {
         let mut faults = self.faults.clone();
         faults.extend(check_common(policy, self.name.as_deref(), self.plan.as_deref(), &self.limits));
         let mut fault = |field: &str, message: String| faults.push(FieldFault { field: field.into(), message });
@@ -55,7 +55,7 @@ impl AccountInput {
         faults
     }
 
-    fn apply(self, account: &mut StoredAccount, policy: &Policy, now: Timestamp) {
+    pub(super) fn apply(self, account: &mut StoredAccount, policy: &Policy, now: Timestamp) {
         let record = &mut account.record;
         record.name = self.name.unwrap_or_else(|| std::mem::take(&mut record.name));
         record.kind = self.kind.unwrap_or(record.kind);
@@ -78,6 +78,23 @@ impl AccountInput {
     const fn movement(&self) -> Movement {
         if self.balance.is_some() { Movement::Set } else { Movement::Plan }
     }
+}
+
+/// A new account as it is where nobody says anything of it; its id is still to come.
+pub(super) fn new_account(policy: &Policy, now: Timestamp) -> StoredAccount {
+    let plan = policy.plans.default();
+    let record = AccountRecord {
+        id: String::new(),
+        name: String::new(),
+        kind: Kind::Personal,
+        plan: plan.name.clone(),
+        plan_until: None,
+        limits: Overrides::new(),
+        disabled: false,
+        created_at: now,
+        revision: 1,
+    };
+    StoredAccount { balance: Balance::opening(now, plan.monthly_tokens), record, version: 1 }
 }
 
 impl Services {
@@ -112,21 +129,10 @@ impl Services {
 
     /// A new account, not stored yet; its opening balance is.
     fn opened(&self, connection: &Connection, input: AccountInput, act: &Act) -> Result<StoredAccount> {
-        let (plan, now) = (self.policy.plans.default(), act.at);
-        let record = AccountRecord {
-            id: self.next_id(connection, id::ACCOUNT, now)?,
-            name: String::new(),
-            kind: Kind::Personal,
-            plan: plan.name.clone(),
-            plan_until: None,
-            limits: Overrides::new(),
-            disabled: false,
-            created_at: now,
-            revision: 1,
-        };
-        let mut account = StoredAccount { balance: Balance::opening(now, plan.monthly_tokens), record, version: 1 };
+        let mut account = new_account(&self.policy, act.at);
+        account.record.id = self.next_id(connection, id::ACCOUNT, act.at)?;
         let movement = input.movement();
-        input.apply(&mut account, &self.policy, now);
+        input.apply(&mut account, &self.policy, act.at);
         self.moved(connection, &account, 0, movement, Cause::Act { act, reason: "" })?;
         Ok(account)
     }

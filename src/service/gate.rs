@@ -79,6 +79,7 @@ impl Services {
 
     /// The verdict, and whose statistics it belongs to.
     async fn judge(self: &Arc<Self>, ask: &Ask<'_>, now: Timestamp) -> (Decision, Option<Arc<Subject>>) {
+        let _timer = self.metrics.decisions.start();
         let nobody = |verdict| (Decision::of_nobody(verdict, now), None);
         if self.closed.load(Ordering::Acquire) {
             return nobody(Verdict::Unavailable);
@@ -248,6 +249,7 @@ impl Services {
         let mode = if decision.verdict.passes() { ask.mode } else { Mode::WhoAmI };
         let mut deadline = None;
         while let Attempt::Wait { answered, subject, failures } = self.attempt(decision, &caller, counted, price, mode) {
+            self.meter.leases.waits.count();
             let deadline = *deadline.get_or_insert_with(|| tokio::time::Instant::now() + PATIENCE);
             let in_time = tokio::time::timeout_at(deadline, answered).await.is_ok();
             if !in_time || subject.lock().failures != failures {
@@ -431,6 +433,8 @@ fn look_at_all(decision: &mut Decision, caller: &Caller, states: &mut States<'_>
     for (index, limit) in caller.limits.iter().enumerate() {
         let Some(state) = &mut states[limit.count as usize] else { continue };
         let slot = state.window(limit);
+        // For whoever tells of quotas, later.
+        slot.most = if limit.observe { 0 } else { limit.requests };
         let Look { remaining, reset, fit } = slot.window.look(limit, price.of(limit), now);
         let opens = match fit {
             Fit::Fits => None,

@@ -14,7 +14,7 @@ use crate::domain::caller::KeyRecord;
 use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::event::Event;
 use crate::domain::id;
-use crate::domain::key::{KeyHash, Looks, PlainKey};
+use crate::domain::key::{Environment, KeyHash, Looks, PlainKey};
 use crate::domain::scope;
 use crate::domain::time::{Span, Timestamp};
 use crate::store::Connection;
@@ -66,7 +66,7 @@ pub struct NewKey {
 }
 
 impl KeyInput {
-    fn check(&self, policy: &Policy, now: Timestamp) -> Vec<FieldFault> {
+    pub(super) fn check(&self, policy: &Policy, now: Timestamp) -> Vec<FieldFault> {
         let mut faults = self.faults.clone();
         faults.extend(check_common(policy, self.name.as_deref(), self.plan.iter().flatten().next().map(String::as_str), &self.limits));
         let mut fault = |field: &str, message: String| faults.push(FieldFault { field: field.into(), message });
@@ -95,7 +95,7 @@ impl KeyInput {
         faults
     }
 
-    fn apply(self, record: &mut KeyRecord) {
+    pub(super) fn apply(self, record: &mut KeyRecord) {
         record.name = self.name.unwrap_or_else(|| std::mem::take(&mut record.name));
         record.plan = self.plan.unwrap_or_else(|| record.plan.take());
         limits::apply(&mut record.limits, self.limits);
@@ -116,6 +116,40 @@ fn depth(value: &serde_json::Value) -> usize {
     }
 }
 
+/// The environment that somebody named, or the default one; where there is none, that is a fault.
+pub(super) fn named_environment<'p>(policy: &'p Policy, name: Option<&str>, faults: &mut Vec<FieldFault>) -> Option<&'p Environment> {
+    let environments = &policy.keys.environments;
+    let environment = name.map_or_else(|| environments.default(), |name| environments.named(name));
+    if environment.is_none() && faults.iter().all(|fault| fault.field != "environment") {
+        let known: Vec<&str> = environments.all().iter().map(|environment| environment.name.as_str()).collect();
+        faults.push(FieldFault { field: "environment".into(), message: format!("must be one of {}", known.join(", ")) });
+    }
+    environment
+}
+
+/// A new key as it is where nobody says anything of it; its id, and what is shown of it, are still to come.
+pub(super) fn new_record(policy: &Policy, account: &str, environment: &Environment, now: Timestamp) -> KeyRecord {
+    KeyRecord {
+        id: String::new(),
+        account: account.into(),
+        name: String::new(),
+        environment: environment.name.clone(),
+        prefix: String::new(),
+        plan: None,
+        limits: limits::defaults(policy),
+        scopes: policy.keys.default_scopes.clone(),
+        ips: Vec::new(),
+        metadata: serde_json::Map::new(),
+        created_at: now,
+        expires_at: None,
+        revoked_at: None,
+        disabled: false,
+        last_used_at: None,
+        replaced_by: None,
+        revision: 1,
+    }
+}
+
 impl Services {
     /// Makes a key for an account, whatever its plan; once for each [`Once`].
     pub async fn create_key(self: &Arc<Self>, account: &str, input: KeyInput, once: Option<Once>, act: &Act) -> Result<NewKey> {
@@ -124,38 +158,11 @@ impl Services {
         }
         let mut faults = input.check(&self.policy, act.at);
         require_name(input.name.as_deref(), &mut faults);
-        let environments = &self.policy.keys.environments;
-        let environment = match &input.environment {
-            Some(name) => environments.named(name),
-            None => environments.default(),
-        };
-        let Some(environment) = environment.filter(|_| faults.is_empty()) else {
-            if environment.is_none() && faults.iter().all(|fault| fault.field != "environment") {
-                let known: Vec<&str> = environments.all().iter().map(|environment| environment.name.as_str()).collect();
-                faults.push(FieldFault { field: "environment".into(), message: format!("must be one of {}", known.join(", ")) });
-            }
-            return Err(Error::Invalid(faults));
-        };
+        let environment = named_environment(&self.policy, input.environment.as_deref(), &mut faults);
+        let Some(environment) = environment.filter(|_| faults.is_empty()) else { return Err(Error::Invalid(faults)) };
         let plain = environment.generate();
-        let mut record = KeyRecord {
-            id: String::new(),
-            account: account.into(),
-            name: String::new(),
-            environment: environment.name.clone(),
-            prefix: environment.shown(&plain),
-            plan: None,
-            limits: limits::defaults(&self.policy),
-            scopes: self.policy.keys.default_scopes.clone(),
-            ips: Vec::new(),
-            metadata: serde_json::Map::new(),
-            created_at: act.at,
-            expires_at: None,
-            revoked_at: None,
-            disabled: false,
-            last_used_at: None,
-            replaced_by: None,
-            revision: 1,
-        };
+        let mut record = new_record(&self.policy, account, environment, act.at);
+        record.prefix = environment.shown(&plain);
         input.apply(&mut record);
         let (mut stored, services, act) = (StoredKey { hash: plain.hash(), record }, self.clone(), act.clone());
         let job = move |connection: &Connection| {

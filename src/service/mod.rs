@@ -4,16 +4,22 @@ pub mod accounts;
 pub mod ask;
 pub mod balance;
 pub mod cache;
+pub mod expiring;
+mod export;
 pub mod gate;
 mod history;
+pub mod import;
 mod journal;
 pub mod keys;
 pub mod limits;
 pub mod meter;
+pub mod metrics;
+pub mod notices;
 mod refund;
 pub mod tokens;
 pub mod usage;
 pub mod views;
+pub mod webhooks;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -29,6 +35,8 @@ use cache::{Generations, Lookup};
 use gate::Known;
 use limits::OverrideChanges;
 use meter::Meter;
+use metrics::Metrics;
+use webhooks::Announcer;
 
 /// Everything that the services share, under one configuration. A handle: several may be there over the same database, and what
 /// one of them changes holds for all ([`Services::under`]).
@@ -44,6 +52,8 @@ pub struct Services {
     pub store: Arc<Store>,
     /// What limits remember, and what is counted.
     pub meter: Arc<Meter>,
+    /// What is counted of its work.
+    pub metrics: Arc<Metrics>,
     /// The keys that are in use.
     pub(crate) keys: Arc<Lookup<Arc<Known>>>,
     /// The service tokens that are in use.
@@ -52,6 +62,12 @@ pub struct Services {
     pub(crate) accounts: Arc<Generations>,
     /// Ids of what is made.
     pub(crate) ids: Arc<Ids>,
+    /// Tells of what happens.
+    pub(crate) announcer: Arc<Announcer>,
+    /// Set when a key was changed: it may end at another time.
+    pub(crate) ends_changed: Arc<AtomicBool>,
+    /// The import that may be under way.
+    pub(crate) imports: Arc<import::Imports>,
     /// Set when it closes: from then on nothing passes.
     pub(crate) closed: Arc<AtomicBool>,
     /// Who has the database: kept until the last user of it is gone.
@@ -75,12 +91,18 @@ const HELD_TOKENS: usize = 1024;
 impl Services {
     /// Over an open database.
     pub fn new(policy: Arc<Policy>, store: Arc<Store>, lock: Lock) -> Self {
-        let meter = Arc::new(Meter::new(store.clone(), policy.server.held_windows));
+        let ids: Arc<Ids> = Arc::default();
+        let announcer = Arc::new(Announcer::new(policy.clone(), ids.clone()));
+        let meter = Arc::new(Meter::new(store.clone(), announcer.clone(), policy.server.held_windows));
         Self {
+            metrics: Arc::new(Metrics::new(Timestamp::now())),
             keys: Arc::new(Lookup::new(policy.server.cached_keys)),
             tokens: Arc::new(Lookup::new(HELD_TOKENS)),
             accounts: Arc::default(),
-            ids: Arc::default(),
+            ids,
+            announcer,
+            ends_changed: Arc::default(),
+            imports: Arc::default(),
             closed: Arc::default(),
             lock: Arc::new(Mutex::new(Some(lock))),
             serving: Arc::default(),
@@ -97,6 +119,11 @@ impl Services {
         Self { policy, epoch: self.epoch + 1, configured_at: Timestamp::now(), ..self.clone() }
     }
 
+    /// What lives as long as the program, and is not asked by a request, follows this configuration from here on.
+    pub fn lead(&self) {
+        self.announcer.follow(self.policy.clone());
+    }
+
     /// From here on nothing passes any more.
     pub fn refuse_all(&self) {
         self.closed.store(true, Ordering::Release);
@@ -104,6 +131,7 @@ impl Services {
 
     /// Saves everything, gives open leases back, closes the database and lets go of it.
     pub fn close(&self, now: Timestamp) {
+        self.imports.wait();
         self.meter.close(now);
         self.store.close();
         drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -118,6 +146,7 @@ impl Services {
     /// A key was changed or made: what is remembered of its hash counts no more.
     pub(crate) fn key_changed(&self, hash: &KeyHash) {
         self.keys.forget(hash);
+        self.ends_changed.store(true, Ordering::Release);
     }
 
     /// An account was changed: what is remembered of its keys counts no more.

@@ -1,6 +1,7 @@
 //! Accounts and their balances.
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use serde::{Deserialize, Serialize};
 
 use super::columns::{from_json, instant, json, maybe_instant, word};
 use crate::domain::balance::Balance;
@@ -9,7 +10,7 @@ use crate::domain::error::Result;
 use crate::domain::time::Timestamp;
 
 /// An account as stored.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StoredAccount {
     /// The account.
     pub record: AccountRecord,

@@ -16,6 +16,7 @@ mod faults;
 mod gate;
 mod keys;
 mod limits;
+mod metrics;
 mod proxies;
 mod readme;
 mod running;

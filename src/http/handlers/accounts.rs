@@ -46,7 +46,11 @@ fn shown(status: StatusCode, account: &StoredAccount) -> Response {
 }
 
 fn read(body: serde_json::Value) -> Result<AccountInput> {
-    let mut fields = Fields::new(body)?;
+    Ok(read_fields(Fields::new(body)?))
+}
+
+/// The fields are named as in the record; `organization` is what the command line calls a kind.
+pub(super) fn read_fields(mut fields: Fields) -> AccountInput {
     let kind = |text: &str| Kind::from_name(text).ok_or("must be personal or organization");
     // As the command line's flag has it.
     let organization = fields.flag("organization").map(|yes| if yes { Kind::Organization } else { Kind::Personal });
@@ -68,5 +72,5 @@ fn read(body: serde_json::Value) -> Result<AccountInput> {
         faults: Vec::new(),
     };
     input.faults = fields.into_faults();
-    Ok(input)
+    input
 }

@@ -15,10 +15,12 @@ use crate::http::response::{self, Response};
 use crate::http::views;
 use crate::service::Services;
 use crate::service::ask::{Ask, Credential, Mode, Wants};
+use crate::service::metrics::Kind;
 
 /// Decides about the request as it came.
 pub async fn gate(call: Call) -> Response {
     let front = call.front.clone();
+    let _timer = front.services.metrics.time(Kind::Gate);
     if let Some(upstream) = &front.upstream
         && is_too_large(&call, upstream)
     {

@@ -1,0 +1,230 @@
+//! Accounts and keys brought along from elsewhere: rows as they come, checked beside the database, and moved only when all are sound.
+
+use http::header::ACCEPT;
+use http::{HeaderValue, StatusCode};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+
+use super::{accounts, keys};
+use crate::domain::error::{Error, FieldFault, Result};
+use crate::domain::key::{KeyHash, PlainKey};
+use crate::domain::time::Timestamp;
+use crate::http::feed::{Fed, Feed, feed};
+use crate::http::fields::Fields;
+use crate::http::request::{Call, Unreadable};
+use crate::http::response::{self, Response};
+use crate::http::rows::{self, Format, Rows};
+use crate::service::import::{AccountRow, Admitted, Gathering, KeyRow, MOST_FAULTS, Mover, RowFault, What};
+
+const LINES: HeaderValue = HeaderValue::from_static("application/jsonl");
+
+/// Imports accounts.
+pub async fn accounts(call: Call) -> Result<Response, Unreadable> {
+    import(call, What::Accounts).await
+}
+
+/// Imports keys, raw or as their hashes.
+pub async fn keys(call: Call) -> Result<Response, Unreadable> {
+    import(call, What::Keys).await
+}
+
+async fn import(mut call: Call, what: What) -> Result<Response, Unreadable> {
+    call.query(&[])?;
+    let Some(format) = Format::of_media(&call.media()) else { return Ok(wrong_type(&call.request_id)) };
+    let (services, request_id, wants_lines) = (call.front.services.clone(), call.request_id.clone(), wants_lines(&call));
+    let mut once = call.once(what.operation(), &Value::Null)?;
+    let admitted = services.import(what, &call.act()?)?;
+    let (feed, fed) = feed();
+    let now = call.now;
+    let gathering = on_a_thread(move || gather(admitted, what, format, fed, now));
+    let read = pass(&mut call, feed).await;
+    let gathered = gathering.await;
+    let hash = read?;
+    if let Some(once) = &mut once {
+        once.request = hash;
+        if let Some(rows) = services.imported(once.clone(), Timestamp::now()).await? {
+            return Ok(response::json(StatusCode::OK, &imported(rows)));
+        }
+    }
+    let gathered = gathered?;
+    match on_a_thread(move || gathered.seal(once.as_ref())).await? {
+        Err(faults) => Ok(refused(what, &faults, &request_id)),
+        Ok(mover) if wants_lines => Ok(move_and_tell(mover, request_id)),
+        Ok(mover) => Ok(move_all(mover, &request_id).await?),
+    }
+}
+
+/// Passes the body on to whoever gathers; answers the hash of all of it. What nobody wants any more is read all the same: who is
+/// still sending would not see the answer.
+async fn pass(call: &mut Call, feed: Feed) -> Result<[u8; 32], Unreadable> {
+    let (mut pieces, mut digest) = (call.pieces(), Sha256::new());
+    while let Some(piece) = pieces.next().await? {
+        digest.update(&piece);
+        // It has seen enough.
+        let _ = feed.send(piece).await;
+    }
+    feed.end();
+    Ok(digest.finalize().into())
+}
+
+/// Runs what may take long on a thread of its own.
+async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Error::Internal(format!("a thread ended in a panic: {error}"))))
+}
+
+/// Reads and checks every row, until there are none, or too many are wrong.
+fn gather(admitted: Admitted, what: What, format: Format, fed: Fed, now: Timestamp) -> Result<Gathering> {
+    let mut gathering = admitted.start()?;
+    let fields: &[&str] = if what == What::Keys { &rows::KEY } else { &rows::ACCOUNT };
+    let mut rows = Rows::new(format, fed.into_reader(), fields);
+    let broken = |error: std::io::Error| Error::Unavailable(format!("the rows of an import broke off: {error}"));
+    while let Some((line, row)) = rows.next().map_err(broken)? {
+        match row {
+            Err(faults) => gathering.refuse(line, faults),
+            Ok(value) => match (Fields::new(value), what) {
+                (Err(_), _) => gathering.refuse(line, vec![FieldFault { field: String::new(), message: "must be a JSON object".into() }]),
+                (Ok(fields), What::Keys) => gathering.key(line, key(fields, now))?,
+                (Ok(fields), What::Accounts) => gathering.account(line, account(fields))?,
+            },
+        }
+        if gathering.is_hopeless() {
+            break;
+        }
+    }
+    Ok(gathering)
+}
+
+fn key(mut fields: Fields, now: Timestamp) -> KeyRow {
+    let wrong_hash = "must be the SHA-256 of a key: 64 hex digits, or 43 or 44 letters of base64";
+    let hash = fields.parsed("hash", |text| KeyHash::parse(text).ok_or(wrong_hash)).flatten();
+    KeyRow {
+        account: fields.text("account"),
+        id: fields.text("id"),
+        key: fields.text("key").map(PlainKey::new),
+        hash,
+        prefix: fields.text("prefix").filter(|prefix| !prefix.is_empty()),
+        created_at: fields.parsed("created_at", Timestamp::parse).flatten(),
+        last_used_at: fields.parsed("last_used_at", Timestamp::parse).flatten(),
+        revoked_at: fields.parsed("revoked_at", Timestamp::parse).flatten(),
+        replaced_by: fields.text("replaced_by"),
+        input: keys::read(fields, now),
+    }
+}
+
+fn account(mut fields: Fields) -> AccountRow {
+    AccountRow {
+        id: fields.text("id"),
+        created_at: fields.parsed("created_at", Timestamp::parse).flatten(),
+        plan_tokens: fields.tokens("plan_tokens"),
+        bonus_tokens: fields.tokens("bonus_tokens"),
+        period: fields.parsed("period", Timestamp::parse).flatten(),
+        input: accounts::read_fields(fields),
+    }
+}
+
+fn imported(rows: u64) -> Value {
+    json!({ "imported": rows })
+}
+
+/// Moves all rows; who asked is answered when they have.
+async fn move_all(mover: Mover, request_id: &str) -> Result<Response> {
+    let (answer, answered) = oneshot::channel();
+    tokio::task::spawn_blocking(move || {
+        move_rows(
+            mover,
+            |_| {},
+            |outcome| {
+                // Whoever asked has gone: the rows move all the same.
+                let _ = answer.send(outcome);
+            },
+        );
+    });
+    Ok(match answered.await {
+        Ok(Ok(rows)) => response::json(StatusCode::OK, &imported(rows)),
+        Ok(Err(detail)) => response::problem(StatusCode::SERVICE_UNAVAILABLE, &detail, Vec::new(), request_id),
+        Err(_) => return Err(Error::Internal("the thread of an import ended in a panic".into())),
+    })
+}
+
+/// Moves all rows, and tells how many have moved as they do: a line each time, the last with all of them. Where it is interrupted the
+/// last says why, and the answer does not end properly.
+fn move_and_tell(mover: Mover, request_id: String) -> Response {
+    let (feed, response) = response::streamed(LINES);
+    let rows = mover.rows();
+    tokio::task::spawn_blocking(move || {
+        let line = |value: Value| format!("{value}\n");
+        let told = std::cell::RefCell::new(Some(feed));
+        let progress = |moved: u64| {
+            if let Some(feed) = &*told.borrow() {
+                feed.offer(line(json!({ "moved": moved, "rows": rows })));
+            }
+        };
+        move_rows(mover, progress, |outcome| {
+            let Some(feed) = told.take() else { return };
+            // Whoever asked may have gone.
+            match outcome {
+                Ok(rows) => {
+                    let _ = feed.send_blocking(line(imported(rows)));
+                    feed.end();
+                }
+                Err(detail) => {
+                    let title = StatusCode::SERVICE_UNAVAILABLE.canonical_reason();
+                    let problem = json!({ "title": title, "status": 503, "detail": detail, "request_id": request_id });
+                    let _ = feed.send_blocking(line(problem));
+                }
+            }
+        });
+    });
+    response
+}
+
+/// Moves all rows. Where that fails half-way it is told, and tried again until it is done.
+fn move_rows(mut mover: Mover, progress: impl Fn(u64), tell: impl FnOnce(Result<u64, String>)) {
+    let mut moved = 0;
+    loop {
+        match mover.step() {
+            Ok(Some(so_far)) => {
+                moved = so_far;
+                progress(moved);
+            }
+            Ok(None) => return tell(Ok(mover.clean())),
+            Err(error) => {
+                tracing::error!("an import waits: {error}");
+                tell(Err(format!(
+                    "The database cannot be written right now. {moved} of {} {} are in; the import is kept and goes on by itself as soon as it can, after a restart too. The log says why.",
+                    mover.rows(),
+                    mover.what().name()
+                )));
+                return mover.persist();
+            }
+        }
+    }
+}
+
+fn wants_lines(call: &Call) -> bool {
+    let accepted = call.parts.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut media = accepted.flat_map(|value| value.split(',')).map(|media| media.split(';').next().unwrap_or_default().trim());
+    media.any(|media| Format::of_media(media) == Some(Format::Jsonl))
+}
+
+fn wrong_type(request_id: &str) -> Response {
+    let detail = "Send rows, with Content-Type: application/jsonl or text/csv.";
+    response::problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail, Vec::new(), request_id)
+}
+
+/// Every row that is wrong, in the order of the file.
+fn refused(what: What, faults: &[RowFault], request_id: &str) -> Response {
+    let mut lines: Vec<u64> = faults.iter().map(|fault| fault.line).collect();
+    lines.dedup();
+    let (count, first) = (lines.len(), lines.first().copied().unwrap_or_default());
+    let at_least = if faults.len() >= MOST_FAULTS { "At least " } else { "" };
+    let detail = format!(
+        "{at_least}{count} {} wrong, from line {first} on: no {} were imported.",
+        if count == 1 { "row is" } else { "rows are" },
+        what.name()
+    );
+    let errors = faults.iter().map(|fault| json!({ "line": fault.line, "field": fault.field, "message": fault.message }));
+    response::problem(StatusCode::BAD_REQUEST, &detail, errors.collect(), request_id)
+}

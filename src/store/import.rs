@@ -1,0 +1,267 @@
+//! The side file of an import: rows are gathered in it beside the database, and move into it only when all of them are sound.
+//!
+//! While it is gathered it is `DATABASE.import.new`, and nothing of it counts. Sealed it is `DATABASE.import`: from then on the
+//! import is finished, if not now then at the next start.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::columns::json;
+use super::lock::beside;
+use super::open;
+use crate::domain::error::{Error, Result};
+use crate::domain::time::Timestamp;
+
+/// What the side file holds. Its rows are found by their place: of keys the hash, of accounts the line.
+const SCHEMA: &str = "
+    CREATE TABLE about (json TEXT NOT NULL) STRICT;
+    CREATE TABLE staged (
+      line   INTEGER PRIMARY KEY,
+      place  BLOB NOT NULL UNIQUE,
+      id     TEXT UNIQUE,
+      record TEXT NOT NULL
+    ) STRICT;";
+
+/// How much memory finding what stands twice may take, in KiB; what is more goes by way of the file.
+const CACHE: i64 = 32 * 1024;
+
+/// The mark under which the database says how far an import has come.
+const OPERATION: &str = "import";
+
+fn gathered_in(database: &Path) -> PathBuf {
+    beside(database, "import.new")
+}
+
+fn sealed_in(database: &Path) -> PathBuf {
+    beside(database, "import")
+}
+
+/// Throws away what was gathered and never sealed.
+pub fn clear(database: &Path) -> Result<()> {
+    remove(&gathered_in(database))
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(trouble(path, &error)),
+        _ => Ok(()),
+    }
+}
+
+fn trouble(path: &Path, error: &std::io::Error) -> Error {
+    Error::Unavailable(format!("{}: {error}", path.display()))
+}
+
+/// An import that is gathered. Dropped before it is sealed, it is gone.
+#[derive(Debug)]
+pub struct Gathering {
+    connection: Option<Connection>,
+    database: PathBuf,
+}
+
+/// A row that cannot be added, because another has what must be its own.
+#[derive(Debug)]
+pub struct Twice {
+    /// The line of the other.
+    pub line: u64,
+    /// Whether it is the id; else it is the place.
+    pub is_id: bool,
+}
+
+impl Gathering {
+    /// Makes the file, for its owner alone.
+    pub fn start(database: &Path) -> Result<Self> {
+        clear(database)?;
+        let path = gathered_in(database);
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        made.map_err(|error| trouble(&path, &error))?;
+        let mut gathering = Self { connection: None, database: database.into() };
+        let connection = open_side(&path)?;
+        // Until it is sealed there is nothing that a crash could take away.
+        connection.pragma_update_and_check(None, "journal_mode", "off", |_| Ok(()))?;
+        connection.pragma_update(None, "synchronous", "off")?;
+        connection.execute_batch(SCHEMA)?;
+        connection.execute_batch("BEGIN")?;
+        gathering.connection = Some(connection);
+        Ok(gathering)
+    }
+
+    fn connection(&self) -> Result<&Connection> {
+        self.connection.as_ref().ok_or_else(|| Error::Internal("an import was sealed already".into()))
+    }
+
+    /// Adds a row.
+    pub fn add<T: Serialize>(&self, line: u64, place: &[u8], id: Option<&str>, record: &T) -> Result<Option<Twice>> {
+        let connection = self.connection()?;
+        let added = connection
+            .prepare_cached("INSERT INTO staged (line, place, id, record) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
+            .execute(params![line as i64, place, id, json(record)?])?;
+        if added == 1 {
+            return Ok(None);
+        }
+        let line_of = |column: &str, value: &dyn rusqlite::ToSql| -> rusqlite::Result<Option<i64>> {
+            connection
+                .prepare_cached(&format!("SELECT line FROM staged WHERE {column} = ?1"))?
+                .query_row([value], |row| row.get(0))
+                .optional()
+        };
+        let of_id = id.map(|id| line_of("id", &id)).transpose()?.flatten();
+        let other = of_id.map_or_else(|| line_of("place", &place), |line| Ok(Some(line)))?;
+        Ok(Some(Twice { line: other.unwrap_or_default() as u64, is_id: of_id.is_some() }))
+    }
+
+    /// Makes it count, whatever comes: on the disk, and under its other name.
+    pub fn seal<A: Serialize>(mut self, about: &A) -> Result<()> {
+        let connection = self.connection.take().ok_or_else(|| Error::Internal("an import was sealed already".into()))?;
+        connection.execute("INSERT INTO about (json) VALUES (?1)", [json(about)?])?;
+        connection.execute_batch("COMMIT")?;
+        connection.close().map_err(|(_, error)| error)?;
+        let (gathered, sealed) = (gathered_in(&self.database), sealed_in(&self.database));
+        let keep = || -> std::io::Result<()> {
+            std::fs::File::open(&gathered)?.sync_all()?;
+            std::fs::rename(&gathered, &sealed)?;
+            let folder = sealed.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            std::fs::File::open(folder)?.sync_all()
+        };
+        keep().map_err(|error| {
+            // Whoever is told that nothing was changed must be right.
+            let _ = std::fs::remove_file(&sealed);
+            trouble(&sealed, &error)
+        })
+    }
+}
+
+impl Drop for Gathering {
+    fn drop(&mut self) {
+        drop(self.connection.take());
+        if let Err(error) = clear(&self.database) {
+            tracing::warn!("the side file of an import could not be taken away: {error}");
+        }
+    }
+}
+
+fn open_side(path: &Path) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.pragma_update(None, "cache_size", -CACHE)?;
+    Ok(connection)
+}
+
+/// A row on its way.
+#[derive(Debug)]
+pub struct Staged<T> {
+    /// Where it stands among the others.
+    pub place: Vec<u8>,
+    /// The id that it brings; without one it gets a new one.
+    pub id: Option<String>,
+    /// The row itself.
+    pub record: T,
+}
+
+/// A sealed import.
+#[derive(Debug)]
+pub struct Sealed {
+    connection: Connection,
+    database: PathBuf,
+}
+
+impl Sealed {
+    /// The one that there is, if there is one.
+    pub fn open(database: &Path) -> Result<Option<Self>> {
+        let path = sealed_in(database);
+        if !path.exists() {
+            return Ok(None);
+        }
+        Ok(Some(Self { connection: open_side(&path)?, database: database.into() }))
+    }
+
+    /// What was sealed with it.
+    pub fn about<A: DeserializeOwned>(&self) -> Result<A> {
+        let text: String = self.connection.query_row("SELECT json FROM about", [], |row| row.get(0))?;
+        serde_json::from_str(&text).map_err(|error| damaged(&error))
+    }
+
+    /// The next rows after a place.
+    pub fn after<T: DeserializeOwned>(&self, place: &[u8], limit: usize) -> Result<Vec<Staged<T>>> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT place, id, record FROM staged WHERE place > ?1 ORDER BY place LIMIT ?2")?;
+        let rows = statement.query_map(params![place, limit as i64], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?)))?;
+        rows.map(|row| {
+            let (place, id, record) = row?;
+            let record = serde_json::from_str(&record).map_err(|error| damaged(&error))?;
+            Ok(Staged { place, id, record })
+        })
+        .collect()
+    }
+
+    /// Takes the file away: all of it stands in the database.
+    pub fn remove(self) -> Result<()> {
+        let Self { connection, database } = self;
+        drop(connection);
+        remove(&sealed_in(&database))
+    }
+}
+
+fn damaged(error: &serde_json::Error) -> Error {
+    Error::Internal(format!("the side file of an import is damaged: {error}"))
+}
+
+/// How far an import has come. Written with each round, so that no row moves twice, whatever happens.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// The place of the last row that moved.
+    pub place: Vec<u8>,
+    /// How many have moved.
+    pub moved: u64,
+    /// Whether that was all of it.
+    pub is_done: bool,
+}
+
+/// How far the import of this name has come.
+pub fn progress(connection: &Connection, name: &str) -> Result<Progress> {
+    let mut statement = connection.prepare_cached("SELECT result FROM idempotency WHERE operation = ?1 AND key = ?2")?;
+    let text: Option<String> = statement.query_row([OPERATION, name], |row| row.get(0)).optional()?;
+    text.map_or_else(|| Ok(Progress::default()), |text| serde_json::from_str(&text).map_err(|error| damaged(&error)))
+}
+
+/// Notes how far it has come. Once it is done that is forgotten after a day, when the side file is long gone, and never before.
+pub fn note(connection: &Connection, name: &str, progress: &Progress, now: Timestamp) -> Result<()> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO idempotency (operation, key, request, result, created_at) VALUES (?1, ?2, x'', ?3, ?4)")?
+        .execute(params![OPERATION, name, json(progress)?, if progress.is_done { now.millis() } else { i64::MAX }])?;
+    Ok(())
+}
+
+/// Looks into the database for what an import would meet there; each look stands for itself, and holds nothing up.
+#[derive(Debug)]
+pub struct Present(Connection);
+
+impl Present {
+    /// Opens the database to look into it.
+    pub fn open(database: &Path) -> Result<Self> {
+        open::open_reader(database).map(Self).map_err(|error| Error::Unavailable(error.to_string()))
+    }
+
+    fn has(&self, sql: &str, value: impl rusqlite::ToSql) -> Result<bool> {
+        Ok(self.0.prepare_cached(sql)?.exists([value])?)
+    }
+
+    /// Whether there is such an account.
+    pub fn has_account(&self, id: &str) -> Result<bool> {
+        self.has("SELECT 1 FROM accounts WHERE id = ?1", id)
+    }
+
+    /// Whether there is a key of this id.
+    pub fn has_key(&self, id: &str) -> Result<bool> {
+        self.has("SELECT 1 FROM keys WHERE id = ?1", id)
+    }
+
+    /// Whether there is a key of this hash.
+    pub fn has_hash(&self, hash: &[u8; 32]) -> Result<bool> {
+        self.has("SELECT 1 FROM keys WHERE hash = ?1", hash)
+    }
+}
