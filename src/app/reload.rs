@@ -10,8 +10,8 @@ use crate::config::{Fault, Policy, source};
 use crate::domain::act::Act;
 use crate::domain::event::Event;
 use crate::domain::time::Timestamp;
+use crate::http::Current;
 use crate::http::server::{files_each, make_room};
-use crate::http::{Current, Front};
 
 /// Why the configuration in force was kept.
 #[derive(Debug)]
@@ -61,8 +61,8 @@ impl Reloader {
         let policy = policy.and_then(|policy| policy.taking_over(&services.policy)).map_err(NotTaken::Faults)?;
         let next = Arc::new(services.under(Arc::new(policy)));
         next.mirror_plans().await.map_err(|error| NotTaken::Failed(format!("its plans could not be written to the database: {error}")))?;
-        self.current.replace(Front::new(next.clone()));
-        next.take_force();
+        next.lead();
+        self.current.replace(self.current.front().next(next.clone()));
         tell(&services.policy, &next.policy);
         let what = json!({ "sections": next.policy.sections_unlike(&services.policy), "waiting": next.policy.waits });
         // It is in force, written down or not.
@@ -77,7 +77,7 @@ impl Reloader {
 fn tell(old: &Policy, new: &Policy) {
     let sections: Vec<String> = new.sections_unlike(old).into_iter().map(|name| format!("[{name}]")).collect();
     match sections.as_slice() {
-        [] => tracing::info!("the configuration was read again, and is as it was"),
+        [] => tracing::info!("the configuration was read again with all the files it names, and is as it was"),
         sections => tracing::info!("the new configuration is in force; it differs in {}", sections.join(", ")),
     }
     for name in &new.waits {

@@ -8,6 +8,7 @@ mod backup;
 mod client;
 mod doctor;
 mod export;
+mod health;
 mod import;
 mod key;
 mod landing;
@@ -106,6 +107,9 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
     if let Command::Serve = command {
         return runtime(true)?.block_on(serve::run(args.config.as_deref(), output));
     }
+    if let Command::Health = command {
+        return runtime(false)?.block_on(health::run(&source::database(file.as_deref()), output));
+    }
     let level = log::level()?;
     let mut policy = Policy::load(file.as_deref()).map_err(|faults| output.faults(&faults))?;
     // Whoever runs a command reads its log, whatever the server's is for.
@@ -113,7 +117,7 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
     log::start(level, &policy.log);
     let policy = Arc::new(policy);
     match command {
-        Command::Validate | Command::Serve => Ok(()),
+        Command::Validate | Command::Serve | Command::Health => Ok(()),
         Command::Proxy(args) => proxy::run(&args, &policy, output),
         Command::Openapi => {
             openapi::run(&policy, output);

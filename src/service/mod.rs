@@ -119,8 +119,8 @@ impl Services {
         Self { policy, epoch: self.epoch + 1, configured_at: Timestamp::now(), ..self.clone() }
     }
 
-    /// Its configuration is the one in force: what is told of what happens follows it.
-    pub fn take_force(&self) {
+    /// What lives as long as the program, and is not asked by a request, follows this configuration from here on.
+    pub fn lead(&self) {
         self.announcer.follow(self.policy.clone());
     }
 
@@ -146,7 +146,7 @@ impl Services {
     /// A key was changed or made: what is remembered of its hash counts no more.
     pub(crate) fn key_changed(&self, hash: &KeyHash) {
         self.keys.forget(hash);
-        self.ends_changed.store(true, std::sync::atomic::Ordering::Release);
+        self.ends_changed.store(true, Ordering::Release);
     }
 
     /// An account was changed: what is remembered of its keys counts no more.
