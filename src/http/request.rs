@@ -83,7 +83,7 @@ impl From<Error> for Unreadable {
 pub fn request_id(peer: Peer, headers: &HeaderMap, services: &Services, now: Timestamp) -> String {
     let given = headers.get(REQUEST_ID).filter(|_| is_trusted(peer, &services.policy.server.trusted_proxies));
     let sane = |text: &&str| (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
-    let harmless = |text: &&str| !services.policy.holds_secret(text);
+    let harmless = |text: &&str| !services.policy.resembles_secret(text);
     match given.and_then(|value| value.to_str().ok()).filter(sane).filter(harmless) {
         Some(text) => text.to_owned(),
         None => id::new(id::REQUEST, now),
