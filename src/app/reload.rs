@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use crate::config::{Fault, Policy, source};
-use crate::http::server::{files_each, make_room};
 use crate::http::Current;
+use crate::http::server::{files_each, make_room};
 
 /// Why the configuration in force was kept.
 #[derive(Debug)]
