@@ -12,9 +12,8 @@ use crate::config::Policy;
 use crate::config::policy::Listen;
 use crate::config::upstream::LONGEST_SOCKET;
 use crate::domain::time::Timestamp;
-use crate::http::Current;
-use crate::http::sender;
 use crate::http::server::{Listener, serve};
+use crate::http::{Current, sender};
 use crate::service::{Serving, expiring};
 use crate::store::lock;
 
@@ -81,9 +80,10 @@ impl Sockets {
     pub async fn run(self, current: &Arc<Current>, shutdown: watch::Receiver<bool>) {
         let serving = Serving { address: self.address.clone(), since: Timestamp::now() };
         current.services().serving.get_or_init(|| serving);
+        let lookout = current.clone();
         let helpers = [
             tokio::spawn(sender::run(current.clone(), shutdown.clone())),
-            tokio::spawn(expiring::watch(current.services(), shutdown.clone())),
+            tokio::spawn(expiring::watch(move || lookout.services(), shutdown.clone())),
         ];
         let control = tokio::spawn(serve(current.clone(), self.control, shutdown.clone()));
         if let Some(public) = self.public {

@@ -44,15 +44,14 @@ pub struct Policy {
     pub routes: Routes,
     /// `[style]`.
     pub style: Style,
-    /// `[log]`.
-    pub log: LogSettings,
-
     /// `[webhooks.NAME]`.
     pub webhooks: Vec<Webhook>,
     /// `[notices]`.
     pub notices: Notices,
     /// Where its secrets stand.
     pub secrets: Vec<Held>,
+    /// `[log]`.
+    pub log: LogSettings,
     /// Who has no credential, where such may call.
     pub anonymous: Option<Arc<Caller>>,
     /// How a service token looks.
@@ -136,10 +135,9 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let routes = super::routes::read(&top, read.as_ref(), server.as_ref().is_some_and(|server| server.ignore_case));
     let challenge = keys.as_ref().and_then(|keys| keys.carriers.first()).map(|carrier| carrier.challenge()).unwrap_or_default();
     let style = super::style::read(&top, merged, faults, read.as_ref(), challenge);
-    let log = super::log::read(top.table("log"));
-
     let webhooks = super::webhooks::read(&top);
     let notices = super::webhooks::read_notices(&top.table("notices"));
+    let log = super::log::read(top.table("log"));
     top.finish();
     let tokens = token::shapes().map_err(|fault| faults.push("", "tollgate", fault)).ok()?;
     Some(Policy {

@@ -14,6 +14,7 @@ pub mod note;
 pub mod openapi;
 pub mod peer;
 mod process;
+mod query;
 pub mod request;
 pub mod response;
 mod route;

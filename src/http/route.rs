@@ -95,7 +95,7 @@ async fn route(call: Call, path: &str) -> Response {
 /// What one of tollgate's own paths answers.
 async fn own_answer(mut call: Call, own: &str) -> Response {
     let (request_id, services) = (call.request_id.clone(), call.front.services.clone());
-    let matched = endpoints::find(&call.parts.method, own);
+    let matched = endpoints::find(&call.parts.method, own, call.peer == Peer::Control);
     let _timer = services.metrics.time(matched.kind());
     let (endpoint, id) = match matched {
         Matched::Endpoint(endpoint, id) => (endpoint, id),

@@ -193,8 +193,8 @@ fn converse<S>(stream: S, peer: Peer, current: &Arc<Current>, graceful: &Gracefu
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let services = current.services();
-    let (bounds, current) = (Bounds::of(&services.policy), current.clone());
+    let (services, current) = (current.services(), current.clone());
+    let bounds = Bounds::of(&services.policy);
     // The operator's own are none of the clients'.
     let place = Place(Arc::new((place, (peer != Peer::Control).then(|| services.metrics.connections.join()))));
     let stream = Strict::new(stream, peer, bounds.max_header_bytes);

@@ -188,7 +188,7 @@ impl PageAsk {
     pub const USUAL: usize = 100;
 
     /// Cuts the page from rows that were asked for with one more than fits.
-    fn page<T>(&self, mut rows: Vec<T>, id: impl Fn(&T) -> String) -> Page<T> {
+    pub fn page<T>(&self, mut rows: Vec<T>, id: impl Fn(&T) -> String) -> Page<T> {
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
         Page { next_cursor: rows.last().filter(|_| more).map(id), data: rows }

@@ -28,18 +28,18 @@ pub struct Announcer {
 impl Announcer {
     /// For the endpoints of a configuration.
     pub fn new(policy: Arc<Policy>, ids: Arc<Ids>) -> Self {
-        Self { policy: ArcSwap::new(policy), ids, wake: Notify::new() }
+        Self { policy: policy.into(), ids, wake: Notify::new() }
+    }
+
+    /// From now on for those of another configuration.
+    pub(super) fn follow(&self, policy: Arc<Policy>) {
+        self.policy.store(policy);
+        self.wake.notify_one();
     }
 
     /// `[notices]`.
     pub(super) fn notices(&self) -> Notices {
         self.policy.load().notices.clone()
-    }
-
-    /// Tells those of another configuration from now on. What is written down already is for its own endpoint.
-    pub(super) fn follow(&self, policy: Arc<Policy>) {
-        self.policy.store(policy);
-        self.wake.notify_one();
     }
 
     /// Whether any endpoint wants such an event.

@@ -43,6 +43,7 @@ pub async fn run(current: Arc<Current>, mut stop: watch::Receiver<bool>) {
 }
 
 struct Sender {
+    /// Each round sends by the configuration in force.
     current: Arc<Current>,
     /// The messages that are being sent, each by its task: its endpoint and its id.
     under_way: HashMap<Id, (String, String)>,
@@ -51,9 +52,9 @@ struct Sender {
 
 impl Sender {
     async fn send_all(&mut self) {
+        let announcer = self.current.services().announcer.clone();
         loop {
             let wait = self.begin_due().await;
-            let announcer = self.current.services().announcer.clone();
             tokio::select! {
                 () = announcer.written() => {}
                 Some(ended) = self.tries.join_next_with_id() => self.end(ended),
@@ -82,7 +83,7 @@ impl Sender {
     async fn begin_due(&mut self) -> Duration {
         let now = Timestamp::now();
         let services = self.current.services();
-        let policy = &services.policy;
+        let policy = services.policy.clone();
         let each = (MOST / policy.webhooks.len().max(1)).clamp(1, MOST_EACH);
         let names = policy.webhooks.iter().map(|webhook| &webhook.name).filter(|name| self.busy(name) < each);
         // What is under way is due as well, and is left out below.
