@@ -143,6 +143,9 @@ CREATE INDEX audit_of_actor ON audit (actor, id);
 CREATE TRIGGER audit_never_changes BEFORE UPDATE ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 
+CREATE TRIGGER audit_is_never_replaced BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
+BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+
 -- [history] audit is two days at the least.
 CREATE TRIGGER audit_goes_in_its_time BEFORE DELETE ON audit WHEN OLD.at > (unixepoch() - 86400) * 1000
 BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
