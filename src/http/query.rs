@@ -5,7 +5,7 @@ use crate::domain::error::{Error, FieldFault};
 use crate::domain::id;
 use crate::service::PageAsk;
 
-/// How long what is searched for may be, in bytes.
+/// How many characters what is searched for may have.
 const LONGEST_SEARCH: usize = 200;
 
 /// Parameters, by name.
@@ -42,8 +42,8 @@ impl Call {
             fault("cursor", "is none that this list gave".into());
         }
         let search = search.filter(|search| !search.is_empty());
-        if search.as_ref().is_some_and(|search| search.len() > LONGEST_SEARCH) {
-            fault("search", format!("must have at most {LONGEST_SEARCH} bytes"));
+        if search.as_ref().is_some_and(|search| search.chars().count() > LONGEST_SEARCH) {
+            fault("search", format!("must have at most {LONGEST_SEARCH} characters"));
         }
         faults.extend(check(&query));
         match limit {

@@ -172,43 +172,6 @@ impl Call {
         if !self.parts.headers.contains_key(IF_MATCH) {
             return Ok(Expected::Any);
         }
-        for value in given {
-            for tag in value.to_str().unwrap_or_default().split(',').map(str::trim) {
-                let (strong, quoted) = (!tag.starts_with("W/"), tag.trim_start_matches("W/"));
-                let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-                match inner {
-                    None if tag == "*" => return Ok(Expected::Any),
-                    None => return Err(Unreadable::Bad("If-Match must hold tags as ETag gave them: \"3\", or *.".into())),
-                    Some(text) => revisions.extend(text.parse::<i64>().ok().filter(|_| strong)),
-                }
-            }
-        }
-        Ok(Expected::Revisions(revisions))
-    }
-
-    /// How a list is asked for: `limit`, `cursor`, and whatever else the list knows.
-    pub fn page(&self, kind: &str, more: &[&str]) -> Result<(PageAsk, Vec<(String, String)>), Unreadable> {
-        let mut known = vec!["limit", "cursor"];
-        known.extend(more);
-        let mut query = self.query(&known)?;
-        let mut take = |name: &str| query.iter().position(|(known, _)| known == name).map(|at| query.swap_remove(at).1);
-        let limit = match take("limit") {
-            None => PageAsk::USUAL,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|limit| (1..=PageAsk::MOST).contains(limit))
-                .ok_or_else(|| Error::field("limit", format!("must be a whole number from 1 to {}", PageAsk::MOST)))?,
-        };
-        let cursor = take("cursor").unwrap_or_default();
-        if !cursor.is_empty() && !id::is(kind, &cursor) {
-            return Err(Error::field("cursor", "is none that this list gave").into());
-        }
-        let search = take("search").filter(|search| !search.is_empty());
-        if search.as_ref().is_some_and(|search| search.chars().count() > 200) {
-            return Err(Error::field("search", "must have at most 200 characters").into());
-        }
-        Ok((PageAsk { search, cursor, limit }, query))
         let values: Option<Vec<&str>> = self.parts.headers.get_all(IF_MATCH).iter().map(|value| value.to_str().ok()).collect();
         let expected = values.and_then(|values| Expected::of_tags(&values));
         expected.ok_or_else(|| Unreadable::Bad("If-Match must hold tags as ETag gave them: \"3\", or * alone.".into()))

@@ -47,11 +47,11 @@ impl Services {
         Ok(ask.page(rows, |entry| entry.id.clone()))
     }
 
-    /// Notes in the audit that the database was copied, and whereto.
-    pub async fn note_backup(self: &Arc<Self>, copy: Value, act: &Act) -> Result<()> {
+    /// Notes in the audit what happened to the whole server.
+    pub async fn note(self: &Arc<Self>, event: Event, after: Value, act: &Act) -> Result<()> {
         let (services, act) = (self.clone(), act.clone());
         let change = move |connection: &Connection| {
-            let change = Change { event: Event::DatabaseBackedUp, target: "", account: None, before: Value::Null, after: copy };
+            let change = Change { event, target: "", account: None, before: Value::Null, after };
             services.journal(connection, &act, change)
         };
         self.store.write(change, |()| ()).await

@@ -164,18 +164,6 @@ impl Services {
         require_name(input.name.as_deref(), &mut faults);
         let environment = named_environment(&self.policy, input.environment.as_deref(), &mut faults);
         let Some(environment) = environment.filter(|_| faults.is_empty()) else { return Err(Error::Invalid(faults)) };
-        let environments = &self.policy.keys.environments;
-        let environment = match &input.environment {
-            Some(name) => environments.named(name),
-            None => environments.default(),
-        };
-        let Some(environment) = environment.filter(|_| faults.is_empty()) else {
-            if environment.is_none() && faults.iter().all(|fault| fault.field != "environment") {
-                let known: Vec<&str> = environments.all().iter().map(|environment| environment.name.as_str()).collect();
-                faults.push(FieldFault { field: "environment".into(), message: format!("must be one of {}", known.join(", ")) });
-            }
-            return Err(Error::Invalid(faults));
-        };
         if !act.reaches(account) {
             return Err(super::accounts::no_such(account));
         }
