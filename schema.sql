@@ -174,7 +174,7 @@ CREATE TABLE notices (
 
 CREATE INDEX notices_to_tidy ON notices (until);
 
--- What was done under an Idempotency-Key, so that it is done once. Kept for a day.
+-- What was done under an Idempotency-Key, so that it is done once. Kept for 7 days.
 CREATE TABLE idempotency (
   operation  TEXT NOT NULL,
   key        TEXT NOT NULL,               -- a hash of the Idempotency-Key and of whose it is
@@ -183,3 +183,5 @@ CREATE TABLE idempotency (
   created_at INTEGER NOT NULL,
   PRIMARY KEY (operation, key)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX idempotency_to_tidy ON idempotency (created_at);

@@ -134,8 +134,10 @@ async fn run_clockwork(services: Arc<Services>) {
     let mut flush = tokio::time::interval(FLUSH_EVERY);
     let mut put_away = tokio::time::interval(PUT_AWAY_EVERY);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
+    let mut ageing = std::pin::pin!(services.age_usage());
     loop {
         tokio::select! {
+            () = &mut ageing => {}
             _ = flush.tick() => services.meter.flush(Timestamp::now()),
             _ = put_away.tick() => services.meter.put_away_idle(Timestamp::now()),
             _ = tidy.tick() => {

@@ -56,6 +56,29 @@ Examples:
   tollgate audit --target key_… --limit 0         all that was ever done to one key
   tollgate audit --action key.revoked --from 2026-11-01")]
     Audit(AuditArgs),
+    /// Show how many requests got which verdict
+    #[command(after_help = "\
+Examples:
+  tollgate usage                                         the last 30 days, all together
+  tollgate usage --key key_… --by hour                   the last 48 hours of one key
+  tollgate usage --of account --from 2026-11-01 --to 2026-12-01 --csv > november.csv
+
+What was just counted is there within a second. Times are UTC; a row begins at --from or later, and before --to.")]
+    Usage(UsageArgs),
+    /// Copy the database, also while the server runs
+    #[command(after_help = "\
+Example:
+  tollgate backup /var/backups/tollgate-$(date +%F).db
+
+The copy is checked by opening it, and takes its name only once it is whole and on the disk. The server goes on meanwhile.")]
+    Backup(BackupArgs),
+    /// Make a database of a copy, where there is none
+    #[command(after_help = "\
+Example:
+  tollgate restore /var/backups/tollgate-2026-11-21.db
+
+It replaces nothing. What happened since the copy is gone: keys that were revoked since pass again.")]
+    Restore(RestoreArgs),
     /// Print the configuration of a proxy before tollgate, or of one that asks it, ready to paste
     #[command(after_help = "\
 Examples:
@@ -412,6 +435,52 @@ pub enum TokenCommand {
         /// tok_…
         id: String,
     },
+}
+
+/// Which usage is shown.
+#[derive(Debug, ClapArgs)]
+pub struct UsageArgs {
+    /// Only this account's
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// Only this key's
+    #[arg(long, value_name = "ID")]
+    pub key: Option<String>,
+    /// A row each hour or each day [default: day]
+    #[arg(long, value_name = "hour|day")]
+    pub by: Option<String>,
+    /// Whom rows tell apart [default: all]
+    #[arg(long, value_name = "key|account|all")]
+    pub of: Option<String>,
+    /// From then on: a time or a date [default: the last 30 days, or 48 hours]
+    #[arg(long, value_name = "WHEN")]
+    pub from: Option<String>,
+    /// Until then
+    #[arg(long, value_name = "WHEN")]
+    pub to: Option<String>,
+    /// Only this verdict
+    #[arg(long, value_name = "V")]
+    pub verdict: Option<String>,
+    /// Print CSV
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+}
+
+/// Where a copy goes.
+#[derive(Debug, ClapArgs)]
+pub struct BackupArgs {
+    /// The copy; a file of that name stays as it is
+    pub file: PathBuf,
+    /// Replace an older copy of that name
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Where a copy comes from.
+#[derive(Debug, ClapArgs)]
+pub struct RestoreArgs {
+    /// The copy
+    pub file: PathBuf,
 }
 
 /// How far the doctor looks.

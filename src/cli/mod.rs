@@ -4,16 +4,20 @@
 mod account;
 mod args;
 mod audit;
+mod backup;
 mod client;
 mod doctor;
 mod export;
 mod import;
 mod key;
+mod landing;
 mod log;
 mod output;
 mod proxy;
+mod restore;
 mod serve;
 mod token;
+mod usage;
 mod validate;
 
 use std::process::ExitCode;
@@ -39,6 +43,17 @@ pub enum Failure {
     Refused(u16, serde_json::Value),
     /// It was done, and the answer is no: exit code 1.
     No,
+}
+
+impl Failure {
+    /// Why, in a sentence.
+    fn reason(&self) -> String {
+        match self {
+            Self::Use(reason) | Self::Failed(reason) => reason.clone(),
+            Self::Refused(_, problem) => problem["detail"].as_str().unwrap_or("it was refused").to_owned(),
+            Self::Config | Self::No => "it was refused".to_owned(),
+        }
+    }
 }
 
 impl From<StartError> for Failure {
@@ -93,6 +108,9 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
         Command::Account(command) => runtime(false)?.block_on(account::run(command, policy, output)),
         Command::Audit(args) => runtime(false)?.block_on(audit::run(args, policy, output)),
         Command::Key(command) => runtime(false)?.block_on(key::run(command, policy, output)),
+        Command::Backup(args) => runtime(false)?.block_on(backup::run(args, policy, output)),
+        Command::Restore(args) => runtime(false)?.block_on(restore::run(args, policy, output)),
+        Command::Usage(args) => runtime(false)?.block_on(usage::run(args, policy, output)),
         Command::Token(command) => runtime(false)?.block_on(token::run(command, policy, output)),
     }
 }

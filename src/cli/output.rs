@@ -109,6 +109,17 @@ pub fn table(list: &Value, columns: &[(&str, &str)], nothing: &str) -> String {
     table.to_string()
 }
 
+/// Rows under their titles; from column `first_number` on they are numbers.
+pub fn rows(titles: &[String], rows: &[Vec<String>], first_number: usize) -> String {
+    let mut table = plain();
+    table.set_header(titles);
+    for row in rows {
+        table.add_row(row.iter().map(|cell| clean(cell)));
+    }
+    table.column_iter_mut().skip(first_number).for_each(|column| column.set_cell_alignment(comfy_table::CellAlignment::Right));
+    table.to_string()
+}
+
 /// One record, a line each field.
 pub fn record(value: &Value) -> String {
     let mut table = plain();

@@ -7,10 +7,8 @@ use crate::domain::time::Span;
 #[derive(Clone, Copy, Debug)]
 pub struct HistorySettings {
     /// Usage by the hour; then by the day.
-    #[expect(dead_code, reason = "soon")]
     pub usage_by_hour: Span,
     /// Usage by the day.
-    #[expect(dead_code, reason = "soon")]
     pub usage_by_day: Span,
     /// The audit.
     pub audit: Span,

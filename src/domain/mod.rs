@@ -19,5 +19,6 @@ pub mod route;
 pub mod scope;
 pub mod time;
 pub mod token;
+pub mod usage;
 pub mod verdict;
 pub mod window;

@@ -5,7 +5,9 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::{accounts, audit, balance, check, export, health, import, keys, me, plans, probe, state, tokens, verify};
+use super::handlers::{
+    accounts, audit, backup, balance, check, export, health, import, keys, me, plans, probe, state, tokens, usage, verify,
+};
 use super::request::{Call, Unreadable};
 use super::response::Response;
 use crate::domain::token::TokenScope;
@@ -70,11 +72,14 @@ endpoints! {
     POST   "/v1/verify"            VERIFY => verify::verify;
     POST   "/v1/balance"           VERIFY => balance::change;
     GET    "/v1/me"                ANYONE => me::me;
+    GET    "/v1/me/usage"          ANYONE => usage::mine;
     GET    "/v1/health"            ANYONE => health::health;
     GET    "/v1/ready"             ANYONE => health::ready;
     ANY    "/v1/probe"             ANYONE => probe::probe;
     GET    "/v1/state"             OPERATOR => state::state;
+    POST   "/v1/backup"            OPERATOR => backup::note;
     GET    "/v1/plans"             ADMIN  => plans::list;
+    GET    "/v1/usage"             ADMIN  => usage::list;
     GET    "/v1/accounts"          ADMIN  => accounts::list;
     POST   "/v1/accounts"          ADMIN  => accounts::create;
     POST   "/v1/accounts/import"   WHOLE  => import::accounts, streams;

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
+use super::journal::Change;
 use super::{Page, PageAsk, Services};
 use crate::domain::act::Act;
 use crate::domain::error::{Error, Result};
+use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::time::{Span, Timestamp};
 use crate::store::{Connection, accounts, audit, balances, idempotency, windows};
@@ -41,10 +45,20 @@ impl Services {
         Ok(ask.page(rows, |entry| entry.id.clone()))
     }
 
+    /// Notes in the audit that the database was copied, and whereto.
+    pub async fn note_backup(self: &Arc<Self>, copy: Value, act: &Act) -> Result<()> {
+        let (services, act) = (self.clone(), act.clone());
+        let change = move |connection: &Connection| {
+            let change = Change { event: Event::DatabaseBackedUp, target: "", account: None, before: Value::Null, after: copy };
+            services.journal(connection, &act, change)
+        };
+        self.store.write(change, |()| ()).await
+    }
+
     /// Forgets what has had its time, round by round, so that no change waits long behind it.
     pub async fn tidy(self: &Arc<Self>, now: Timestamp) -> Result<()> {
         let history = self.policy.history;
-        self.store.write(move |connection| idempotency::tidy(connection, now), |()| ()).await?;
+        self.rounds(idempotency::tidy, now).await?;
         self.rounds(windows::tidy, now.minus(WINDOWS_KEPT)).await?;
         self.rounds(audit::tidy, now.minus(history.audit)).await?;
         self.rounds(balances::tidy, now.minus(history.balance)).await

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod meter;
 mod refund;
 pub mod tokens;
+pub mod usage;
 pub mod views;
 
 use std::sync::Arc;

@@ -10,6 +10,9 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
+/// What to do where the database is none of ours.
+pub const ELSEWHERE: &str = ": name another file in [server] database";
+
 /// What went wrong, for the log and for whoever starts the program.
 pub fn sentence(fault: &rusqlite::Error) -> String {
     let what = match fault.sqlite_error_code() {

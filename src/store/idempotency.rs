@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::domain::error::{Error, Result};
 use crate::domain::time::{Span, Timestamp};
 
-/// How long a key is remembered.
-const KEPT: Span = Span::from_secs(86_400);
+/// How long a key is remembered: longer than payment providers repeat a webhook.
+const KEPT: Span = Span::from_secs(7 * 86_400);
 
 /// An operation that is to be done once.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Once {
 /// What came of it the first time, if there was one.
 pub fn done(connection: &Connection, once: Option<&Once>, now: Timestamp) -> Result<Option<String>> {
     let Some(once) = once else { return Ok(None) };
-    let oldest = now.millis() - KEPT.millis() as i64;
+    let oldest = now.minus(KEPT).millis();
     connection.prepare_cached("DELETE FROM idempotency WHERE operation = ?1 AND key = ?2 AND created_at < ?3")?.execute(params![
         once.operation,
         once.key,
@@ -46,8 +46,12 @@ pub fn remember(connection: &Connection, once: Option<&Once>, result: &str, now:
     Ok(())
 }
 
-/// Forgets what is older than a day.
-pub fn tidy(connection: &Connection, now: Timestamp) -> Result<()> {
-    connection.prepare_cached("DELETE FROM idempotency WHERE created_at < ?1")?.execute([now.millis() - KEPT.millis() as i64])?;
-    Ok(())
+/// Forgets a bounded number of keys that have had their time; answers whether there may be more.
+pub fn tidy(connection: &Connection, now: Timestamp) -> Result<bool> {
+    let forgotten = connection
+        .prepare_cached(
+            "DELETE FROM idempotency WHERE (operation, key) IN (SELECT operation, key FROM idempotency WHERE created_at < ?1 LIMIT ?2)",
+        )?
+        .execute(params![now.minus(KEPT).millis(), super::ROUND])?;
+    Ok(forgotten as i64 == super::ROUND)
 }

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod audit;
 pub mod balances;
 mod columns;
+pub mod copy;
 pub mod fault;
 pub mod idempotency;
 pub mod import;
@@ -47,6 +48,8 @@ pub struct Store {
     readers: reader::Readers,
     /// For readings that may take long, so that no check ever waits behind one.
     lister: reader::Readers,
+    /// For what holders of keys ask about themselves: neither checks nor the operator's lists wait behind them.
+    holders: reader::Readers,
     /// When the database was last tried, and whether it could be used.
     tried: tokio::sync::Mutex<Option<(std::time::Instant, bool)>>,
     /// Whether this start made the database.
@@ -63,9 +66,9 @@ impl Store {
                 .collect::<std::result::Result<_, _>>()
                 .and_then(|connections| reader::Readers::start(connections).map_err(|error| open::no_thread(path, &error)))
         };
-        let (readers, lister) = (readers(READERS)?, readers(1)?);
+        let (readers, lister, holders) = (readers(READERS)?, readers(1)?, readers(1)?);
         let writer = writer::Writer::start(opened.connection).map_err(|error| open::no_thread(path, &error))?;
-        Ok(Self { writer, readers, lister, tried: tokio::sync::Mutex::default(), is_new: opened.is_new })
+        Ok(Self { writer, readers, lister, holders, tried: tokio::sync::Mutex::default(), is_new: opened.is_new })
     }
 
     /// Runs a change. It is answered once it is committed; `after` runs between the two, on the writer's own thread, so
@@ -128,6 +131,15 @@ impl Store {
         Self::read_on(&self.lister, job).await
     }
 
+    /// Runs a short reading for the holder of a key.
+    pub async fn read_for_holder<T, J>(&self, job: J) -> Result<T>
+    where
+        T: Send + 'static,
+        J: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        Self::read_on(&self.holders, job).await
+    }
+
     async fn read_on<T, J>(readers: &reader::Readers, job: J) -> Result<T>
     where
         T: Send + 'static,
@@ -173,6 +185,7 @@ impl Store {
     pub fn close(&self) {
         self.readers.close();
         self.lister.close();
+        self.holders.close();
         self.writer.close();
     }
 }

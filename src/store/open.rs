@@ -31,6 +31,13 @@ pub struct OpenError {
     reason: String,
 }
 
+impl OpenError {
+    /// Why, without which database.
+    pub(super) fn into_reason(self) -> String {
+        self.reason
+    }
+}
+
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the database {} cannot be used: {}", self.path.display(), self.reason)
@@ -110,21 +117,36 @@ fn look_at_file(path: &Path) -> Result<bool, String> {
         }
         Err(error) => return Err(format!("it cannot be made: {error}")),
     }
-    let mut head = Vec::new();
-    let mut file = std::fs::File::open(path).map_err(|error| format!("it cannot be read: {error}"))?;
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+    if !std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
         return Err("it is not a file: name another one in [server] database".into());
     }
-    file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut head).map_err(|error| format!("it cannot be read: {error}"))?;
-    match head.as_slice() {
-        [] => Ok(true),
-        head if head == MAGIC => Ok(false),
+    if head_of(path)?.is_empty() { Ok(true) } else { begins_as_sqlite(path).map(|()| false) }
+}
+
+/// Whether a file begins as every SQLite database does.
+pub(super) fn begins_as_sqlite(path: &Path) -> Result<(), String> {
+    match head_of(path)?.as_slice() {
+        head if head == MAGIC => Ok(()),
+        [] => Err("there is nothing in it".into()),
         _ => Err("it is not an SQLite database: name another file in [server] database".into()),
     }
 }
 
+/// What a file begins with.
+fn head_of(path: &Path) -> Result<Vec<u8>, String> {
+    let told = |error: std::io::Error| format!("it cannot be read: {error}");
+    let mut head = Vec::new();
+    std::fs::File::open(path).map_err(told)?.take(MAGIC.len() as u64).read_to_end(&mut head).map_err(told)?;
+    Ok(head)
+}
+
+/// Whether it is marked as ours.
+pub(super) fn is_marked(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.pragma_query_value(None, "application_id", |row| row.get::<_, i64>(0)).map(|mark| mark == APPLICATION)
+}
+
 /// Whether a database without a mark is empty; whose it is, and which version, where it has one.
-fn check_ours(connection: &Connection) -> rusqlite::Result<Result<bool, String>> {
+pub(super) fn check_ours(connection: &Connection) -> rusqlite::Result<Result<bool, String>> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     Ok(match (pragma("application_id")?, pragma("user_version")?) {

@@ -28,6 +28,11 @@ pub struct State {
 
 /// Asks a connection.
 pub fn read(connection: &Connection) -> Result<State> {
+    Ok(of(connection)?)
+}
+
+/// The same, with SQLite's own faults.
+pub(super) fn of(connection: &Connection) -> rusqlite::Result<State> {
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     // Ids sort by creation, so the newest rows are found by an index.
     let newest = "SELECT max(at) FROM (

@@ -1,9 +1,13 @@
-//! How many requests got which verdict, by hour.
+//! How many requests got which verdict: by hour, and by day where that is longer ago. A count stands in one of the two tables.
 
-use rusqlite::{Connection, params};
+use std::sync::LazyLock;
+
+use rusqlite::types::ToSql;
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::error::Result;
 use crate::domain::time::Timestamp;
+use crate::domain::usage::{After, By, Place, UsageAsk};
 use crate::domain::verdict::Verdict;
 
 /// Adds to an hour. Nobody recognised: empty account and key.
@@ -15,4 +19,229 @@ pub fn add(connection: &Connection, hour: Timestamp, account: &str, key: &str, v
         )?
         .execute(params![hour.millis(), account, key, verdict.name(), i64::try_from(count).unwrap_or(i64::MAX)])?;
     Ok(())
+}
+
+/// Hands over the rows of one start, in the order of account and key, until `each` has had enough. A day is merged from its
+/// hours as they stand in the index, so that nothing is sorted, and whoever stops early has read little.
+pub fn rows_of(
+    connection: &Connection,
+    ask: &UsageAsk,
+    place: &Place,
+    mut each: impl FnMut(&str, &str, &str, u64) -> Result<bool>,
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(statement(ask))?;
+    let after = place.after.as_ref();
+    let (account, key) = after.map_or(("", ""), |After { account, key, .. }| (account, key));
+    let verdict = ask.verdict.map(Verdict::name);
+    let named: [(&str, &dyn ToSql); 6] = [
+        (":start", &place.start.millis()),
+        (":account", &ask.account),
+        (":key", &ask.key),
+        (":verdict", &verdict),
+        (":after_account", &account),
+        (":after_key", &key),
+    ];
+    for (name, value) in named {
+        if let Some(index) = statement.parameter_index(name)? {
+            statement.raw_bind_parameter(index, value)?;
+        }
+    }
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next()? {
+        let text = |index| row.get_ref(index).and_then(|value| Ok(value.as_str()?));
+        if !each(text(0)?, text(1)?, text(2)?, row.get::<_, i64>(3)?.try_into().unwrap_or(0))? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Whose rows are read: each has a text of its own, because one for all would use no index.
+const WHOSE: [&str; 3] =
+    ["(account, key) >= (:after_account, :after_key)", "account = :account AND key >= :after_key", "account = :account AND key = :key"];
+
+/// Every statement that [`rows_of`] may need, by what is asked for.
+static STATEMENTS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let all =
+        [By::Hour, By::Day].into_iter().flat_map(|by| WHOSE.map(|whose| [false, true].map(|one_verdict| written(by, whose, one_verdict))));
+    all.flatten().collect()
+});
+
+fn statement(ask: &UsageAsk) -> &'static str {
+    let whose = if ask.key.is_some() { 2 } else { usize::from(ask.account.is_some()) };
+    &STATEMENTS[(ask.by as usize * WHOSE.len() + whose) * 2 + usize::from(ask.verdict.is_some())]
+}
+
+fn written(by: By, whose: &str, one_verdict: bool) -> String {
+    let verdict = if one_verdict { " AND verdict = :verdict" } else { "" };
+    let part = |table: &str, start: &str| format!("SELECT account, key, verdict, count FROM {table} WHERE {start} AND {whose}{verdict}");
+    let hour = |hour: u64| part("usage INDEXED BY usage_by_hour", &format!("hour = :start + {}", hour * 3_600_000));
+    let mut parts: Vec<String> = (0..by.length().millis() / 3_600_000).map(hour).collect();
+    if by == By::Day {
+        parts.push(part("usage_days INDEXED BY usage_days_by_day", "day = :start"));
+    }
+    format!("{} ORDER BY account, key", parts.join(" UNION ALL "))
+}
+
+/// The first start from there on that has rows, whoever's they are.
+pub fn next_start(connection: &Connection, by: By, from: Timestamp, to: Timestamp) -> Result<Option<Timestamp>> {
+    let first = |sql: &str| -> Result<Option<Timestamp>> {
+        let found: Option<i64> = connection.prepare_cached(sql)?.query_row([from.millis(), to.millis()], |row| row.get(0)).optional()?;
+        Ok(found.map(Timestamp::from_millis))
+    };
+    let hour = first("SELECT hour FROM usage WHERE hour >= ?1 AND hour < ?2 ORDER BY hour LIMIT 1")?;
+    if by == By::Hour {
+        return Ok(hour);
+    }
+    let day = first("SELECT day FROM usage_days WHERE day >= ?1 AND day < ?2 ORDER BY day LIMIT 1")?;
+    Ok([hour.map(|hour| hour.floor_to(by.length())), day].into_iter().flatten().min())
+}
+
+/// What a key was told since three instants, the latest first: verdict, and a count for each.
+pub fn of_key_since(connection: &Connection, account: &str, key: &str, since: [Timestamp; 3]) -> Result<Vec<(String, [u64; 3])>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT verdict, sum(iif(start >= ?3, count, 0)), sum(iif(start >= ?4, count, 0)), sum(count) FROM (
+           SELECT verdict, hour AS start, count FROM usage WHERE account = ?1 AND key = ?2 AND hour >= ?5
+           UNION ALL SELECT verdict, day, count FROM usage_days WHERE account = ?1 AND key = ?2 AND day >= ?5)
+         GROUP BY verdict",
+    )?;
+    let [latest, later, first] = since.map(Timestamp::millis);
+    let rows = statement.query_map(params![account, key, latest, later, first], |row| {
+        Ok((row.get(0)?, [row.get::<_, i64>(1)?, row.get(2)?, row.get(3)?].map(|count| count.try_into().unwrap_or(0))))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Moves a bounded number of hours before `before` into their days; answers whether there may be more. Both halves name the
+/// same rows, and stand or fall together.
+pub fn move_to_days(connection: &Connection, before: Timestamp) -> Result<bool> {
+    const OLDEST: &str = "SELECT account, key, hour, verdict FROM usage WHERE hour < ?1 ORDER BY hour, account, key, verdict LIMIT ?2";
+    let bound = params![before.millis(), super::ROUND];
+    connection
+        .prepare_cached(&format!(
+            "INSERT INTO usage_days (account, key, day, verdict, count)
+             SELECT account, key, hour - hour % 86400000 AS day, verdict, sum(count)
+             FROM ({OLDEST}) CROSS JOIN usage USING (account, key, hour, verdict) WHERE true GROUP BY account, key, day, verdict
+             ON CONFLICT (account, key, day, verdict) DO UPDATE SET count = count + excluded.count"
+        ))?
+        .execute(bound)?;
+    let moved =
+        connection.prepare_cached(&format!("DELETE FROM usage WHERE (account, key, hour, verdict) IN ({OLDEST})"))?.execute(bound)?;
+    Ok(moved as i64 == super::ROUND)
+}
+
+/// Forgets a bounded number of days before `before`; answers whether there may be more.
+pub fn forget_days(connection: &Connection, before: Timestamp) -> Result<bool> {
+    let forgotten = connection
+        .prepare_cached(
+            "DELETE FROM usage_days WHERE (account, key, day, verdict) IN
+             (SELECT account, key, day, verdict FROM usage_days WHERE day < ?1 ORDER BY day, account, key, verdict LIMIT ?2)",
+        )?
+        .execute(params![before.millis(), super::ROUND])?;
+    Ok(forgotten as i64 == super::ROUND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id;
+    use crate::domain::usage::{Of, Sums};
+
+    fn opened() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("../../schema.sql")).unwrap();
+        connection
+    }
+
+    fn ask(by: By, account: Option<&str>, key: Option<&str>, verdict: Option<Verdict>) -> UsageAsk {
+        let (account, key) = (account.map(str::to_owned), key.map(str::to_owned));
+        UsageAsk { account, key, verdict, from: Timestamp::default(), to: Timestamp::MAX, by, of: Of::Key }
+    }
+
+    fn plan(connection: &Connection, sql: &str) -> Vec<String> {
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let mut rows = statement.raw_query();
+        let mut lines = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            lines.push(row.get(3).unwrap());
+        }
+        lines
+    }
+
+    #[test]
+    fn every_reading_goes_by_an_index_and_sorts_nothing() {
+        let connection = opened();
+        let seeks = ["AND (account,key)>(?,?))", "AND account=? AND key>?)", "AND account=? AND key=?"];
+        for by in [By::Hour, By::Day] {
+            for (whose, seek) in [(None, None), (Some("a"), None), (Some("a"), Some("k"))].into_iter().zip(seeks) {
+                for verdict in [None, Some(Verdict::Ok)] {
+                    let lines = plan(&connection, statement(&ask(by, whose.0, whose.1, verdict)));
+                    let text = lines.join("\n");
+                    assert!(lines.iter().filter(|line| line.starts_with("SEARCH")).all(|line| line.contains(seek)), "{seek}: {text}");
+                    assert!(!text.contains("SCAN") && !text.contains("TEMP B-TREE"), "{text}");
+                }
+            }
+        }
+    }
+
+    /// Every row of both tables, hours as days.
+    fn by_day(connection: &Connection) -> Vec<(String, String, i64, String, i64)> {
+        let sql = "SELECT account, key, start / 86400000, verdict, sum(count) FROM (
+            SELECT account, key, hour AS start, verdict, count FROM usage UNION ALL SELECT account, key, day, verdict, count FROM usage_days)
+            GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4";
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))).unwrap();
+        rows.collect::<rusqlite::Result<_>>().unwrap()
+    }
+
+    fn fill(connection: &Connection, rows: i64) {
+        let (account, key) = (id::new(id::ACCOUNT, Timestamp::default()), id::new(id::KEY, Timestamp::default()));
+        for row in 0..rows {
+            let verdict = Verdict::ALL[row as usize % Verdict::COUNT];
+            let hour = Timestamp::from_millis((row / 3) * 3_600_000);
+            add(connection, hour, if row % 5 == 0 { "" } else { &account }, if row % 5 == 0 { "" } else { &key }, verdict, row as u64)
+                .unwrap();
+        }
+    }
+
+    #[test]
+    fn hours_move_into_days_and_no_count_is_lost() {
+        let connection = opened();
+        fill(&connection, 7000);
+        let before = by_day(&connection);
+        let boundary = Timestamp::from_millis(1700 * 3_600_000);
+        let mut rounds = 1;
+        while move_to_days(&connection, boundary).unwrap() {
+            assert_eq!(by_day(&connection), before, "after round {rounds}");
+            rounds += 1;
+        }
+        assert_eq!((by_day(&connection), rounds), (before, 3));
+        let left: i64 = connection.query_row("SELECT min(hour) FROM usage", [], |row| row.get(0)).unwrap();
+        assert_eq!(left, boundary.millis());
+        assert!(forget_days(&connection, Timestamp::MAX).unwrap() || by_day(&connection)[0].2 >= 70);
+    }
+
+    #[test]
+    fn a_day_is_the_sum_of_both_tables() {
+        let connection = opened();
+        fill(&connection, 600);
+        move_to_days(&connection, Timestamp::from_millis(100 * 3_600_000)).unwrap();
+        let ask = ask(By::Day, None, None, None);
+        let (mut place, mut told) = (Place::at(ask.from), Vec::new());
+        while let Some(start) = next_start(&connection, By::Day, place.start, ask.to).unwrap() {
+            place = Place::at(start);
+            let mut sums = Sums::new(Of::Key, start, None);
+            rows_of(&connection, &ask, &place, |account, key, verdict, count| {
+                sums.add(account, key, verdict, count, &mut told);
+                Ok(true)
+            })
+            .unwrap();
+            sums.finish(&mut told);
+            place = Place::at(start.plus(By::Day.length()));
+        }
+        let mut told: Vec<_> =
+            told.into_iter().map(|row| (row.account, row.key, row.start.millis() / 86_400_000, row.verdict, row.count as i64)).collect();
+        told.sort();
+        assert_eq!(told, by_day(&connection));
+    }
 }

@@ -4,6 +4,7 @@
 mod support;
 
 mod admin;
+mod billing;
 mod cli;
 mod clients;
 mod config;
@@ -13,6 +14,7 @@ mod embed;
 mod examples;
 mod faults;
 mod gate;
+mod import;
 mod keys;
 mod limits;
 mod proxies;

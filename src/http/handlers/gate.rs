@@ -90,11 +90,18 @@ pub fn refuse(call: &Call, decision: &Decision) -> Response {
 
 /// A pass is told as `verify` tells it, with the identity; a refusal as the style tells it, whole.
 pub fn answer(call: &Call, decision: &Decision) -> Response {
+    answer_with(call, decision, |_| {})
+}
+
+/// The same, with more in it.
+pub fn answer_with(call: &Call, decision: &Decision, add: impl FnOnce(&mut serde_json::Value)) -> Response {
     let answer = call.front.services.policy.style.answer(decision, &call.request_id);
     if decision.verdict != Verdict::Ok {
         return response::styled(answer);
     }
-    let mut response = response::json(StatusCode::OK, &views::decision(decision, &answer, &call.front.services, &call.request_id));
+    let mut view = views::decision(decision, &answer, &call.front.services, &call.request_id);
+    add(&mut view);
+    let mut response = response::json(StatusCode::OK, &view);
     response.headers_mut().extend(answer.headers);
     response::identity(decision, response.headers_mut());
     response

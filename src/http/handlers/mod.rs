@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod backup;
 pub mod balance;
 pub mod check;
 pub mod export;
@@ -15,4 +16,5 @@ pub mod plans;
 pub mod probe;
 pub mod state;
 pub mod tokens;
+pub mod usage;
 pub mod verify;

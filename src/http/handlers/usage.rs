@@ -1,0 +1,232 @@
+//! Usage, for whoever administrates and for the holder of a key: how many requests got which verdict, as JSON or CSV.
+
+use std::sync::Arc;
+
+use http::header::{ACCEPT, HeaderValue};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::gate;
+use crate::domain::carrier::Carrier;
+use crate::domain::error::{Error, FieldFault};
+use crate::domain::id;
+use crate::domain::nearest::hint;
+use crate::domain::time::{Span, Timestamp};
+use crate::domain::usage::{By, Counted, Of, Place, UsageAsk};
+use crate::domain::verdict::Verdict;
+use crate::http::feed::Feed;
+use crate::http::request::{Call, Unreadable};
+use crate::http::response::{self, Response};
+use crate::service::ask::Mode;
+use crate::service::usage::{Asker, UsagePage};
+use crate::service::{PageAsk, Services};
+
+const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
+
+/// How many rows are read at a time for CSV.
+const ROWS_AT_A_TIME: usize = 1000;
+
+/// What an operator may say.
+const KNOWN: [&str; 10] = ["account", "key", "verdict", "from", "to", "by", "of", "limit", "cursor", "format"];
+/// What the holder of a key may say.
+const KNOWN_TO_HOLDERS: [&str; 7] = ["verdict", "from", "to", "by", "limit", "cursor", "format"];
+
+/// The counts of everybody, of one account or of one key.
+pub async fn list(call: Call) -> Result<Response, Unreadable> {
+    let wanted = Wanted::read(call.query(&KNOWN)?, &call.parts.headers, call.now)?;
+    let whose = call.front.services.usage_whose(wanted.account.clone(), wanted.key.clone(), &call.act()?).await?;
+    wanted.answer(&call, whose, Asker::Operator).await
+}
+
+/// The counts of the key that asks. Charges nothing; a credential that is refused gets the style's answer.
+pub async fn mine(call: Call) -> Result<Response, Unreadable> {
+    let decision = gate::decide(&call, Mode::WhoAmI).await;
+    let key = decision.caller.as_ref().and_then(|caller| caller.key.as_ref());
+    let Some(key) = key.filter(|_| decision.verdict.passes()) else { return Ok(gate::refuse(&call, &decision)) };
+    let carriers = &call.front.services.policy.keys.carriers;
+    let is_credential = |name: &str| carriers.iter().any(|carrier| matches!(carrier, Carrier::Query(own) if own == name));
+    let credentials = carriers.iter().filter_map(|carrier| if let Carrier::Query(name) = carrier { Some(name.as_str()) } else { None });
+    let known: Vec<&str> = KNOWN_TO_HOLDERS.into_iter().chain(credentials).collect();
+    let mut query = call.query(&known)?;
+    query.retain(|(name, _)| !is_credential(name));
+    let wanted = Wanted { of: Of::Key, ..Wanted::read(query, &call.parts.headers, call.now)? };
+    let whose = (Some(key.account.clone()), Some(key.id.clone()));
+    wanted.answer(&call, whose, Asker::Holder).await
+}
+
+/// What a query says.
+struct Wanted {
+    account: Option<String>,
+    key: Option<String>,
+    verdict: Option<Verdict>,
+    from: Timestamp,
+    to: Timestamp,
+    by: By,
+    of: Of,
+    limit: usize,
+    cursor: Option<Place>,
+    is_csv: bool,
+}
+
+impl Wanted {
+    /// Reads it; every wrong parameter is named in one answer.
+    fn read(query: Vec<(String, String)>, headers: &HeaderMap, now: Timestamp) -> Result<Self, Error> {
+        let mut query = Query { query, faults: Vec::new() };
+        let by = query.parsed("by", |text| By::from_name(text).ok_or("must be hour or day")).unwrap_or(By::Day);
+        let of = query.parsed("of", |text| Of::from_name(text).ok_or("must be key, account or all")).unwrap_or(Of::All);
+        let verdict = query.parsed("verdict", |text| Verdict::from_name(text).ok_or_else(|| no_such_verdict(text)));
+        let account = query.parsed("account", |text| is_id(id::ACCOUNT, text));
+        let key = query.parsed("key", |text| is_id(id::KEY, text));
+        let to = query.parsed("to", Timestamp::parse);
+        let from = query.parsed("from", Timestamp::parse);
+        let is_csv = query.parsed("format", format).unwrap_or_else(|| accepts_csv(headers));
+        let limit = query.parsed("limit", limit);
+        let cursor = query.parsed("cursor", |text| Place::from_cursor(text).ok_or(NO_CURSOR));
+        if is_csv {
+            let stray = [("limit", limit.is_some()), ("cursor", cursor.is_some())].into_iter().find(|(_, given)| *given);
+            stray.into_iter().for_each(|(name, _)| query.fault(name, "is for JSON: CSV comes whole"));
+        }
+        let to = to.map_or(Timestamp::MAX, |to| by.first_from(to));
+        let from = from.map_or_else(|| usual_from(by, to, now), |from| by.first_from(from));
+        if from > to {
+            query.fault("from", "must lie before 'to'");
+        }
+        if cursor.as_ref().is_some_and(|place| place.start < from || place.start > to || by.first_from(place.start) != place.start) {
+            query.fault("cursor", NO_CURSOR);
+        }
+        if !query.faults.is_empty() {
+            return Err(Error::Invalid(query.faults));
+        }
+        Ok(Self { account, key, verdict, from, to, by, of, limit: limit.unwrap_or(PageAsk::USUAL), cursor, is_csv })
+    }
+
+    async fn answer(self, call: &Call, (account, key): (Option<String>, Option<String>), asker: Asker) -> Result<Response, Unreadable> {
+        let Self { verdict, from, to, by, of, limit, cursor, is_csv, .. } = self;
+        let services = call.front.services.clone();
+        let ask = Arc::new(UsageAsk { account, key, verdict, from, to, by, of });
+        if !is_csv {
+            let UsagePage { rows, next } = services.usage(&ask, cursor, limit, asker).await?;
+            let rows: Vec<Value> = rows.iter().map(|row| record(row, of)).collect();
+            return Ok(response::json(StatusCode::OK, &json!({ "data": rows, "next_cursor": next.map(|place| place.to_cursor()) })));
+        }
+        // What is refused is refused before the answer begins.
+        let first = services.usage(&ask, None, ROWS_AT_A_TIME, asker).await?;
+        let (feed, response) = response::streamed(CSV);
+        let request_id = call.request_id.clone();
+        tokio::spawn(async move {
+            if let Err(error) = write_csv(&services, &ask, first, asker, feed).await {
+                tracing::error!(request_id, "usage could not be read to its end: {error}");
+            }
+        });
+        Ok(response)
+    }
+}
+
+/// Parameters, while they are read.
+struct Query {
+    query: Vec<(String, String)>,
+    faults: Vec<FieldFault>,
+}
+
+impl Query {
+    fn fault(&mut self, field: &str, message: impl Into<String>) {
+        if self.faults.iter().all(|fault| fault.field != field) {
+            self.faults.push(FieldFault { field: field.into(), message: message.into() });
+        }
+    }
+
+    /// A parameter, where it is given; its fault is kept.
+    fn parsed<T, E: Into<String>>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        let at = self.query.iter().position(|(known, _)| known == name)?;
+        let (_, text) = self.query.swap_remove(at);
+        parse(&text).map_err(|message| self.fault(name, message)).ok()
+    }
+}
+
+const NO_CURSOR: &str = "is none that this list gave";
+
+fn is_id(kind: &str, text: &str) -> Result<String, String> {
+    if id::is(kind, text) { Ok(text.to_owned()) } else { Err(format!("must be an id, {kind}…")) }
+}
+
+fn no_such_verdict(text: &str) -> String {
+    let known = || Verdict::ALL.iter().map(|verdict| verdict.name());
+    format!("there is no verdict '{text}'{}; there are {}", hint(text, known()), known().collect::<Vec<_>>().join(", "))
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|limit| (1..=PageAsk::MOST).contains(limit));
+    number.ok_or_else(|| format!("must be a whole number from 1 to {}", PageAsk::MOST))
+}
+
+fn format(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "json" => Ok(false),
+        "csv" => Ok(true),
+        _ => Err("must be json or csv"),
+    }
+}
+
+/// Whether a request without `format` would rather have CSV.
+fn accepts_csv(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let mut media = accepted.map(|one| one.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    media.find(|media| media == "text/csv" || media == "application/json").is_some_and(|media| media == "text/csv")
+}
+
+/// So many days, or hours, up to now or to `to`, that of now with them.
+fn usual_from(by: By, to: Timestamp, now: Timestamp) -> Timestamp {
+    let next = by.first_from(Timestamp::from_millis(now.millis().saturating_add(1)));
+    let back = Span::from_secs(by.length().seconds_up() * by.usual().unsigned_abs());
+    Timestamp::from_millis(next.min(to).millis().saturating_sub(back.millis() as i64))
+}
+
+/// The names of what a row holds.
+fn columns(of: Of) -> &'static [&'static str] {
+    match of {
+        Of::Key => &["start", "account", "key", "verdict", "count"],
+        Of::Account => &["start", "account", "verdict", "count"],
+        Of::All => &["start", "verdict", "count"],
+    }
+}
+
+/// A row; account and key are null where nobody was recognised.
+fn record(row: &Counted, of: Of) -> Value {
+    let id = |id: &str| if id.is_empty() { Value::Null } else { id.into() };
+    let value = |name: &str| match name {
+        "start" => row.start.rfc3339().into(),
+        "account" => id(&row.account),
+        "key" => id(&row.key),
+        "verdict" => row.verdict.as_str().into(),
+        _ => row.count.into(),
+    };
+    columns(of).iter().map(|name| ((*name).to_owned(), value(name))).collect::<Map<_, _>>().into()
+}
+
+/// The same rows as CSV (RFC 4180). Ids, times, verdicts and numbers need no quotes, and none is a formula.
+async fn write_csv(services: &Services, ask: &Arc<UsageAsk>, first: UsagePage, asker: Asker, feed: Feed) -> Result<(), Error> {
+    let mut page = first;
+    let mut text = format!("{}\r\n", columns(ask.of).join(","));
+    loop {
+        page.rows.iter().for_each(|row| text.push_str(&line(row, ask.of)));
+        // Whoever has gone needs no more.
+        if !text.is_empty() && feed.send(std::mem::take(&mut text)).await.is_err() {
+            return Ok(());
+        }
+        let Some(place) = page.next else { break };
+        page = services.usage(ask, Some(place), ROWS_AT_A_TIME, asker).await?;
+    }
+    feed.end();
+    Ok(())
+}
+
+fn line(row: &Counted, of: Of) -> String {
+    let cell = |name: &&str| match *name {
+        "start" => row.start.rfc3339(),
+        "account" => row.account.clone(),
+        "key" => row.key.clone(),
+        "verdict" => row.verdict.clone(),
+        _ => row.count.to_string(),
+    };
+    columns(of).iter().map(cell).collect::<Vec<_>>().join(",") + "\r\n"
+}
