@@ -1,13 +1,11 @@
 //! `kill -9` in the middle: before all rows were there nothing is, afterwards everything.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
-
 use serde_json::json;
 
 use super::serving::{Slow, gathers};
 use super::{CONFIG, JSONL, all, assert_clean, keys, raw, stage};
-use crate::support::{Folder, Request, Stage, eventually};
+use crate::support::wire::Body;
+use crate::support::{Folder, Line, Request, Stage, eventually};
 
 /// Enough that a kill finds rows on their way.
 const MANY: usize = 20_000;
@@ -36,20 +34,30 @@ fn killed_while_moving(what: &str, rows: &str) -> Folder {
         let account = format!("{{\"id\": \"{}\", \"name\": \"a\"}}", account());
         super::import(&stage, "accounts", JSONL, &account).expect(200);
     }
-    let mut stream = TcpStream::connect(&stage.server.address).unwrap();
-    let head = format!(
-        "POST /auth/v1/{what}/import HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\nContent-Type: {JSONL}\r\nAccept: {JSONL}\r\nContent-Length: {}\r\n\r\n",
-        stage.token,
-        rows.len()
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    stream.write_all(rows.as_bytes()).unwrap();
-    let moved = BufReader::new(stream).lines().map(|line| line.expect("the server answers")).find(|line| line.contains("\"moved\""));
-    let moved = moved.expect("rows move");
+    let mut line = upload(&stage, what, rows);
+    let mut body = Body::of_reply("POST", &line.head());
+    let moved = loop {
+        let text = line.text(&mut body);
+        if text.contains("\"moved\"") {
+            break text;
+        }
+    };
     let folder = stage.folder;
     stage.server.kill();
     assert!(folder.path("tollgate.db.import").exists(), "the kill came in time, at {moved}");
     folder
+}
+
+/// Sends an import whole, and does not wait for its answer.
+fn upload(stage: &Stage, what: &str, rows: &str) -> Line {
+    let mut line = Line::to(&stage.server.address);
+    line.say(format!(
+        "POST /auth/v1/{what}/import HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\nContent-Type: {JSONL}\r\nAccept: {JSONL}\r\nContent-Length: {}\r\n\r\n",
+        stage.token,
+        rows.len()
+    ));
+    line.say(rows);
+    line
 }
 
 fn account() -> String {
@@ -92,14 +100,7 @@ fn stopped_while_rows_move_the_rest_follows_at_the_next_start() {
     let stage = Stage::with(&format!("[server]\nshutdown_timeout = \"0s\"\n{CONFIG}"));
     super::import(&stage, "accounts", JSONL, &format!("{{\"id\": \"{}\", \"name\": \"a\"}}", account())).expect(200);
     let rows = keys(&account(), 0..MANY);
-    let mut stream = TcpStream::connect(&stage.server.address).unwrap();
-    let head = format!(
-        "POST /auth/v1/keys/import HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\nContent-Type: {JSONL}\r\nContent-Length: {}\r\n\r\n",
-        stage.token,
-        rows.len()
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    stream.write_all(rows.as_bytes()).unwrap();
+    let _line = upload(&stage, "keys", &rows);
     eventually("rows move", || stage.folder.path("tollgate.db.import").exists().then_some(()));
     let stage = stage.restart();
     assert_clean(&stage.folder);

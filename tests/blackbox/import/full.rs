@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{CONFIG, JSONL, assert_clean, import, keys, raw};
+use super::{CONFIG, JSONL, assert_clean, import, importing, keys, raw};
 use crate::support::{Folder, Request, Server, Stage, eventually};
 
 /// A server that lives with a bound on the size of its files, as on a full disk.
@@ -43,20 +43,18 @@ fn full_while_rows_come_nothing_is_changed() {
     assert_clean(&stage.folder);
 }
 
-#[test]
-fn full_while_rows_move_it_says_so_and_the_rest_follows() {
+/// Imports through a disk that is full as soon as rows move; what `ask` was told.
+fn through_a_full_disk<T: Send>(ask: impl FnOnce(&Stage, &str) -> T + Send) -> T {
     let (stage, bound) = bounded();
     let account = stage.account(json!({}));
     let rows = keys(&account, 0..8_000);
-    let (reply, _) = std::thread::scope(|scope| {
-        let asked = scope.spawn(|| import(&stage, "keys", JSONL, &rows));
+    let told = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| ask(&stage, &rows));
         eventually("rows move", || stage.folder.path("tollgate.db.import").exists().then_some(()));
         let size = std::fs::metadata(stage.folder.path("tollgate.db-wal")).map_or(0, |file| file.len());
         bound(&size.to_string());
-        (asked.join().unwrap(), size)
+        asked.join().expect("it is answered")
     });
-    let reply = reply.expect(503);
-    assert!(reply.body.contains("goes on by itself"), "{}", reply.body);
     assert!(stage.folder.path("tollgate.db.import").exists(), "it is kept");
     import(&stage, "keys", JSONL, "").expect(409);
     bound("unlimited");
@@ -64,4 +62,21 @@ fn full_while_rows_move_it_says_so_and_the_rest_follows() {
     assert_eq!(stage.get("/keys/export").expect(200).body.lines().count(), 8_000);
     assert_eq!(stage.verdict(&Request::get("/x").bearer(&raw(7_999))), "ok");
     assert_clean(&stage.folder);
+    told
+}
+
+#[test]
+fn full_while_rows_move_it_says_so_and_the_rest_follows() {
+    let reply = through_a_full_disk(|stage, rows| import(stage, "keys", JSONL, rows)).expect(503);
+    assert!(reply.body.contains("goes on by itself"), "{}", reply.body);
+}
+
+#[test]
+fn an_answer_that_has_begun_says_so_and_does_not_end_properly() {
+    let cut =
+        through_a_full_disk(|stage, rows| importing(stage, "keys", JSONL, rows).header("Accept", JSONL).try_send(&stage.server.address));
+    assert!(cut.is_err(), "nobody takes it for whole: {cut:?}");
+    let command = through_a_full_disk(|stage, rows| stage.folder.run_with_input(&["key", "import", "-"], rows));
+    let told = String::from_utf8_lossy(&command.stderr).into_owned();
+    assert_eq!((command.status.code(), told.contains("goes on by itself")), (Some(1), true), "{told}");
 }
