@@ -33,9 +33,19 @@ pub struct Route {
     pub bound: Bound,
 }
 
+impl Route {
+    /// Whether it takes and gives JSON: not rows, and no figures.
+    pub fn is_json(&self) -> bool {
+        !["/import", "/export", "/metrics"].iter().any(|end| self.path.ends_with(end))
+    }
+}
+
 const fn route(method: &'static str, path: &'static str, body: &'static str, scope: &'static str, status: u16, bound: Bound) -> Route {
     Route { method, path, body, scope, status, bound }
 }
+
+/// A row of an import of keys.
+const ROW: &str = r#"{"account": "ACCOUNT", "name": "made", "hash": "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"}"#;
 
 /// Every route behind a token. What removes comes last.
 pub const ROUTES: &[Route] = &[
@@ -55,6 +65,10 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/usage?account=ACCOUNT", "", "admin", 200, Bound::Named),
     route("GET", "/v1/usage?key=KEY", "", "admin", 200, Bound::Named),
     route("GET", "/metrics", "", "metrics", 200, Bound::Whole),
+    route("POST", "/v1/accounts/import", "{\"name\": \"made\"}", "admin", 200, Bound::Whole),
+    route("GET", "/v1/accounts/export", "", "admin", 200, Bound::Whole),
+    route("POST", "/v1/keys/import", ROW, "admin", 200, Bound::Whole),
+    route("GET", "/v1/keys/export", "", "admin", 200, Bound::Whole),
     route("GET", "/v1/webhooks", "", "admin", 200, Bound::Whole),
     route("GET", "/v1/webhooks/messages", "", "admin", 200, Bound::Whole),
     route("POST", "/v1/webhooks/messages/MESSAGE/retry", "", "admin", 200, Bound::Whole),
@@ -114,7 +128,8 @@ impl Subjects {
 
     pub fn request_by(&self, method: &str, route: &Route, body: &str) -> Request {
         let request = Request::new(method, &format!("/auth{}", self.fill(route.path)));
-        if body.is_empty() { request } else { request.header("Content-Type", "application/json").body(self.fill(body).as_bytes()) }
+        let media = if route.is_json() { "application/json" } else { "application/jsonl" };
+        if body.is_empty() { request } else { request.header("Content-Type", media).body(self.fill(body).as_bytes()) }
     }
 
     /// An answer without what tells these subjects, and one request, from others.
@@ -249,7 +264,7 @@ fn with_a_token_of_the_right_scope_every_route_answers() {
         assert_eq!(reply.status, route.status, "{} {}: {reply:?}", route.method, route.path);
         if route.status != 204 {
             let media = reply.header("Content-Type").unwrap_or_default();
-            assert_eq!(media == "application/json", route.path != "/metrics", "{} {}: {media}", route.method, route.path);
+            assert_eq!(media == "application/json", route.is_json() || route.method == "POST", "{} {}: {media}", route.method, route.path);
         }
         assert_eq!(reply.header("Cache-Control").as_deref(), Some("no-store"), "{} {}", route.method, route.path);
         if route.method == "GET" {
@@ -268,7 +283,13 @@ fn a_wrong_method_is_405_and_names_those_there_are() {
         if route.path.contains('?') {
             continue;
         }
-        let mut known: BTreeSet<&str> = ROUTES.iter().filter(|other| other.path == route.path).map(|other| other.method).collect();
+        // `import` could be an id, too.
+        let fits = |other: &str| {
+            let (one, other): (Vec<&str>, Vec<&str>) = (route.path.split('/').collect(), other.split('/').collect());
+            let fits = |(one, other): (&&str, &&str)| one == other || ["ACCOUNT", "KEY", "TOKEN"].contains(other);
+            one.len() == other.len() && one.iter().zip(&other).all(fits)
+        };
+        let mut known: BTreeSet<&str> = ROUTES.iter().filter(|other| fits(other.path)).map(|other| other.method).collect();
         if known.contains("GET") {
             known.insert("HEAD");
         }

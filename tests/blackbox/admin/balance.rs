@@ -232,6 +232,12 @@ fn charges_at_once_never_overdraw() {
     let paid = AtomicI64::new(0);
     let refused = AtomicUsize::new(0);
     std::thread::scope(|scope| {
+        // Settings that change meanwhile give nothing back and take nothing away.
+        scope.spawn(|| {
+            for round in 0..20 {
+                stage.patch(&format!("/accounts/{account}"), &json!({ "name": format!("round {round}") })).expect(200);
+            }
+        });
         for thread in 0..4 {
             let (stage, account, key, bound, paid, refused) = (&stage, &account, &key, &bound, &paid, &refused);
             scope.spawn(move || {
@@ -363,4 +369,27 @@ fn a_charge_is_taken_once_however_often_the_server_is_killed() {
         let audit = stage.get("/audit?action=balance.charged&limit=1000").expect(200).json();
         assert_eq!(data(&audit).len() as i64, charged, "each with its entry of the audit");
     }
+}
+
+#[test]
+fn movements_go_in_their_time_and_the_balance_stays() {
+    let stage = Stage::with(&format!("[history]\nbalance = \"3d\"\n{TOKENS}"));
+    let account = stage.account(json!({ "balance": 10 }));
+    let young = history(&stage, &account);
+    assert_eq!(stage.server.stop().0, Some(0));
+    let database = Connection::open(stage.folder.database()).unwrap();
+    // More than go in one round, of four days ago; and one of two.
+    let old = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
+         INSERT INTO balance_history SELECT printf('bal_0000000000000%d%012d', ?3, i), ?1, (unixepoch() - ?3 * 86400) * 1000, 'credited', 1, 1, '', 'operator', '' FROM n";
+    database.execute(old, rusqlite::params![account, 2500, 4]).unwrap();
+    database.execute(old, rusqlite::params![account, 1, 2]).unwrap();
+    drop(database);
+    let server = stage.folder.serve();
+    let stage = Stage { server, folder: stage.folder, token: stage.token };
+    let left = eventually("what is past its time goes", || {
+        let page = stage.get(&format!("/accounts/{account}/balance?limit=5")).expect(200).json();
+        (data(&page).len() == 2).then(|| data(&page).to_vec())
+    });
+    assert_eq!(left[0], young[0]);
+    assert_eq!(balance(&stage, &account), 10);
 }

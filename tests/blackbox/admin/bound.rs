@@ -55,7 +55,7 @@ fn lists_show_what_belongs_to_the_account_and_nothing_else() {
     let pair = Pair::of(&stage);
     let holder = Holder::bound(&stage, &pair.own);
     let account_of = |record: &Value| record["account"].clone();
-    assert_eq!(ids(&holder.get("/accounts").expect(200).json()), [pair.own.clone()]);
+    assert_eq!(ids(&holder.get("/accounts").expect(200).json()), std::slice::from_ref(&pair.own));
     for (path, count) in [("/keys", 1), ("/tokens", 2), ("/audit", 5)] {
         let page = holder.get(path).expect(200).json();
         assert!(data(&page).iter().all(|record| account_of(record) == pair.own), "{path}: {page}");
@@ -99,6 +99,26 @@ fn lists_show_what_belongs_to_the_account_and_nothing_else() {
             assert_eq!(foreign_ones, 0, "{path} {page}");
         }
     }
+}
+
+#[test]
+fn usage_is_of_the_account_and_of_no_other() {
+    let stage = Stage::with(PLANS);
+    let pair = Pair::of(&stage);
+    let holder = Holder::bound(&stage, &pair.own);
+    for key in [&pair.own_key, &pair.foreign_key] {
+        stage.server.get("/x", &text(&key["key"])).expect(200);
+    }
+    stage.server.get("/x", "tg_live_nobody").expect(401);
+    let counted = |page: &Value| data(page).iter().map(|row| row["account"].clone()).collect::<Vec<_>>();
+    eventually("all is counted", || (counted(&stage.get("/usage?of=account").expect(200).json()).len() == 3).then_some(()));
+    assert_eq!(counted(&holder.get("/usage?of=account").expect(200).json()), [json!(pair.own)]);
+    let rows = holder.get("/usage?of=key").expect(200).json();
+    assert_eq!(data(&rows).iter().map(|row| &row["key"]).collect::<Vec<_>>(), [&pair.own_key["id"]]);
+    let all = holder.get("/usage?of=all").expect(200).json();
+    assert_eq!(data(&all).iter().map(|row| row["count"].as_u64().unwrap()).sum::<u64>(), 1, "{all}");
+    let csv = holder.get("/usage?of=account&format=csv").expect(200).body;
+    assert!(csv.contains(&pair.own) && !csv.contains(&pair.foreign), "{csv}");
 }
 
 #[test]
@@ -187,7 +207,7 @@ fn who_is_bound_can_give_no_more_than_that() {
         let made = holder.post("/tokens", &body).expect(201).json();
         assert_eq!(made["account"], *pair.own, "{body}");
         let made = Holder { stage: &stage, id: text(&made["id"]), token: text(&made["token"]) };
-        assert_eq!(ids(&made.get("/accounts").expect(200).json()), [pair.own.clone()]);
+        assert_eq!(ids(&made.get("/accounts").expect(200).json()), std::slice::from_ref(&pair.own));
         assert_problem(&made.get(&format!("/accounts/{}", pair.foreign)), 404);
         holder.call("DELETE", &format!("/tokens/{}", made.id), None).expect(204);
         made.get("/accounts").expect(401);
