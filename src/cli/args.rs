@@ -65,6 +65,13 @@ Examples:
 
 What was just counted is there within a second. Times are UTC; a row begins at --from or later, and before --to.")]
     Usage(UsageArgs),
+    /// Ask the running server whether it is ready: exit code 0, or 1
+    #[command(after_help = "\
+Example:
+  HEALTHCHECK CMD [\"/tollgate\", \"health\"]
+
+It asks at the control socket beside the database, so it needs no address, and no more of the configuration than where that is.")]
+    Health,
     /// Copy the database, also while the server runs
     #[command(after_help = "\
 Example:

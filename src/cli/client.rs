@@ -76,7 +76,7 @@ impl Client {
                 Answer { status: head.status, body: body.map_err(|error| BodyFault(error.to_string())).boxed_unsync() }
             }
             Self::Own(app) => {
-                let (head, body) = crate::http::handle(&app.front, request, Peer::Control).await.into_parts();
+                let (head, body) = crate::http::handle(&app.current.front(), request, Peer::Control).await.into_parts();
                 Answer { status: head.status, body: body.boxed_unsync() }
             }
         };

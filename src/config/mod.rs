@@ -5,6 +5,7 @@ pub mod cors;
 pub mod fault;
 mod history;
 mod keys;
+pub mod log;
 mod plans;
 pub mod policy;
 mod reader;

@@ -11,6 +11,7 @@ use super::cors::CorsSettings;
 use super::fault::{Fault, Faults};
 pub use super::history::HistorySettings;
 pub use super::keys::KeySettings;
+use super::log::LogSettings;
 use super::reader::Table;
 use super::secret::{Held, Place};
 pub use super::server::{Listen, ServerSettings};
@@ -49,18 +50,46 @@ pub struct Policy {
     pub notices: Notices,
     /// Where its secrets stand.
     pub secrets: Vec<Held>,
+    /// `[log]`.
+    pub log: LogSettings,
     /// Who has no credential, where such may call.
     pub anonymous: Option<Arc<Caller>>,
     /// How a service token looks.
     pub tokens: Environments,
     /// A digest of each section as it holds, defaults and environment with it: what tells two configurations apart.
     pub digests: BTreeMap<String, String>,
+    /// Settings of it that wait for the next start: `server.listen`.
+    pub waits: Vec<&'static str>,
 }
 
 impl Policy {
     /// Whether a raw key or service token stands in a text: what does is neither logged nor repeated.
     pub fn holds_secret(&self, text: &str) -> bool {
         self.keys.environments.holds_key(text) || self.tokens.holds_key(text)
+    }
+
+    /// Whether what could be one, mistyped or cut short, stands in a text: what does is not logged.
+    pub fn resembles_secret(&self, text: &str) -> bool {
+        self.keys.environments.resembles_key(text) || self.tokens.resembles_key(text)
+    }
+
+    /// Makes it one for a server that runs on another: what only a start can change stays as it is there.
+    pub fn taking_over(mut self, running: &Self) -> Result<Self, Vec<Fault>> {
+        self.waits = self.server.keep(&running.server);
+        match &self.upstream.target {
+            Some(target) if super::upstream::is_itself(target, &self.server.listen) => Err(vec![Fault {
+                key: "upstream.url".into(),
+                source: target.to_string(),
+                message: "is where tollgate itself listens until its next start: restart it instead".into(),
+            }]),
+            _ => Ok(self),
+        }
+    }
+
+    /// The sections in which it differs from another.
+    pub fn sections_unlike<'a>(&'a self, other: &'a Self) -> Vec<&'a str> {
+        let names = self.digests.keys().chain(other.digests.keys().filter(|name| !self.digests.contains_key(*name)));
+        names.filter(|name| self.digests.get(*name) != other.digests.get(*name)).map(String::as_str).collect()
     }
 
     /// Reads a configuration; answers every fault that can be found.
@@ -108,6 +137,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let style = super::style::read(&top, merged, faults, read.as_ref(), challenge);
     let webhooks = super::webhooks::read(&top);
     let notices = super::webhooks::read_notices(&top.table("notices"));
+    let log = super::log::read(top.table("log"));
     top.finish();
     let tokens = token::shapes().map_err(|fault| faults.push("", "tollgate", fault)).ok()?;
     Some(Policy {
@@ -119,12 +149,14 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         plans: read?.plans,
         routes: routes?,
         style: style?,
+        log: log?,
         anonymous: anonymous?,
         tokens,
         webhooks: webhooks?,
         notices: notices?,
         digests: merged.values.iter().map(|(name, value)| (name.clone(), digest(name, value, &merged.secrets.borrow()))).collect(),
         secrets: merged.secrets.take(),
+        waits: Vec::new(),
     })
 }
 

@@ -133,3 +133,13 @@ pub fn file(named: Option<&Path>) -> Option<PathBuf> {
         None => Some(PathBuf::from("auth.toml")).filter(|path| path.exists()),
     }
 }
+
+/// Where the database is, as far as that can be read: a configuration with faults elsewhere says so, too.
+pub fn database(file: Option<&Path>) -> PathBuf {
+    let named = |file| {
+        let merged = Merged::read(file).ok()?;
+        let database = merged.values.get("server")?.as_dict()?.get("database")?.as_str()?.to_owned();
+        Some(PathBuf::from(database))
+    };
+    named(file).or_else(|| named(None)).unwrap_or_else(|| PathBuf::from("tollgate.db"))
+}

@@ -133,9 +133,10 @@ impl Matched {
     }
 }
 
-/// Finds the endpoint of a path below the prefix.
-pub fn find(method: &Method, path: &str) -> Matched {
-    let of_path = || ENDPOINTS.iter().filter_map(|endpoint| matches(endpoint.path, path).map(|id| (endpoint, id)));
+/// Finds the endpoint of a path below the prefix. What is the operator's alone is there for nobody else.
+pub fn find(method: &Method, path: &str, is_operator: bool) -> Matched {
+    let there = || ENDPOINTS.iter().filter(|endpoint| is_operator || endpoint.access != Access::Operator);
+    let of_path = || there().filter_map(|endpoint| matches(endpoint.path, path).map(|id| (endpoint, id)));
     // HEAD is GET without its body (RFC 9110, 9.3.2).
     let wanted =
         |endpoint: &Endpoint| endpoint.method.as_ref().is_none_or(|own| own == method || (method == Method::HEAD && own == Method::GET));
@@ -151,7 +152,7 @@ pub fn find(method: &Method, path: &str) -> Matched {
 
 /// Whether what is asked for may take as long as it takes.
 pub fn streams(method: &Method, path: &str) -> bool {
-    matches!(find(method, path), Matched::Endpoint(endpoint, _) if endpoint.streams)
+    matches!(find(method, path, true), Matched::Endpoint(endpoint, _) if endpoint.streams)
 }
 
 /// Whether a path is of a pattern, and what its `{id}` is; empty where it has none.
@@ -174,7 +175,7 @@ mod tests {
 
     #[test]
     fn paths_are_found() {
-        let told = |method: Method, path: &str| match find(&method, path) {
+        let told = |method: Method, path: &str| match find(&method, path, false) {
             Matched::Endpoint(endpoint, id) => format!("{} {id}", endpoint.path),
             Matched::WrongMethod(methods) => methods.join(","),
             Matched::Nothing => "nothing".into(),
@@ -184,7 +185,7 @@ mod tests {
         assert_eq!(told(Method::HEAD, "/v1/health"), "/v1/health ");
         assert_eq!(told(Method::PUT, "/v1/keys"), "GET,POST,HEAD");
         assert_eq!(told(Method::PUT, "/v1/check"), "/v1/check ");
-        for path in ["", "/", "/v1", "/v1/keys/", "/v1/keys/a/b", "/v2/keys"] {
+        for path in ["", "/", "/v1", "/v1/keys/", "/v1/keys/a/b", "/v2/keys", "/v1/state"] {
             assert_eq!(told(Method::GET, path), "nothing", "{path}");
         }
     }

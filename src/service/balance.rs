@@ -66,6 +66,11 @@ impl Services {
         self.use_balance(account, now, 0, move |balance| Ok(balance.refunded(paid))).await.map(|account| account.balance)
     }
 
+    /// Writes down that a billing month has begun: it counts from its first moment on, and is written with what comes next.
+    pub(super) async fn begin_month(self: &Arc<Self>, account: &str, now: Timestamp) -> Result<()> {
+        self.use_balance(account, now, 0, Ok).await.map(|_| ())
+    }
+
     /// Changes a balance for a request at the gate, which is charged so many tokens, if any.
     async fn use_balance(
         self: &Arc<Self>,

@@ -40,8 +40,8 @@ struct Lookout {
     all_took: Duration,
 }
 
-/// Looks on and on, until told to stop.
-pub async fn watch(services: Arc<Services>, mut stop: watch::Receiver<bool>) {
+/// Looks on and on, each time under the configuration in force, until told to stop.
+pub async fn watch(current: impl Fn() -> Arc<Services>, mut stop: watch::Receiver<bool>) {
     let mut lookout = Lookout { looked: Timestamp::default(), all_at: None, all_took: Duration::ZERO };
     let mut tick = tokio::time::interval(LOOK_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -51,6 +51,7 @@ pub async fn watch(services: Arc<Services>, mut stop: watch::Receiver<bool>) {
             // Whoever could stop it is gone: so is the server.
             _ = stop.wait_for(|stop| *stop) => return,
         }
+        let services = current();
         let announcer = &services.announcer;
         let Some(span) = announcer.notices().expiring.filter(|_| announcer.is_wanted(Event::KeyExpiring)) else { continue };
         if let Err(error) = lookout.look(&services, span, Timestamp::now()).await {

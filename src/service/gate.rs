@@ -6,6 +6,7 @@
 //! trip to a reader thread: its key by primary key, and what its limits remember.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 
 use smallvec::SmallVec;
@@ -42,6 +43,8 @@ pub struct Known {
     /// Where changes of the account are counted, and the count when it was read.
     account_slot: usize,
     account_generation: u64,
+    /// Under which configuration it was worked out.
+    epoch: u64,
 }
 
 /// What a request costs, and by which route.
@@ -78,7 +81,7 @@ impl Services {
     async fn judge(self: &Arc<Self>, ask: &Ask<'_>, now: Timestamp) -> (Decision, Option<Arc<Subject>>) {
         let _timer = self.metrics.decisions.start();
         let nobody = |verdict| (Decision::of_nobody(verdict, now), None);
-        if self.closed.load(std::sync::atomic::Ordering::Acquire) {
+        if self.closed.load(Ordering::Acquire) {
             return nobody(Verdict::Unavailable);
         }
         if self.policy.server.require_https && ask.is_https == Some(Ok(false)) {
@@ -204,12 +207,15 @@ impl Services {
 
     /// A key by its hash: from the hot set, else from the database in one trip.
     pub(super) async fn known(&self, hash: &KeyHash, now: Timestamp) -> Result<Option<Arc<Known>>> {
-        let fresh = |known: &Arc<Known>| now < known.caller.valid_until && known.account_generation == self.accounts.of(known.account_slot);
+        let fresh = |known: &Arc<Known>| {
+            known.epoch == self.epoch && now < known.caller.valid_until && known.account_generation == self.accounts.of(known.account_slot)
+        };
         self.keys.get(hash, now, fresh, || self.read_known(*hash, now)).await
     }
 
     async fn read_known(&self, hash: KeyHash, now: Timestamp) -> Result<Option<Arc<Known>>> {
-        let (policy, meter, generations) = (self.policy.clone(), self.meter.clone(), self.accounts.clone());
+        let (policy, epoch) = (self.policy.clone(), self.epoch);
+        let (meter, generations) = (self.meter.clone(), self.accounts.clone());
         let read = move |connection: &Connection| {
             let Some(stored) = keys::by_hash(connection, &hash)? else { return Ok(None) };
             // Everything that a change of the account raises or writes to is taken hold of before the account is read.
@@ -228,7 +234,7 @@ impl Services {
                 }
             }
             let caller = Arc::new(Caller::of_key(stored.record, owner.record, &policy.plans, now));
-            Ok(Some(Arc::new(Known { caller, key, account, account_slot, account_generation })))
+            Ok(Some(Arc::new(Known { caller, key, account, account_slot, account_generation, epoch })))
         };
         self.store.read(read).await
     }

@@ -13,8 +13,8 @@ use crate::store::notices::{self, Notice};
 
 impl Announcer {
     /// At how many percent a quota is told of; none where nobody wants to know.
-    pub(super) fn percentages(&self) -> &[u8] {
-        if self.is_wanted(Event::QuotaWarning) || self.is_wanted(Event::QuotaReached) { &self.notices().quota } else { &[] }
+    pub(super) fn percentages(&self) -> Vec<u8> {
+        if self.is_wanted(Event::QuotaWarning) || self.is_wanted(Event::QuotaReached) { self.notices().quota } else { Vec::new() }
     }
 
     /// Tells of a percentage of a quota, unless it was told of in this window already.

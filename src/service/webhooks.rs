@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -19,7 +20,7 @@ use crate::store::{Connection, audit};
 /// Writes down what happens, for those who want it.
 #[derive(Debug)]
 pub struct Announcer {
-    policy: Arc<Policy>,
+    policy: ArcSwap<Policy>,
     ids: Arc<Ids>,
     wake: Notify,
 }
@@ -27,22 +28,28 @@ pub struct Announcer {
 impl Announcer {
     /// For the endpoints of a configuration.
     pub fn new(policy: Arc<Policy>, ids: Arc<Ids>) -> Self {
-        Self { policy, ids, wake: Notify::new() }
+        Self { policy: policy.into(), ids, wake: Notify::new() }
+    }
+
+    /// From now on for those of another configuration.
+    pub(super) fn follow(&self, policy: Arc<Policy>) {
+        self.policy.store(policy);
+        self.wake.notify_one();
     }
 
     /// `[notices]`.
-    pub(super) fn notices(&self) -> &Notices {
-        &self.policy.notices
+    pub(super) fn notices(&self) -> Notices {
+        self.policy.load().notices.clone()
     }
 
     /// Whether any endpoint wants such an event.
     pub fn is_wanted(&self, event: Event) -> bool {
-        self.policy.webhooks.iter().any(|webhook| webhook.wants(event))
+        self.policy.load().webhooks.iter().any(|webhook| webhook.wants(event))
     }
 
     /// Writes an event down, in the transaction of the change that it tells of.
     pub fn announce(&self, connection: &Connection, event: Event, data: &Value, at: Timestamp) -> Result<()> {
-        for webhook in self.policy.webhooks.iter().filter(|webhook| webhook.wants(event)) {
+        for webhook in self.policy.load().webhooks.iter().filter(|webhook| webhook.wants(event)) {
             self.write(connection, &webhook.name, event, data, at)?;
         }
         Ok(())

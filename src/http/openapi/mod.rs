@@ -75,14 +75,20 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
     } else {
         operation["security"] = policy::credentials(policy).map(|(name, _)| json!({ name: [] })).collect::<Vec<_>>().into();
     }
-    if operation.get("requestBody").is_some() {
-        [(400, "Bad"), (408, "TooSlow"), (413, "TooLarge"), (415, "WrongType")].into_iter().for_each(|(status, name)| add(status, name));
+    if let Some(body) = operation.get("requestBody") {
+        [(400, "Bad"), (408, "TooSlow"), (415, "WrongType")].into_iter().for_each(|(status, name)| add(status, name));
+        // Rows may be as many as they are.
+        if body.get("$ref").is_none() {
+            add(413, "TooLarge");
+        }
     }
-    if styled.is_empty() && operation.get("parameters").is_some() {
+    if operation.get("parameters").is_some() && !endpoint.path.starts_with("/v1/check") {
         add(400, "Bad");
     }
     add(503, "Unavailable");
-    policy::add_refusals(&mut answers, &styled, policy);
+    let has_id = endpoint.path.contains("{id}");
+    // A path that reads in two ways is none of tollgate's own: the gate refuses it.
+    policy::add_refusals(&mut answers, if has_id { &[Verdict::Ambiguous] } else { &styled }, policy);
     operation["responses"] = answers.into_iter().collect::<Map<_, _>>().into();
 }
 
@@ -92,7 +98,7 @@ fn told_by_style(endpoint: &Endpoint) -> Vec<Verdict> {
     match endpoint.path {
         "/v1/check" | "/v1/check/answer" => by_gate.collect(),
         // On any plan, whatever is left.
-        "/v1/me" => by_gate.filter(|verdict| !(Verdict::WrongPlan..=Verdict::RateLimited).contains(verdict)).collect(),
+        "/v1/me" | "/v1/me/usage" => by_gate.filter(|verdict| !(Verdict::WrongPlan..=Verdict::RateLimited).contains(verdict)).collect(),
         _ => Vec::new(),
     }
 }

@@ -26,6 +26,7 @@ pub fn fill(document: &mut Value, policy: &Policy) {
     schemas["EnvironmentName"]["enum"] = names(policy.keys.environments.all().iter().map(|environment| environment.name.as_str()));
     let by_gate = Verdict::ALL.iter().filter(|verdict| **verdict <= Verdict::Unavailable || verdict.passes());
     schemas["Verdict"]["enum"] = names(by_gate.map(|verdict| verdict.name()));
+    schemas["UsageVerdict"]["enum"] = names(Verdict::ALL.iter().map(|verdict| verdict.name()));
     schemas["Action"]["enum"] = names(Event::ALL.iter().map(|event| event.name()));
     let limits = limits(policy);
     schemas["LimitChanges"]["example"] =

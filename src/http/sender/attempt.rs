@@ -23,9 +23,9 @@ use crate::store::outbox::Message;
 /// How long a try may take, from the look for the address to the last byte of the answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// How long connecting to one of several addresses may take, and how many are tried.
-const CONNECTING: Duration = Duration::from_secs(4);
-const MOST_ADDRESSES: usize = 3;
+/// How long connecting to one of several addresses may take, and how many of IPv4 and of IPv6 are tried.
+const CONNECTING: Duration = Duration::from_secs(3);
+const MOST_ADDRESSES: usize = 2;
 
 /// How much of an answer is read, and the longest head of one.
 const MOST_READ: usize = 64 * 1024;
@@ -143,13 +143,19 @@ async fn checked_addresses(address: &Address, allow_private: bool) -> Result<Vec
             Err(format!("'{host}' leads to the private address {}: set allow_private = true where that is meant", private.ip()))
         }
         _ if found.is_empty() => Err(format!("'{host}' has no address")),
-        _ => Ok(found),
+        _ => Ok(some_of_each(&found)),
     }
+}
+
+/// The first few of each family, in their order.
+fn some_of_each(found: &[SocketAddr]) -> Vec<SocketAddr> {
+    let nth = |at: usize| found[..at].iter().filter(|other| other.is_ipv4() == found[at].is_ipv4()).count();
+    found.iter().enumerate().filter(|(at, _)| nth(*at) < MOST_ADDRESSES).map(|(_, address)| *address).collect()
 }
 
 async fn connect_tcp(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
     let mut last = String::new();
-    for address in addresses.iter().take(MOST_ADDRESSES) {
+    for address in addresses {
         match tokio::time::timeout(CONNECTING, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => last = format!("no connection to {address}: {error}"),
@@ -157,4 +163,16 @@ async fn connect_tcp(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
         }
     }
     Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_family_keeps_the_other_from_being_tried() {
+        let addresses = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let found = addresses(&["[2a00::1]:1", "[2a00::2]:1", "[2a00::3]:1", "1.1.1.1:1", "[2a00::4]:1", "1.1.1.2:1", "1.1.1.3:1"]);
+        assert_eq!(some_of_each(&found), addresses(&["[2a00::1]:1", "[2a00::2]:1", "1.1.1.1:1", "1.1.1.2:1"]));
+    }
 }

@@ -13,6 +13,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use crate::config::webhooks::Webhook;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::webhook::{LONGEST_WAIT, next_try};
+use crate::http::Current;
 use crate::service::Services;
 use crate::store::outbox::Message;
 use attempt::{Ended, send};
@@ -28,21 +29,22 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 const AFTER_FAULT: Duration = Duration::from_secs(5);
 
 /// Sends until told to stop; what is under way then is finished, within `[server] shutdown_timeout`.
-pub async fn run(services: Arc<Services>, mut stop: watch::Receiver<bool>) {
-    let mut sender = Sender { services, under_way: HashMap::new(), tries: JoinSet::new() };
+pub async fn run(current: Arc<Current>, mut stop: watch::Receiver<bool>) {
+    let mut sender = Sender { current, under_way: HashMap::new(), tries: JoinSet::new() };
     tokio::select! {
         () = sender.send_all() => {}
         // Whoever could stop it is gone: so is the server.
         _ = stop.wait_for(|stop| *stop) => {}
     }
-    let patience = sender.services.policy.server.shutdown_timeout.as_duration();
+    let patience = sender.current.services().policy.server.shutdown_timeout.as_duration();
     let finishing = async { while sender.tries.join_next().await.is_some() {} };
     // What does not end in time is sent again after the next start.
     let _ = tokio::time::timeout(patience, finishing).await;
 }
 
 struct Sender {
-    services: Arc<Services>,
+    /// Each round sends by the configuration in force.
+    current: Arc<Current>,
     /// The messages that are being sent, each by its task: its endpoint and its id.
     under_way: HashMap<Id, (String, String)>,
     tries: JoinSet<()>,
@@ -50,10 +52,11 @@ struct Sender {
 
 impl Sender {
     async fn send_all(&mut self) {
+        let announcer = self.current.services().announcer.clone();
         loop {
             let wait = self.begin_due().await;
             tokio::select! {
-                () = self.services.announcer.written() => {}
+                () = announcer.written() => {}
                 Some(ended) = self.tries.join_next_with_id() => self.end(ended),
                 () = tokio::time::sleep(wait) => {}
             }
@@ -79,7 +82,8 @@ impl Sender {
     /// Begins to send what is due and has a lane. Answers when there may be more.
     async fn begin_due(&mut self) -> Duration {
         let now = Timestamp::now();
-        let policy = self.services.policy.clone();
+        let services = self.current.services();
+        let policy = services.policy.clone();
         let each = (MOST / policy.webhooks.len().max(1)).clamp(1, MOST_EACH);
         let names = policy.webhooks.iter().map(|webhook| &webhook.name).filter(|name| self.busy(name) < each);
         // What is under way is due as well, and is left out below.
@@ -87,7 +91,7 @@ impl Sender {
         if wanted.is_empty() {
             return LOOK_EVERY;
         }
-        let due = match self.services.due_messages(wanted, now).await {
+        let due = match services.due_messages(wanted, now).await {
             Ok(due) => due,
             Err(error) => {
                 tracing::warn!("which webhooks are due could not be read: {error}");
@@ -98,7 +102,7 @@ impl Sender {
             let Some(webhook) = policy.webhooks.iter().find(|webhook| webhook.name == message.endpoint) else { continue };
             let is_under_way = self.under_way.values().any(|(_, id)| *id == message.id);
             if !is_under_way && self.busy(&message.endpoint) < each {
-                let (services, webhook, way) = (self.services.clone(), webhook.clone(), (message.endpoint.clone(), message.id.clone()));
+                let (services, webhook, way) = (services.clone(), webhook.clone(), (message.endpoint.clone(), message.id.clone()));
                 let begun = self.tries.spawn(async move { try_once(&services, &webhook, message).await });
                 self.under_way.insert(begun.id(), way);
             }

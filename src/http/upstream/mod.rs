@@ -55,12 +55,11 @@ pub struct Upstream {
 
 impl Upstream {
     /// Connects to nothing yet.
-    pub fn new(target: Target, settings: UpstreamSettings) -> Self {
+    pub fn new(target: Target, settings: UpstreamSettings, figures: Arc<Figures>) -> Self {
         let authority = match &target {
             Target::Tcp(authority) => authority.clone(),
             Target::Unix(_) => Authority::from_static("localhost"),
         };
-        let figures = Arc::<Figures>::default();
         let connector = Connector {
             figures: figures.clone(),
             target: Arc::new(target),

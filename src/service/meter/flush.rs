@@ -36,7 +36,7 @@ impl Meter {
         let listed: Vec<_> = self.listed.iter().flat_map(|shard| std::mem::take(&mut *lock(shard))).collect();
         let percentages = self.announcer.percentages();
         for group in listed.chunks(GROUP) {
-            let unsaved: Arc<[Unsaved]> = group.iter().map(|subject| take(subject, percentages)).collect();
+            let unsaved: Arc<[Unsaved]> = group.iter().map(|subject| take(subject, &percentages)).collect();
             let (meter, announcer, kept) = (self.clone(), self.announcer.clone(), unsaved.clone());
             self.store.post(
                 move |connection| unsaved.iter().try_for_each(|one| write(connection, &announcer, one, hour, now)),
