@@ -143,6 +143,9 @@ CREATE INDEX audit_of_actor ON audit (actor, id);
 CREATE TRIGGER audit_never_changes BEFORE UPDATE ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 
+CREATE TRIGGER audit_is_never_replaced BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
+BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+
 -- [history] audit is two days at the least.
 CREATE TRIGGER audit_goes_in_its_time BEFORE DELETE ON audit WHEN OLD.at > (unixepoch() - 86400) * 1000
 BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
@@ -160,14 +163,15 @@ CREATE TABLE outbox (
   taken_at   INTEGER
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX outbox_due ON outbox (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX outbox_due ON outbox (endpoint, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX outbox_given_up ON outbox (endpoint) WHERE due_at IS NULL AND taken_at IS NULL;
 CREATE INDEX outbox_to_tidy ON outbox (created_at) WHERE due_at IS NULL;
 
 -- What was told of already: a quota's 80 % in this window, a key's coming end.
 CREATE TABLE notices (
   subject TEXT NOT NULL,                  -- key_… or acc_…
-  notice  TEXT NOT NULL,                  -- quota.warning day
-  about   INTEGER NOT NULL,               -- the window's start, the key's end
+  notice  TEXT NOT NULL,                  -- key.expiring, balance.low, quota 80 and the window's name
+  about   INTEGER NOT NULL,               -- the window's start, the key's end; of a balance: 0
   until   INTEGER NOT NULL,               -- from then on there is no need to remember it
   PRIMARY KEY (subject, notice, about)
 ) STRICT, WITHOUT ROWID;

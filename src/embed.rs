@@ -11,12 +11,12 @@ use http_body_util::BodyExt;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::app::{App, Claim, Sockets, StartError};
-use crate::config::{Policy, source};
+use crate::app::{App, Claim, NotTaken, Reloader, Sockets, StartError};
+use crate::config::{Fault, Policy, source};
 use crate::domain::decision::Decision;
 use crate::domain::time::Timestamp;
 use crate::http::peer::Peer;
-use crate::http::{Front, ask_about, response};
+use crate::http::{Current, ask_about, note, response};
 use crate::service::ask::Mode;
 
 pub use crate::http::request::BodyFault;
@@ -75,7 +75,8 @@ pub struct Pass {
 /// [`Gate::check`] on. There is one gate, or one server, a database.
 #[derive(Clone)]
 pub struct Gate {
-    front: Arc<Front>,
+    current: Arc<Current>,
+    reloader: Arc<Reloader>,
     running: Arc<Mutex<Option<Running>>>,
 }
 
@@ -105,8 +106,8 @@ impl Gate {
     ///
     /// Must be called on a Tokio runtime that goes on as long as the gate is used.
     pub async fn open(config: Option<&Path>) -> Result<Self, OpenError> {
-        let told = |faults: Vec<crate::config::Fault>| OpenError(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
-        let policy = Arc::new(Policy::load(source::file(config).as_deref()).map_err(told)?);
+        let file = source::file(config);
+        let policy = Arc::new(Policy::load(file.as_deref()).map_err(told)?);
         let database = &policy.server.database;
         let lock = match App::claim(database).await? {
             Claim::Ours(lock) => lock,
@@ -120,19 +121,29 @@ impl Gate {
                 return Err(error.into());
             }
         };
-        let (front, (stop, stopping)) = (app.front.clone(), watch::channel(false));
+        let (current, (stop, stopping)) = (app.current.clone(), watch::channel(false));
         let control = tokio::spawn({
-            let front = front.clone();
-            async move { sockets.run(&front, stopping).await }
+            let current = current.clone();
+            async move { sockets.run(&current, stopping).await }
         });
-        Ok(Self { front, running: Arc::new(Mutex::new(Some(Running { app: Some(app), control: Some(control), stop }))) })
+        let reloader = Arc::new(Reloader::new(current.clone(), file));
+        Ok(Self { current, reloader, running: Arc::new(Mutex::new(Some(Running { app: Some(app), control: Some(control), stop }))) })
+    }
+
+    /// Takes its configuration anew, whole, or keeps the one in force and says why. A check under way ends under the one that it
+    /// began under; the next one is under the new one.
+    pub async fn reload(&self) -> Result<(), OpenError> {
+        self.reloader.reload().await.map_err(|reason| match reason {
+            NotTaken::Faults(faults) => told(faults),
+            NotTaken::Failed(reason) => OpenError(reason),
+        })
     }
 
     /// Checks and charges one request: its head alone is read. `peer` is who sent it, `None` where it came over a Unix socket; what
     /// it says in `X-Forwarded-*` counts where `[server] trusted_proxies` says so.
     pub async fn check<B>(&self, request: &Request<B>, peer: Option<SocketAddr>) -> Outcome {
         let now = Timestamp::now();
-        let services = &self.front.services;
+        let services = &self.current.services();
         let request_id = crate::http::request::request_id(peer_of(peer), request.headers(), services, now);
         let ask = ask_about(
             request.method(),
@@ -143,7 +154,7 @@ impl Gate {
             &request_id,
             Mode::Charge,
         );
-        let decision = services.decide(&ask, now).await;
+        let decision = note::about(request_id.clone(), None, services.decide(&ask, now)).await;
         let answer = services.policy.style.answer(&decision, &request_id);
         if !decision.verdict.passes() {
             let mut refusal = Response::new(answer.body);
@@ -157,7 +168,7 @@ impl Gate {
 
     /// Whether a path is one of tollgate's own: `/auth/v1/me`, the admin API, and whatever else lies under `[server] prefix`.
     pub fn owns(&self, path: &str) -> bool {
-        crate::http::owns(&self.front.services, path)
+        crate::http::owns(&self.current.services(), path)
     }
 
     /// Answers a request as the server would: tollgate's own paths, and every other path as the gate, which passes it on where
@@ -168,7 +179,7 @@ impl Gate {
         B::Error: fmt::Display,
     {
         let request = request.map(|body| body.map_err(|error| BodyFault(error.to_string())).boxed());
-        crate::http::handle(&self.front, request, peer_of(peer)).await
+        crate::http::handle(&self.current.front(), request, peer_of(peer)).await
     }
 
     /// Saves what was counted, gives open leases back and closes the database. Whoever still asks is refused with
@@ -176,12 +187,17 @@ impl Gate {
     pub async fn close(self) {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((Some(app), Some(control))) = running.map(|mut running| (running.app.take(), running.control.take())) else { return };
-        app.services.refuse_all();
+        self.current.services().refuse_all();
         if control.await.is_err() {
             tracing::error!("the control socket ended in a panic");
         }
         app.close().await;
     }
+}
+
+/// One line for each fault.
+fn told(faults: Vec<Fault>) -> OpenError {
+    OpenError(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 fn peer_of(address: Option<SocketAddr>) -> Peer {

@@ -42,6 +42,7 @@
 //! - `app`: wires it all; the way up and the way down.
 //! - `embed`: the gate for somebody's own server.
 //! - `cli`: the command line, a client of the same admin API.
+//! - `measure`: counters and histograms; beside the layers, and sees none of them.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -53,6 +54,7 @@ mod config;
 mod domain;
 mod embed;
 mod http;
+mod measure;
 mod service;
 mod store;
 mod style;

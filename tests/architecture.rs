@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Each layer, and which others its files may name.
-const MAY_SEE: [(&str, &[&str]); 9] = [
+const MAY_SEE: [(&str, &[&str]); 10] = [
+    ("measure", &[]),
     ("domain", &[]),
     ("style", &["domain"]),
     ("config", &["domain", "style"]),
-    ("store", &["domain"]),
-    ("service", &["config", "domain", "store", "style"]),
-    ("http", &["config", "domain", "service", "store", "style"]),
+    ("store", &["domain", "measure"]),
+    ("service", &["config", "domain", "measure", "store", "style"]),
+    ("http", &["config", "domain", "measure", "service", "store", "style"]),
     ("app", &["config", "domain", "http", "service", "store", "style"]),
     ("embed", &["app", "config", "domain", "http", "service", "style"]),
     ("cli", &["app", "config", "domain", "http", "service", "store", "style"]),

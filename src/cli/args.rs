@@ -65,6 +65,13 @@ Examples:
 
 What was just counted is there within a second. Times are UTC; a row begins at --from or later, and before --to.")]
     Usage(UsageArgs),
+    /// Ask the running server whether it is ready: exit code 0, or 1
+    #[command(after_help = "\
+Example:
+  HEALTHCHECK CMD [\"/tollgate\", \"health\"]
+
+It asks at the control socket beside the database, so it needs no address, and no more of the configuration than where that is.")]
+    Health,
     /// Copy the database, also while the server runs
     #[command(after_help = "\
 Example:
@@ -79,6 +86,11 @@ Example:
 
 It replaces nothing. What happened since the copy is gone: keys that were revoked since pass again.")]
     Restore(RestoreArgs),
+    /// Print the OpenAPI document of tollgate's own paths
+    Openapi,
+    /// Show webhooks and their messages, send one again, try one
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Print the configuration of a proxy before tollgate, or of one that asks it, ready to paste
     #[command(after_help = "\
 Examples:
@@ -481,6 +493,33 @@ pub struct BackupArgs {
 pub struct RestoreArgs {
     /// The copy
     pub file: PathBuf,
+}
+
+/// What to do with webhooks.
+#[derive(Debug, Subcommand)]
+pub enum WebhookCommand {
+    /// List the endpoints of auth.toml, and how many messages wait for each or were given up
+    List,
+    /// List messages, oldest first
+    #[command(after_help = "Example:\n  tollgate webhook messages --endpoint billing --state given_up")]
+    Messages {
+        /// Only this endpoint's
+        #[arg(long, value_name = "NAME")]
+        endpoint: Option<String>,
+        /// Only those that are waiting, taken or given_up
+        #[arg(long, value_name = "STATE")]
+        state: Option<String>,
+    },
+    /// Send a message again, whatever became of it
+    Retry {
+        /// msg_…
+        id: String,
+    },
+    /// Send an endpoint a webhook.test
+    Test {
+        /// [webhooks.NAME]
+        name: String,
+    },
 }
 
 /// How far the doctor looks.

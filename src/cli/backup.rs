@@ -66,10 +66,11 @@ fn check(database: &Path, file: &Path, force: bool) -> Result<(), String> {
 /// Copies, checks the copy by opening it, and gives it its name.
 fn make(database: &Path, file: &Path, force: bool, stop: &AtomicBool) -> Result<Content, String> {
     let landing = Landing::begin(file)?;
+    let go_on = || if stop.load(Ordering::Relaxed) { Err("it was stopped".to_owned()) } else { Ok(()) };
     let mut shown = Shown::default();
     let content = copy::copy(database, landing.part(), |progress| {
         shown.show(progress);
-        if stop.load(Ordering::Relaxed) { Err("it was stopped".into()) } else { Ok(()) }
+        go_on()
     });
     shown.end();
     let content = content?;
@@ -77,6 +78,7 @@ fn make(database: &Path, file: &Path, force: bool, stop: &AtomicBool) -> Result<
     if found.rows != content.rows {
         return Err(format!("the copy is not whole: it should hold {:?}, and holds {:?}", content.rows, found.rows));
     }
+    go_on()?;
     landing.land(force)?;
     Ok(found)
 }

@@ -76,7 +76,7 @@ impl Client {
                 Answer { status: head.status, body: body.map_err(|error| BodyFault(error.to_string())).boxed_unsync() }
             }
             Self::Own(app) => {
-                let (head, body) = crate::http::handle(&app.front, request, Peer::Control).await.into_parts();
+                let (head, body) = crate::http::handle(&app.current.front(), request, Peer::Control).await.into_parts();
                 Answer { status: head.status, body: body.boxed_unsync() }
             }
         };
@@ -186,6 +186,6 @@ pub fn or_null(text: &str) -> Value {
 
 /// An id as a part of a path; what could not be one is sent as what names nothing.
 pub fn segment(id: &str) -> &str {
-    let sound = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let sound = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
     if sound { id } else { "none" }
 }

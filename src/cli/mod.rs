@@ -8,17 +8,22 @@ mod backup;
 mod client;
 mod doctor;
 mod export;
+mod health;
 mod import;
 mod key;
 mod landing;
 mod log;
+mod openapi;
 mod output;
 mod proxy;
 mod restore;
 mod serve;
+mod signals;
+mod systemd;
 mod token;
 mod usage;
 mod validate;
+mod webhook;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -26,6 +31,7 @@ use std::sync::Arc;
 use clap::Parser;
 
 use crate::app::StartError;
+use crate::config::log::{Format, LogSettings};
 use crate::config::{Policy, source};
 use args::{Args, Command};
 use output::Output;
@@ -98,12 +104,25 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
     if let Command::Validate = command {
         return validate::run(file.as_deref(), output);
     }
-    log::start()?;
-    let policy = Arc::new(Policy::load(file.as_deref()).map_err(|faults| output.faults(&faults))?);
+    if let Command::Serve = command {
+        return runtime(true)?.block_on(serve::run(args.config.as_deref(), output));
+    }
+    if let Command::Health = command {
+        return runtime(false)?.block_on(health::run(&source::database(file.as_deref()), output));
+    }
+    let level = log::level()?;
+    let mut policy = Policy::load(file.as_deref()).map_err(|faults| output.faults(&faults))?;
+    // Whoever runs a command reads its log, whatever the server's is for.
+    policy.log = LogSettings { format: Format::Text, requests: false };
+    log::start(level, &policy.log);
+    let policy = Arc::new(policy);
     match command {
-        Command::Validate => Ok(()),
+        Command::Validate | Command::Serve | Command::Health => Ok(()),
         Command::Proxy(args) => proxy::run(&args, &policy, output),
-        Command::Serve => runtime(true)?.block_on(serve::run(policy, args.config.as_deref(), output)),
+        Command::Openapi => {
+            openapi::run(&policy, output);
+            Ok(())
+        }
         Command::Doctor(args) => runtime(true)?.block_on(doctor::run(args, file.as_deref(), policy, output)),
         Command::Account(command) => runtime(false)?.block_on(account::run(command, policy, output)),
         Command::Audit(args) => runtime(false)?.block_on(audit::run(args, policy, output)),
@@ -112,5 +131,6 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
         Command::Restore(args) => runtime(false)?.block_on(restore::run(args, policy, output)),
         Command::Usage(args) => runtime(false)?.block_on(usage::run(args, policy, output)),
         Command::Token(command) => runtime(false)?.block_on(token::run(command, policy, output)),
+        Command::Webhook(command) => runtime(false)?.block_on(webhook::run(command, policy, output)),
     }
 }

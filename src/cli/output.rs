@@ -32,6 +32,11 @@ impl Output {
         self.print(&if self.json { pretty(value) } else { for_people() });
     }
 
+    /// Prints a document that is JSON whoever reads it.
+    pub fn document(&self, value: &Value) {
+        self.print(&pretty(value));
+    }
+
     /// Prints a text on stdout.
     pub fn print(&self, text: &str) {
         // Whoever closed the pipe has read enough.

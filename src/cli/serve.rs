@@ -4,19 +4,26 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use super::Failure;
 use super::output::Output;
-use crate::app::{App, Claim, Sockets};
-use crate::config::Policy;
+use super::signals::{Hangups, Stops};
+use super::{Failure, log, systemd};
+use crate::app::{App, Claim, Reloader, Sockets};
+use crate::config::{Policy, source};
 use crate::domain::act::Act;
 use crate::domain::carrier::Carrier;
 use crate::domain::time::Timestamp;
 
-/// Runs the server until SIGTERM or SIGINT; what is under way is finished, everything saved.
-pub async fn run(policy: Arc<Policy>, config: Option<&Path>, output: &Output) -> Result<(), Failure> {
+/// Runs the server until SIGTERM or SIGINT; what is under way is finished, everything saved. SIGHUP has it read its configuration
+/// again.
+pub async fn run(config: Option<&Path>, output: &Output) -> Result<(), Failure> {
+    // First of all: whoever tells it to reload while it starts must not end it.
+    let hangups = Hangups::catch()?;
+    let level = log::level()?;
+    let file = source::file(config);
+    let policy = Arc::new(Policy::load(file.as_deref()).map_err(|faults| output.faults(&faults))?);
+    log::start(level, &policy.log);
     let database = &policy.server.database;
     let lock = match App::claim(database).await? {
         Claim::Ours(lock) => lock,
@@ -36,41 +43,28 @@ pub async fn run(policy: Arc<Policy>, config: Option<&Path>, output: &Output) ->
         }
     };
     let address = sockets.address.clone();
-    let is_first = app.services.store.is_new
-        || app
-            .services
+    let services = app.current.services();
+    let is_first = services.store.is_new
+        || services
             .keys(None, crate::service::PageAsk { limit: 1, ..Default::default() }, &Act::of_tollgate(Timestamp::now()))
             .await
             .is_ok_and(|page| page.data.is_empty());
     let (stop, stopping) = watch::channel(false);
-    let stopper = tokio::spawn(wait_for_signal(signals()?, stop));
+    let stopper = tokio::spawn(Stops::catch()?.stop(stop));
     tracing::info!("listening on {address}, database {}", database.display());
     if output.is_json() {
         output.print(&json!({ "listening": address, "database": database }).to_string());
     } else if is_first {
         output.print(&what_next(&policy, config, &address));
     }
-    sockets.run(&app.front, stopping).await;
+    systemd::ready(&address);
+    let reloader = tokio::spawn(hangups.reload(Reloader::new(app.current.clone(), file), app.current.clone()));
+    sockets.run(&app.current, stopping).await;
     stopper.abort();
+    reloader.abort();
     app.close().await;
     tracing::info!("stopped; everything is saved");
     Ok(())
-}
-
-/// SIGTERM and SIGINT, caught from here on: whoever reads the address may stop the server at once.
-fn signals() -> Result<(Signal, Signal), Failure> {
-    let catch = |kind| signal(kind).map_err(|error| Failure::Failed(format!("signals cannot be caught: {error}")));
-    Ok((catch(SignalKind::terminate())?, catch(SignalKind::interrupt())?))
-}
-
-async fn wait_for_signal((mut terminate, mut interrupt): (Signal, Signal), stop: watch::Sender<bool>) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("stopping: requests under way are finished");
-    // Nobody listens any more only where the server has stopped by itself.
-    let _ = stop.send(true);
 }
 
 /// Two lines that work as pasted.

@@ -15,7 +15,6 @@ pub struct HistorySettings {
     /// The movements of balances.
     pub balance: Span,
     /// Webhooks that were taken, or given up.
-    #[expect(dead_code, reason = "soon")]
     pub webhooks: Span,
 }
 

@@ -1,17 +1,21 @@
 //! `auth.toml`: defaults, file and environment, read into a checked [`Policy`]. Every fault that can be found is found at once.
 
+pub mod certificates;
 pub mod cors;
 pub mod fault;
 mod history;
 mod keys;
+pub mod log;
 mod plans;
 pub mod policy;
 mod reader;
 mod routes;
+pub mod secret;
 mod server;
 pub mod source;
 mod style;
 pub mod upstream;
+pub mod webhooks;
 
 pub use fault::Fault;
 pub use policy::Policy;

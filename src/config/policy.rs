@@ -11,10 +11,13 @@ use super::cors::CorsSettings;
 use super::fault::{Fault, Faults};
 pub use super::history::HistorySettings;
 pub use super::keys::KeySettings;
+use super::log::LogSettings;
 use super::reader::Table;
+use super::secret::{Held, Place};
 pub use super::server::{Listen, ServerSettings};
 use super::source::Merged;
 use super::upstream::UpstreamSettings;
+use super::webhooks::{Notices, Webhook};
 use crate::domain::caller::Caller;
 use crate::domain::key::Environments;
 use crate::domain::plan::Plans;
@@ -41,18 +44,52 @@ pub struct Policy {
     pub routes: Routes,
     /// `[style]`.
     pub style: Style,
+    /// `[webhooks.NAME]`.
+    pub webhooks: Vec<Webhook>,
+    /// `[notices]`.
+    pub notices: Notices,
+    /// Where its secrets stand.
+    pub secrets: Vec<Held>,
+    /// `[log]`.
+    pub log: LogSettings,
     /// Who has no credential, where such may call.
     pub anonymous: Option<Arc<Caller>>,
     /// How a service token looks.
     pub tokens: Environments,
     /// A digest of each section as it holds, defaults and environment with it: what tells two configurations apart.
     pub digests: BTreeMap<String, String>,
+    /// Settings of it that wait for the next start: `server.listen`.
+    pub waits: Vec<&'static str>,
 }
 
 impl Policy {
     /// Whether a raw key or service token stands in a text: what does is neither logged nor repeated.
     pub fn holds_secret(&self, text: &str) -> bool {
         self.keys.environments.holds_key(text) || self.tokens.holds_key(text)
+    }
+
+    /// Whether what could be one, mistyped or cut short, stands in a text: what does is not logged.
+    pub fn resembles_secret(&self, text: &str) -> bool {
+        self.keys.environments.resembles_key(text) || self.tokens.resembles_key(text)
+    }
+
+    /// Makes it one for a server that runs on another: what only a start can change stays as it is there.
+    pub fn taking_over(mut self, running: &Self) -> Result<Self, Vec<Fault>> {
+        self.waits = self.server.keep(&running.server);
+        match &self.upstream.target {
+            Some(target) if super::upstream::is_itself(target, &self.server.listen) => Err(vec![Fault {
+                key: "upstream.url".into(),
+                source: target.to_string(),
+                message: "is where tollgate itself listens until its next start: restart it instead".into(),
+            }]),
+            _ => Ok(self),
+        }
+    }
+
+    /// The sections in which it differs from another.
+    pub fn sections_unlike<'a>(&'a self, other: &'a Self) -> Vec<&'a str> {
+        let names = self.digests.keys().chain(other.digests.keys().filter(|name| !self.digests.contains_key(*name)));
+        names.filter(|name| self.digests.get(*name) != other.digests.get(*name)).map(String::as_str).collect()
     }
 
     /// Reads a configuration; answers every fault that can be found.
@@ -98,6 +135,9 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let routes = super::routes::read(&top, read.as_ref(), server.as_ref().is_some_and(|server| server.ignore_case));
     let challenge = keys.as_ref().and_then(|keys| keys.carriers.first()).map(|carrier| carrier.challenge()).unwrap_or_default();
     let style = super::style::read(&top, merged, faults, read.as_ref(), challenge);
+    let webhooks = super::webhooks::read(&top);
+    let notices = super::webhooks::read_notices(&top.table("notices"));
+    let log = super::log::read(top.table("log"));
     top.finish();
     let tokens = token::shapes().map_err(|fault| faults.push("", "tollgate", fault)).ok()?;
     Some(Policy {
@@ -109,14 +149,39 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         plans: read?.plans,
         routes: routes?,
         style: style?,
+        log: log?,
         anonymous: anonymous?,
         tokens,
-        digests: merged.values.iter().map(|(name, value)| (name.clone(), digest(value))).collect(),
+        webhooks: webhooks?,
+        notices: notices?,
+        digests: merged.values.iter().map(|(name, value)| (name.clone(), digest(name, value, &merged.secrets.borrow()))).collect(),
+        secrets: merged.secrets.take(),
+        waits: Vec::new(),
     })
 }
 
-/// No setting is a secret; and of a digest nothing could be read all the same.
-fn digest(value: &Value) -> String {
-    let text = serde_json::to_string(value).unwrap_or_default();
+/// Of a section without its secrets: whoever sees a digest could try guesses.
+fn digest(section: &str, value: &Value, secrets: &[Held]) -> String {
+    let mut value = value.clone();
+    for held in secrets.iter().filter(|held| !matches!(held.place, Place::File(_))) {
+        let path: Vec<&str> = held.key.split('.').collect();
+        if path[0] == section {
+            leave_out(&mut value, &path[1..]);
+        }
+    }
+    let text = serde_json::to_string(&value).unwrap_or_default();
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Takes a setting out of a section; the path names each table on the way to it.
+fn leave_out(value: &mut Value, path: &[&str]) {
+    match (value, path) {
+        (Value::Dict(_, dict), [name]) => drop(dict.remove(*name)),
+        (Value::Dict(_, dict), [name, rest @ ..]) => {
+            if let Some(below) = dict.get_mut(*name) {
+                leave_out(below, rest);
+            }
+        }
+        _ => {}
+    }
 }

@@ -4,13 +4,21 @@
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::path::Path;
 
 use figment::value::{Dict, Empty, Value};
 
 use super::fault::Faults;
+use super::secret::{self, Held, Place, Secret};
 use super::source::Merged;
 use crate::domain::nearest::hint;
 use crate::domain::time::Span;
+
+/// How a secret is given.
+const HOW_SECRETS: &str = "must be a text, { file = \"…\" } or { env = \"…\" }";
+
+/// How long the name of a named table may be.
+const LONGEST_NAME: usize = 64;
 
 /// One table, while it is read.
 pub struct Table<'a> {
@@ -162,6 +170,59 @@ impl<'a> Table<'a> {
         read.collect::<Vec<_>>().into_iter().collect()
     }
 
+    /// A list of whole numbers within a range.
+    pub fn numbers(&self, name: &'static str, range: RangeInclusive<u64>) -> Option<Vec<u64>> {
+        let wanted = format!("a list of whole numbers from {} to {}", range.start(), range.end());
+        let within = |item| number_of(item).filter(|number| range.contains(number));
+        self.take(name, &wanted, |value| match value {
+            Value::Array(_, items) => items.iter().map(within).collect(),
+            _ => None,
+        })
+    }
+
+    /// A secret: a text, `{ file = "…" }` or `{ env = "…" }`. No fault repeats it.
+    pub fn secret(&self, name: &'static str) -> Option<Secret> {
+        let value = self.get(name)?;
+        let key = self.key(name);
+        let read = match value.as_dict() {
+            Some(dict) => elsewhere(dict),
+            // Of a variable, letter by letter.
+            None => match self.from.raw(&key, value).or_else(|| value.as_str().map(str::to_owned)) {
+                Some(text) if text.is_empty() => Err("must not be empty".into()),
+                Some(text) if self.from.is_variable(value) => Ok((text.into(), Place::Variable)),
+                Some(text) => Ok((text.into(), Place::Text)),
+                None => Err(HOW_SECRETS.into()),
+            },
+        };
+        match read {
+            Ok((secret, place)) => {
+                self.from.secrets.borrow_mut().push(Held { key, place });
+                Some(secret)
+            }
+            Err(fault) => {
+                self.fault(name, fault);
+                None
+            }
+        }
+    }
+
+    /// The tables below this one that people name, each with its name: lower case, so that the environment reaches them.
+    pub fn named_tables(&self, name: &'static str) -> Vec<(String, Table<'a>)> {
+        let named = self.take(name, "a table", |value| value.as_dict()).into_iter().flatten();
+        let table = |(own, value): (&'a String, &'a Value)| {
+            let path = format!("{name}.{own}");
+            let is_name = (1..=LONGEST_NAME).contains(&own.len())
+                && own.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b));
+            match value.as_dict() {
+                Some(dict) if is_name => return Some((own.clone(), Table::new(Some(dict), self.key(&path), self.from, self.faults))),
+                Some(_) => self.fault_below(&path, format!("is no name: write up to {LONGEST_NAME} of a to z, 0 to 9, _ and -")),
+                None => self.fault_below(&path, format!("must be a table: [{}]", self.key(&path))),
+            }
+            None
+        };
+        named.filter_map(table).collect()
+    }
+
     /// A table below this one.
     pub fn table(&self, name: &'static str) -> Table<'a> {
         let dict = self.take(name, "a table", |value| value.as_dict());
@@ -186,6 +247,18 @@ impl<'a> Table<'a> {
             let key = self.key(name);
             self.faults.push(&key, self.from.source(&key, value), format!("there is no such setting{hint}"));
         }
+    }
+}
+
+/// A secret that stands in a file or a variable.
+fn elsewhere(dict: &Dict) -> Result<(Secret, Place), String> {
+    let mut entries = dict.iter();
+    match (entries.next(), entries.next()) {
+        (Some((name, Value::String(_, path))), None) if name == "file" => {
+            Ok((secret::from_file(Path::new(path))?, Place::File(path.into())))
+        }
+        (Some((name, Value::String(_, variable))), None) if name == "env" => Ok((secret::from_variable(variable)?, Place::Variable)),
+        _ => Err(HOW_SECRETS.into()),
     }
 }
 

@@ -77,6 +77,23 @@ pub struct ServerSettings {
     pub held_windows: usize,
 }
 
+impl ServerSettings {
+    /// Keeps what only a start can change as a running server has it. Answers which settings so wait for the next start.
+    pub(super) fn keep(&mut self, running: &Self) -> Vec<&'static str> {
+        let same = [
+            ("server.listen", self.listen == running.listen),
+            ("server.socket_mode", self.socket_mode == running.socket_mode),
+            ("server.database", self.database == running.database),
+            ("server.max_connections", self.max_connections == running.max_connections),
+            ("server.cached_keys", self.cached_keys == running.cached_keys),
+            ("server.held_windows", self.held_windows == running.held_windows),
+        ];
+        (self.listen, self.socket_mode, self.database) = (running.listen.clone(), running.socket_mode, running.database.clone());
+        (self.max_connections, self.cached_keys, self.held_windows) = (running.max_connections, running.cached_keys, running.held_windows);
+        same.into_iter().filter(|(_, is_same)| !is_same).map(|(name, _)| name).collect()
+    }
+}
+
 pub(super) fn read(table: Table<'_>) -> Option<ServerSettings> {
     let size = |name, least, most| table.number(name, least..=most).map(|number| number as usize);
     // Each is read before any is missed, so that every fault is told.

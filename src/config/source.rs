@@ -1,5 +1,6 @@
 //! Where a configuration comes from: figment lays the file over the defaults, and the environment over both.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use figment::providers::{Env, Format, Toml};
@@ -7,6 +8,7 @@ use figment::value::{Dict, Value};
 use figment::{Figment, Profile, Provider};
 
 use super::fault::Fault;
+use super::secret::Held;
 
 /// What every setting in the environment begins with.
 const VARIABLES: &str = "TOLLGATE_";
@@ -23,6 +25,8 @@ pub struct Merged {
     pub defaults: Dict,
     /// Sections of the file that are no tables.
     pub misshapen: Vec<Fault>,
+    /// The secrets that were read so far.
+    pub secrets: RefCell<Vec<Held>>,
 }
 
 impl Merged {
@@ -41,7 +45,7 @@ impl Merged {
         }
         let figment = figment.merge(Env::prefixed(VARIABLES).filter(|name| name.as_str().contains(BETWEEN)).split(BETWEEN));
         let values = flat(&figment).map_err(|fault| unreadable("the environment", &fault))?;
-        Ok(Self { figment, values, defaults, misshapen })
+        Ok(Self { figment, values, defaults, misshapen, secrets: RefCell::default() })
     }
 
     /// Where a value came from: a file, a variable, or the defaults.
@@ -54,10 +58,14 @@ impl Merged {
         }
     }
 
+    /// Whether a value was set by a variable.
+    pub fn is_variable(&self, value: &Value) -> bool {
+        self.figment.get_metadata(value.tag()).is_some_and(|metadata| metadata.name.contains("environment"))
+    }
+
     /// The text of a variable, letter by letter: figment takes 0123 for a number.
     pub fn raw(&self, key: &str, value: &Value) -> Option<String> {
-        let is_variable = self.figment.get_metadata(value.tag()).is_some_and(|metadata| metadata.name.contains("environment"));
-        std::env::var(variable(key)).ok().filter(|_| is_variable && !key.contains('['))
+        std::env::var(variable(key)).ok().filter(|_| self.is_variable(value) && !key.contains('['))
     }
 }
 
@@ -109,7 +117,13 @@ fn flat(figment: &Figment) -> Result<Dict, String> {
 }
 
 fn unreadable(source: &str, fault: &dyn std::fmt::Display) -> Vec<Fault> {
-    vec![Fault { key: String::new(), source: source.into(), message: format!("cannot be read: {}", fault.to_string().trim()) }]
+    vec![Fault { key: String::new(), source: source.into(), message: format!("cannot be read: {}", without_excerpt(&fault.to_string())) }]
+}
+
+/// What is wrong with a file, and where, but not the line itself: a secret may stand in it.
+fn without_excerpt(fault: &str) -> String {
+    let is_excerpt = |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
+    fault.lines().filter(|line| !is_excerpt(line)).collect::<Vec<_>>().join("; ").trim().to_owned()
 }
 
 /// The file to read: the one that was named, or `auth.toml` where there is one.
@@ -118,4 +132,14 @@ pub fn file(named: Option<&Path>) -> Option<PathBuf> {
         Some(path) => Some(path.to_owned()),
         None => Some(PathBuf::from("auth.toml")).filter(|path| path.exists()),
     }
+}
+
+/// Where the database is, as far as that can be read: a configuration with faults elsewhere says so, too.
+pub fn database(file: Option<&Path>) -> PathBuf {
+    let named = |file| {
+        let merged = Merged::read(file).ok()?;
+        let database = merged.values.get("server")?.as_dict()?.get("database")?.as_str()?.to_owned();
+        Some(PathBuf::from(database))
+    };
+    named(file).or_else(|| named(None)).unwrap_or_else(|| PathBuf::from("tollgate.db"))
 }

@@ -59,6 +59,43 @@ pub enum Expected {
     Revisions(Vec<i64>),
 }
 
+impl Expected {
+    /// Reads the values of `If-Match`: tags, or `*` alone. Weak tags, and such as are none of ours, match nothing. `None` where
+    /// they cannot be read.
+    pub fn of_tags(values: &[&str]) -> Option<Self> {
+        if values == ["*"] {
+            return Some(Self::Any);
+        }
+        let (mut tags, mut revisions) = (0, Vec::new());
+        for value in values {
+            let mut rest = *value;
+            loop {
+                // Empty elements of a list count for nothing (RFC 9110, 5.6.1.2).
+                rest = rest.trim_start_matches([' ', '\t', ',']);
+                if rest.is_empty() {
+                    break;
+                }
+                let (tag, after) = first_tag(rest)?;
+                tags += 1;
+                revisions.extend(tag);
+                rest = after;
+            }
+        }
+        (tags > 0).then_some(Self::Revisions(revisions))
+    }
+}
+
+/// The revision that the first tag of a list tells, if it does, and what follows (RFC 9110, 8.8.3).
+fn first_tag(list: &str) -> Option<(Option<i64>, &str)> {
+    let (is_weak, quoted) = list.strip_prefix("W/").map_or((false, list), |quoted| (true, quoted));
+    let (inner, after) = quoted.strip_prefix('"')?.split_once('"')?;
+    let after = after.trim_start_matches([' ', '\t']);
+    let is_sound = inner.bytes().all(|byte| byte > b' ' && byte != 0x7f) && (after.is_empty() || after.starts_with(','));
+    // Octet by octet: "03" is another tag than "3".
+    let revision = inner.parse::<i64>().ok().filter(|revision| !is_weak && revision.to_string() == inner);
+    is_sound.then_some((revision, after))
+}
+
 /// Something that is done: by whom, from where, under which request, when.
 #[derive(Clone, Debug)]
 pub struct Act {
@@ -120,6 +157,21 @@ mod tests {
         assert!(!Actor::Nobody.reaches("acc_1"));
         assert!(Actor::Operator.reaches("acc_1") && token(None).reaches("acc_1"));
         assert!(token(Some("acc_1")).reaches("acc_1") && !token(Some("acc_1")).reaches("acc_2"));
+    }
+
+    #[test]
+    fn tags_are_read_as_they_are_written() {
+        let read = |values: &[&str]| Expected::of_tags(values);
+        let revisions = |revisions: &[i64]| Some(Expected::Revisions(revisions.to_vec()));
+        assert_eq!(read(&["*"]), Some(Expected::Any));
+        assert_eq!(read(&["\"3\", , \"4\" ,", "\"5\""]), revisions(&[3, 4, 5]));
+        for nothing in ["W/\"3\"", "\"\"", "\"03\"", "\"+3\"", "\"a,b\"", "\"*\""] {
+            assert_eq!(read(&[nothing]), revisions(&[]), "{nothing}");
+        }
+        for wrong in ["", ",", "3", "\"3", "\"3\" \"4\"", "\"3\";", "*, \"3\"", "\"3\", *", "w/\"3\"", "W/", "\" 3\""] {
+            assert_eq!(read(&[wrong]), None, "{wrong}");
+        }
+        assert_eq!(read(&["*", "*"]), None);
     }
 
     #[test]

@@ -96,11 +96,11 @@ impl Balance {
         Some(Self { plan_tokens: self.plan_tokens - from_plan, bonus_tokens: self.bonus_tokens - (tokens - from_plan), ..self })
     }
 
-    /// More by `tokens`, as bonus. `None` beyond [`MOST`].
+    /// More by `tokens`, as bonus. `None` where the whole of it would be beyond [`MOST`].
     #[must_use]
     pub fn credited(self, tokens: i64) -> Option<Self> {
-        let bonus_tokens = self.bonus_tokens.checked_add(tokens).filter(|sum| *sum <= MOST)?;
-        Some(Self { bonus_tokens, ..self })
+        let bonus_tokens = self.bonus_tokens.checked_add(tokens)?;
+        Some(Self { bonus_tokens, ..self }).filter(|balance| balance.total() <= MOST)
     }
 
     /// With what a charge took put back. Plan tokens of a month that is over are not: they do not carry over.

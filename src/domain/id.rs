@@ -17,7 +17,6 @@ pub const AUDIT: &str = "aud_";
 /// `bal_…`: an entry of a balance's history.
 pub const BALANCE: &str = "bal_";
 /// `msg_…`: a webhook's message.
-#[expect(dead_code, reason = "soon")]
 pub const MESSAGE: &str = "msg_";
 /// `req_…`: a request, told in `X-Request-Id`.
 pub const REQUEST: &str = "req_";

@@ -302,7 +302,21 @@ impl Environments {
         self.by_prefix().find(|environment| environment.takes(key)).filter(|_| self.looks(key) == Looks::Plausible)
     }
 
-    /// Whether a key of this server stands anywhere in a text: used on query strings, and on paths before they are logged.
+    /// Whether what stands in a text could be a key of this server that was mistyped, cut short or written on: most of the true one
+    /// would be in it. For logs, where a word too many that is left out does no harm.
+    pub fn resembles_key(&self, text: &str) -> bool {
+        let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-._~".contains(letter);
+        self.all.iter().any(|environment| match environment.prefix.as_str() {
+            "" => text
+                .split(|letter| !is_letter(letter))
+                .any(|word| word.len() + LEAST_IMPORTED >= environment.length && environment.alphabet.spells(word)),
+            prefix => text
+                .match_indices(prefix)
+                .any(|(at, _)| text[at + prefix.len()..].chars().take_while(|letter| is_letter(*letter)).count() >= LEAST_IMPORTED),
+        })
+    }
+
+    /// Whether a key of this server stands anywhere in a text: used on query strings.
     pub fn holds_key(&self, text: &str) -> bool {
         self.all.iter().any(|environment| match environment.prefix.as_str() {
             // Without a prefix only a whole text can be told from any other word, and only by its checksum.

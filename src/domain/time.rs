@@ -130,7 +130,6 @@ const LONGEST: u64 = 36_525 * 86_400_000;
 
 impl Span {
     /// From milliseconds.
-    #[cfg(test)]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }

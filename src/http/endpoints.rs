@@ -6,11 +6,13 @@ use std::pin::Pin;
 use http::Method;
 
 use super::handlers::{
-    accounts, audit, backup, balance, check, export, health, import, keys, me, plans, probe, state, tokens, usage, verify,
+    accounts, audit, backup, balance, check, export, health, import, keys, me, metrics, openapi, plans, probe, state, tokens, usage,
+    verify, webhooks,
 };
 use super::request::{Call, Unreadable};
 use super::response::Response;
 use crate::domain::token::TokenScope;
+use crate::service::metrics::Kind;
 
 /// Who may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,7 @@ macro_rules! endpoints {
 
 const ANYONE: Access = Access::Anyone;
 const VERIFY: Access = Access::Token(TokenScope::Verify);
+const METRICS: Access = Access::Unbound(TokenScope::Metrics);
 const ADMIN: Access = Access::Token(TokenScope::Admin);
 const WHOLE: Access = Access::Unbound(TokenScope::Admin);
 const OPERATOR: Access = Access::Operator;
@@ -75,6 +78,8 @@ endpoints! {
     GET    "/v1/me/usage"          ANYONE => usage::mine;
     GET    "/v1/health"            ANYONE => health::health;
     GET    "/v1/ready"             ANYONE => health::ready;
+    GET    "/v1/openapi.json"      ANYONE => openapi::openapi;
+    GET    "/metrics"              METRICS => metrics::metrics;
     ANY    "/v1/probe"             ANYONE => probe::probe;
     GET    "/v1/state"             OPERATOR => state::state;
     POST   "/v1/backup"            OPERATOR => backup::note;
@@ -99,6 +104,10 @@ endpoints! {
     GET    "/v1/tokens"            ADMIN  => tokens::list;
     POST   "/v1/tokens"            ADMIN  => tokens::create;
     DELETE "/v1/tokens/{id}"       ADMIN  => tokens::revoke;
+    GET    "/v1/webhooks"          WHOLE  => webhooks::list;
+    GET    "/v1/webhooks/messages" WHOLE  => webhooks::messages;
+    POST   "/v1/webhooks/messages/{id}/retry" WHOLE => webhooks::retry;
+    POST   "/v1/webhooks/{id}/test" WHOLE => webhooks::test;
 }
 
 /// What a path below the prefix comes to.
@@ -111,9 +120,23 @@ pub enum Matched {
     Nothing,
 }
 
-/// Finds the endpoint of a path below the prefix.
-pub fn find(method: &Method, path: &str) -> Matched {
-    let of_path = || ENDPOINTS.iter().filter_map(|endpoint| matches(endpoint.path, path).map(|id| (endpoint, id)));
+impl Matched {
+    /// What kind of request it is, for the metrics.
+    pub fn kind(&self) -> Kind {
+        let Self::Endpoint(endpoint, _) = self else { return Kind::Other };
+        match endpoint.access {
+            _ if endpoint.path.starts_with("/v1/check") => Kind::Check,
+            Access::Token(TokenScope::Verify) if endpoint.path == "/v1/verify" => Kind::Verify,
+            Access::Token(TokenScope::Verify | TokenScope::Admin) | Access::Unbound(TokenScope::Admin) => Kind::Admin,
+            _ => Kind::Other,
+        }
+    }
+}
+
+/// Finds the endpoint of a path below the prefix. What is the operator's alone is there for nobody else.
+pub fn find(method: &Method, path: &str, is_operator: bool) -> Matched {
+    let there = || ENDPOINTS.iter().filter(|endpoint| is_operator || endpoint.access != Access::Operator);
+    let of_path = || there().filter_map(|endpoint| matches(endpoint.path, path).map(|id| (endpoint, id)));
     // HEAD is GET without its body (RFC 9110, 9.3.2).
     let wanted =
         |endpoint: &Endpoint| endpoint.method.as_ref().is_none_or(|own| own == method || (method == Method::HEAD && own == Method::GET));
@@ -129,7 +152,7 @@ pub fn find(method: &Method, path: &str) -> Matched {
 
 /// Whether what is asked for may take as long as it takes.
 pub fn streams(method: &Method, path: &str) -> bool {
-    matches!(find(method, path), Matched::Endpoint(endpoint, _) if endpoint.streams)
+    matches!(find(method, path, true), Matched::Endpoint(endpoint, _) if endpoint.streams)
 }
 
 /// Whether a path is of a pattern, and what its `{id}` is; empty where it has none.
@@ -152,7 +175,7 @@ mod tests {
 
     #[test]
     fn paths_are_found() {
-        let told = |method: Method, path: &str| match find(&method, path) {
+        let told = |method: Method, path: &str| match find(&method, path, false) {
             Matched::Endpoint(endpoint, id) => format!("{} {id}", endpoint.path),
             Matched::WrongMethod(methods) => methods.join(","),
             Matched::Nothing => "nothing".into(),
@@ -162,7 +185,7 @@ mod tests {
         assert_eq!(told(Method::HEAD, "/v1/health"), "/v1/health ");
         assert_eq!(told(Method::PUT, "/v1/keys"), "GET,POST,HEAD");
         assert_eq!(told(Method::PUT, "/v1/check"), "/v1/check ");
-        for path in ["", "/", "/v1", "/v1/keys/", "/v1/keys/a/b", "/v2/keys"] {
+        for path in ["", "/", "/v1", "/v1/keys/", "/v1/keys/a/b", "/v2/keys", "/v1/state"] {
             assert_eq!(told(Method::GET, path), "nothing", "{path}");
         }
     }

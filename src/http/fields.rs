@@ -84,13 +84,13 @@ impl Fields {
 
     /// A whole number from 0 to `most`.
     pub fn number(&mut self, name: &'static str, most: u64) -> Option<u64> {
-        self.get(name, &format!("a whole number from 0 to {most}"), |value| value.as_u64().filter(|number| *number <= most))
+        self.get(name, &format!("a whole number from 0 to {most}"), |value| whole(&value)?.try_into().ok().filter(|number| *number <= most))
     }
 
     /// Tokens, which may be negative.
     pub fn tokens(&mut self, name: &'static str) -> Option<i64> {
         let wanted = format!("a whole number from -{0} to {0}", balance::MOST);
-        self.get(name, &wanted, |value| value.as_i64().filter(|number| (-balance::MOST..=balance::MOST).contains(number)))
+        self.get(name, &wanted, |value| whole(&value).filter(|number| (-balance::MOST..=balance::MOST).contains(number)))
     }
 
     /// A list of texts.
@@ -138,7 +138,7 @@ impl Fields {
         for (name, value) in map {
             match value {
                 Value::Null => drop(changes.insert(name, None)),
-                value => match value.as_u64() {
+                value => match whole(&value).and_then(|number| number.try_into().ok()) {
                     Some(number) => drop(changes.insert(name, Some(number))),
                     None => self.fault(&format!("limits.{name}"), "must be a whole number from 1 up, or null to take the override away"),
                 },
@@ -167,6 +167,12 @@ impl Fields {
         let faults = self.into_faults();
         if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
     }
+}
+
+/// A whole number, also where it is written as 5.0 or 5e0: JSON knows no difference.
+fn whole(value: &Value) -> Option<i64> {
+    let exact = |number: &f64| number.fract() == 0.0 && number.abs() <= balance::MOST as f64;
+    value.as_i64().or_else(|| value.as_f64().filter(exact).map(|number| number as i64))
 }
 
 fn text(value: Value) -> Option<String> {

@@ -1,12 +1,13 @@
 //! What answers requests: the services, the app behind the gate, and whose pages may call.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::cors::Cors;
 use super::upstream::Upstream;
+use super::upstream::outcome::Figures;
 use crate::service::Services;
 
-/// Everything that a request may need on its way.
+/// Everything that a request may need on its way, under one configuration.
 pub struct Front {
     /// What tollgate does.
     pub services: Arc<Services>,
@@ -14,14 +15,27 @@ pub struct Front {
     pub(super) upstream: Option<Upstream>,
     /// For pages of other origins, where such may call.
     pub(super) cors: Option<Cors>,
+    /// The OpenAPI document, once somebody has asked for it.
+    pub(super) document: OnceLock<String>,
+    /// What is counted of the app.
+    figures: Arc<Figures>,
 }
 
 impl Front {
     /// Over open services.
     pub fn new(services: Arc<Services>) -> Self {
+        Self::counting(services, Arc::default())
+    }
+
+    /// Over the services of the next configuration. What is counted of the app goes on.
+    pub fn next(&self, services: Arc<Services>) -> Self {
+        Self::counting(services, self.figures.clone())
+    }
+
+    fn counting(services: Arc<Services>, figures: Arc<Figures>) -> Self {
         let policy = &services.policy;
-        let upstream = policy.upstream.target.clone().map(|target| Upstream::new(target, policy.upstream.clone()));
+        let upstream = policy.upstream.target.clone().map(|target| Upstream::new(target, policy.upstream.clone(), figures.clone()));
         let cors = policy.cors.clone().map(|settings| Cors::new(settings, policy.style.header_names()));
-        Self { services, upstream, cors }
+        Self { services, upstream, cors, document: OnceLock::new(), figures }
     }
 }

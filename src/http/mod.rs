@@ -1,23 +1,32 @@
 //! HTTP: the accept loop with its bounds, the routes as a table, and handlers as thin as they can be.
 
 mod cors;
+mod current;
 pub mod endpoints;
+mod exposition;
 pub mod feed;
 mod fields;
 pub mod forwarded;
 mod front;
 mod handlers;
 mod linger;
+pub mod note;
+pub mod openapi;
 pub mod peer;
+mod process;
+mod query;
 pub mod request;
 pub mod response;
 mod route;
 pub mod rows;
+pub mod sender;
 pub mod server;
 pub mod strict;
+pub mod tls;
 mod upstream;
 pub mod views;
 
+pub use current::Current;
 pub use front::Front;
 pub use handlers::gate::ask_about;
 pub use handlers::probe;

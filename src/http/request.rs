@@ -16,10 +16,11 @@ use super::front::Front;
 use super::peer::Peer;
 use super::response::REQUEST_ID;
 use crate::domain::act::{Act, Actor, Expected};
+use crate::domain::address::canonical;
 use crate::domain::error::{Error, Result};
 use crate::domain::id;
 use crate::domain::time::Timestamp;
-use crate::service::{PageAsk, Services};
+use crate::service::Services;
 use crate::store::idempotency::Once;
 
 /// A request's body, still to be read.
@@ -82,7 +83,7 @@ impl From<Error> for Unreadable {
 pub fn request_id(peer: Peer, headers: &HeaderMap, services: &Services, now: Timestamp) -> String {
     let given = headers.get(REQUEST_ID).filter(|_| is_trusted(peer, &services.policy.server.trusted_proxies));
     let sane = |text: &&str| (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
-    let harmless = |text: &&str| !services.policy.holds_secret(text);
+    let harmless = |text: &&str| !services.policy.resembles_secret(text);
     match given.and_then(|value| value.to_str().ok()).filter(sane).filter(harmless) {
         Some(text) => text.to_owned(),
         None => id::new(id::REQUEST, now),
@@ -152,83 +153,37 @@ impl Call {
         serde_json::from_slice(&bytes).map_err(|error| Unreadable::Bad(format!("The body is no JSON: {error}.")))
     }
 
-    /// The parameters of the query; those that nobody knows, or that are given twice, are refused.
-    pub fn query(&self, known: &[&str]) -> Result<Vec<(String, String)>, Unreadable> {
-        let pairs = form_urlencoded::parse(self.parts.uri.query().unwrap_or_default().as_bytes()).into_owned();
-        let mut seen: Vec<(String, String)> = Vec::new();
-        for (name, value) in pairs {
-            if !known.contains(&name.as_str()) {
-                return Err(Error::field(&name, format!("there is no such parameter; there are {}", known.join(", "))).into());
-            }
-            if seen.iter().any(|(other, _)| *other == name) {
-                return Err(Error::field(&name, "is given twice").into());
-            }
-            seen.push((name, value));
-        }
-        Ok(seen)
-    }
-
     /// Who asks for what, from where, and in which state they expect it.
     pub fn act(&self) -> Result<Act, Unreadable> {
         let trusted = &self.front.services.policy.server.trusted_proxies;
         let origin = match (self.peer, client(self.peer, &self.parts.headers, trusted).address) {
             (Peer::Control, _) => "control".to_owned(),
             (_, Ok(Some(address))) => address.to_string(),
-            (peer, _) => peer.to_string(),
+            // What a proxy tells cannot be read: then it is the proxy itself.
+            (Peer::Tcp(address), _) => canonical(address.ip()).to_string(),
+            (Peer::Unix, _) => "unix".to_owned(),
         };
         let (actor, request_id) = (self.actor.clone(), self.request_id.clone());
         Ok(Act { actor, origin, request_id, at: self.now, expected: self.expected()? })
     }
 
-    /// `If-Match` (RFC 9110, 13.1.1): the revisions that what is changed may have. Weak tags match nothing.
+    /// `If-Match`: the states that what is changed may have.
     fn expected(&self) -> Result<Expected, Unreadable> {
-        let mut revisions = Vec::new();
-        let mut given = self.parts.headers.get_all(IF_MATCH).iter().peekable();
-        if given.peek().is_none() {
+        if !self.parts.headers.contains_key(IF_MATCH) {
             return Ok(Expected::Any);
         }
-        for value in given {
-            for tag in value.to_str().unwrap_or_default().split(',').map(str::trim) {
-                let (strong, quoted) = (!tag.starts_with("W/"), tag.trim_start_matches("W/"));
-                let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-                match inner {
-                    None if tag == "*" => return Ok(Expected::Any),
-                    None => return Err(Unreadable::Bad("If-Match must hold tags as ETag gave them: \"3\", or *.".into())),
-                    Some(text) => revisions.extend(text.parse::<i64>().ok().filter(|_| strong)),
-                }
-            }
-        }
-        Ok(Expected::Revisions(revisions))
-    }
-
-    /// How a list is asked for: `limit`, `cursor`, and whatever else the list knows.
-    pub fn page(&self, kind: &str, more: &[&str]) -> Result<(PageAsk, Vec<(String, String)>), Unreadable> {
-        let mut known = vec!["limit", "cursor"];
-        known.extend(more);
-        let mut query = self.query(&known)?;
-        let mut take = |name: &str| query.iter().position(|(known, _)| known == name).map(|at| query.swap_remove(at).1);
-        let limit = match take("limit") {
-            None => PageAsk::USUAL,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|limit| (1..=PageAsk::MOST).contains(limit))
-                .ok_or_else(|| Error::field("limit", format!("must be a whole number from 1 to {}", PageAsk::MOST)))?,
-        };
-        let cursor = take("cursor").unwrap_or_default();
-        if !cursor.is_empty() && !id::is(kind, &cursor) {
-            return Err(Error::field("cursor", "is none that this list gave").into());
-        }
-        let search = take("search").filter(|search| !search.is_empty());
-        if search.as_ref().is_some_and(|search| search.len() > 200) {
-            return Err(Error::field("search", "must have at most 200 bytes").into());
-        }
-        Ok((PageAsk { search, cursor, limit }, query))
+        let values: Option<Vec<&str>> = self.parts.headers.get_all(IF_MATCH).iter().map(|value| value.to_str().ok()).collect();
+        let expected = values.and_then(|values| Expected::of_tags(&values));
+        expected.ok_or_else(|| Unreadable::Bad("If-Match must hold tags as ETag gave them: \"3\", or * alone.".into()))
     }
 
     /// The `Idempotency-Key`, tied to what is asked under it.
     pub fn once(&self, operation: &'static str, request: &Value) -> Result<Option<Once>, Unreadable> {
-        let Some(key) = self.parts.headers.get("idempotency-key") else { return Ok(None) };
+        let mut given = self.parts.headers.get_all("idempotency-key").iter();
+        let Some(key) = given.next() else { return Ok(None) };
+        if given.next().is_some() {
+            return Err(Unreadable::Bad("There is more than one Idempotency-Key.".into()));
+        }
         let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
         let key = key.ok_or_else(|| Unreadable::Bad("The Idempotency-Key must have 1 to 255 visible characters.".into()))?;
         let request = *crate::domain::key::KeyHash::of(&request.to_string()).as_bytes();

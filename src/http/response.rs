@@ -11,6 +11,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use serde_json::{Value, json};
 
 use super::feed::{Fed, Feed, feed};
+use super::note::RequestLine;
 use super::request::BodyFault;
 use super::upstream::download::Download;
 use crate::domain::decision::Decision;
@@ -22,7 +23,11 @@ pub type Response = http::Response<ResponseBody>;
 
 /// A response's body: ours, whole or as it is made, or an app's, as it comes. Made from anything that is bytes.
 #[derive(Debug)]
-pub struct ResponseBody(Source);
+pub struct ResponseBody {
+    source: Source,
+    /// Written when it has gone out.
+    line: Option<Box<RequestLine>>,
+}
 
 #[derive(Debug)]
 enum Source {
@@ -34,7 +39,12 @@ enum Source {
 impl ResponseBody {
     /// The app's.
     pub(super) fn passing(body: Download) -> Self {
-        Self(Source::Passing(Box::new(body)))
+        Self { source: Source::Passing(Box::new(body)), line: None }
+    }
+
+    /// Writes the request's line once it has gone out, or nobody takes it any more.
+    pub(super) fn end_with(&mut self, line: Box<RequestLine>) {
+        self.line = Some(line);
     }
 }
 
@@ -43,7 +53,7 @@ impl Body for ResponseBody {
     type Error = BodyFault;
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        match &mut self.get_mut().0 {
+        match &mut self.get_mut().source {
             Source::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
             Source::Fed(body) => Pin::new(body).poll_frame(context),
             Source::Passing(body) => Pin::new(&mut **body).poll_frame(context),
@@ -51,7 +61,7 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.source {
             Source::Whole(body) => body.is_end_stream(),
             Source::Fed(body) => body.is_end_stream(),
             Source::Passing(body) => body.is_end_stream(),
@@ -59,7 +69,7 @@ impl Body for ResponseBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.source {
             Source::Whole(body) => body.size_hint(),
             Source::Fed(body) => body.size_hint(),
             Source::Passing(body) => body.size_hint(),
@@ -69,7 +79,7 @@ impl Body for ResponseBody {
 
 impl<T: Into<Bytes>> From<T> for ResponseBody {
     fn from(bytes: T) -> Self {
-        Self(Source::Whole(Full::new(bytes.into())))
+        Self { source: Source::Whole(Full::new(bytes.into())), line: None }
     }
 }
 
@@ -83,6 +93,11 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// JSON.
 pub fn json(status: StatusCode, value: &Value) -> Response {
     typed(status, JSON, value.to_string())
+}
+
+/// A text of some type.
+pub fn text(status: StatusCode, content_type: &'static str, text: String) -> Response {
+    typed(status, HeaderValue::from_static(content_type), text)
 }
 
 /// A record, with the revision that a later change may ask for in `If-Match`.
@@ -120,7 +135,7 @@ pub fn streamed(content_type: HeaderValue) -> (Feed, Response) {
     let (feed, fed) = feed();
     let mut response = empty(StatusCode::OK);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
-    *response.body_mut() = ResponseBody(Source::Fed(fed));
+    *response.body_mut() = ResponseBody { source: Source::Fed(fed), line: None };
     (feed, response)
 }
 

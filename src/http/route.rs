@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use http::{Method, Request, StatusCode};
+use tracing::Level;
 
 use super::cors::{self, is_preflight};
 use super::endpoints::{self, Access, Matched};
 use super::front::Front;
 use super::handlers::gate;
+use super::note::{self, RequestLine};
 use super::peer::Peer;
 use super::request::{Body, Call, Unreadable, request_id};
 use super::response::{self, Response};
@@ -26,27 +28,39 @@ pub async fn handle(front: &Arc<Front>, request: Request<Body>, peer: Peer) -> R
     let (parts, body) = request.into_parts();
     let request_id = request_id(peer, &parts.headers, services, now);
     // Counted, not copied.
-    let (method, uri) = (parts.method.clone(), parts.uri.clone());
+    let uri = parts.uri.clone();
     let origin = front.cors.as_ref().and_then(|_| cors::origin(&parts.headers).cloned());
+    let line = line(services, &request_id, &parts.method, uri.path());
     let call =
         Call { front: front.clone(), parts, body, peer, actor: Actor::Nobody, request_id: request_id.clone(), now, id: String::new() };
-    let mut response = route(call, uri.path()).await;
-    if let Some(cors) = &front.cors {
-        cors.tell(origin.as_ref(), owns(services, uri.path()), response.headers_mut());
-    }
-    if tracing::enabled!(tracing::Level::DEBUG) {
-        tracing::debug!(request_id, status = response.status().as_u16(), "{}", without_secrets(services, &method, uri.path()));
-    }
-    response::name(&request_id, response.headers_mut());
-    response
+    note::about(request_id, line, async {
+        let mut response = route(call, uri.path()).await;
+        if let Some(cors) = &front.cors {
+            cors.tell(origin.as_ref(), owns(services, uri.path()), response.headers_mut());
+        }
+        note::request_id(|id| response::name(id, response.headers_mut()));
+        if let Some(mut line) = note::take_line() {
+            line.status = Some(response.status().as_u16());
+            response.body_mut().end_with(line);
+        }
+        response
+    })
+    .await
 }
 
-/// A request line as a log may keep it: what holds a key or token is left out.
-fn without_secrets(services: &Services, method: &Method, path: &str) -> String {
-    let discreet = |text: &str| if services.policy.holds_secret(text) { "…".to_owned() } else { text.to_owned() };
+/// The request's own line in the log, where such are wanted.
+fn line(services: &Services, request_id: &str, method: &Method, path: &str) -> Option<Box<RequestLine>> {
+    let is_wanted = services.policy.log.requests;
+    let is_written = (is_wanted && tracing::enabled!(Level::INFO)) || tracing::enabled!(Level::DEBUG);
+    is_written.then(|| Box::new(RequestLine::new(is_wanted, request_id, without_secrets(services, method, path))))
+}
+
+/// A method and path as a log may keep them: what holds a key or token is left out.
+fn without_secrets(services: &Services, method: &Method, path: &str) -> (String, String) {
+    let discreet = |text: &str| if services.policy.resembles_secret(text) { "…".to_owned() } else { text.to_owned() };
     let path = normalise(path)
         .map_or_else(|_| "(a path that reads in two ways)".into(), |path| path.split('/').map(discreet).collect::<Vec<_>>().join("/"));
-    format!("{} {path}", discreet(method.as_str()))
+    (discreet(method.as_str()), path)
 }
 
 /// An error that repeats no secret that somebody wrote into the wrong place.
@@ -72,15 +86,18 @@ async fn route(call: Call, path: &str) -> Response {
     }
     let patience = services.policy.server.request_timeout.as_duration();
     tokio::time::timeout(patience, own_answer(call, &own)).await.unwrap_or_else(|_| {
-        tracing::error!(request_id, "{} took too long", without_secrets(&services, &method, path));
+        let (method, path) = without_secrets(&services, &method, path);
+        tracing::error!(request_id, "{method} {path} took too long");
         response::problem(StatusCode::SERVICE_UNAVAILABLE, "This took too long. Try again.", Vec::new(), &request_id)
     })
 }
 
 /// What one of tollgate's own paths answers.
 async fn own_answer(mut call: Call, own: &str) -> Response {
-    let request_id = call.request_id.clone();
-    let (endpoint, id) = match endpoints::find(&call.parts.method, own) {
+    let (request_id, services) = (call.request_id.clone(), call.front.services.clone());
+    let matched = endpoints::find(&call.parts.method, own, call.peer == Peer::Control);
+    let _timer = services.metrics.time(matched.kind());
+    let (endpoint, id) = match matched {
         Matched::Endpoint(endpoint, id) => (endpoint, id),
         Matched::WrongMethod(methods) => {
             let cors = call.front.cors.as_ref().filter(|_| is_preflight(call.parts.method.as_str(), &call.parts.headers));
@@ -93,7 +110,6 @@ async fn own_answer(mut call: Call, own: &str) -> Response {
         Err(refusal) => return refusal,
     };
     call.id = id;
-    let services = call.front.services.clone();
     let most = services.policy.server.max_body_bytes;
     match (endpoint.handler)(call).await {
         Ok(response) => response,
@@ -154,13 +170,15 @@ async fn admit(call: &Call, access: Access) -> Result<Actor, Response> {
     };
     match call.front.services.token(raw, call.now).await {
         Ok(Some(token)) if token.scopes.contains(&scope) => {
+            note::token(&token);
             if access == Access::Unbound(scope) && token.account.is_some() {
                 let error = Error::Forbidden("This service token is bound to one account, and this is of the whole server.".into());
                 return Err(response::failed(&error, &call.request_id));
             }
             Ok(Actor::Token(token))
         }
-        Ok(Some(_)) => {
+        Ok(Some(token)) => {
+            note::token(&token);
             let needed = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", scope.name());
             Err(challenged(StatusCode::FORBIDDEN, &format!("This service token lacks the scope '{}'.", scope.name()), &needed))
         }

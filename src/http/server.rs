@@ -4,7 +4,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -15,13 +16,14 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
-use super::front::Front;
+use super::current::Current;
 use super::linger::Lingering;
 use super::peer::Peer;
 use super::request::Body;
 use super::route::handle;
 use super::strict::Strict;
 use crate::config::Policy;
+use crate::measure::Present;
 
 /// A socket to accept on.
 #[derive(Debug)]
@@ -53,25 +55,55 @@ pub const OTHER_FILES: u64 = 64;
 /// How long to wait for commands that have just connected when the server stops.
 const LAST_COMMANDS: Duration = Duration::from_millis(50);
 
+/// What holds for a connection from its first byte to its last. Requests on it may be under another configuration by then.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Bounds {
+    max_headers: usize,
+    max_header_bytes: usize,
+    header_timeout: Duration,
+    /// How long a client may take to read.
+    patience: Duration,
+    has_app: bool,
+}
+
+impl Bounds {
+    fn of(policy: &Policy) -> Self {
+        let (server, has_app) = (&policy.server, policy.upstream.target.is_some());
+        // A client that reads what the app says may pause as long as the app may.
+        let patience = if has_app { policy.upstream.idle_timeout.max(server.request_timeout) } else { server.request_timeout };
+        Self {
+            max_headers: server.max_headers,
+            max_header_bytes: server.max_header_bytes,
+            header_timeout: server.header_timeout.as_duration(),
+            patience: patience.as_duration(),
+            has_app,
+        }
+    }
+}
+
 /// Accepts until the shutdown, then lets what is under way finish.
-pub async fn serve(front: Arc<Front>, listener: Listener, mut shutdown: watch::Receiver<bool>) {
-    let settings = &front.services.policy.server;
+pub async fn serve(current: Arc<Current>, listener: Listener, mut shutdown: watch::Receiver<bool>) {
     let places = match listener {
         Listener::Control { .. } => MOST_COMMANDS,
-        _ => within_open_files(settings.max_connections, files_each(&front.services.policy)),
+        _ => {
+            let policy = &current.services().policy;
+            within_open_files(policy.server.max_connections, files_each(policy))
+        }
     };
+    if !matches!(listener, Listener::Control { .. }) {
+        current.services().metrics.most_connections.get_or_init(|| places as u64);
+    }
     let places = Arc::new(Semaphore::new(places));
     let graceful = Graceful::new();
-    let patience = settings.shutdown_timeout.as_duration();
     loop {
         // A place first: beyond the bound, connections wait in the kernel's own queue.
         let place = tokio::select! {
             place = places.clone().acquire_owned() => place,
             _ = shutdown.wait_for(|stopping| *stopping) => break,
         };
-        let Ok(place) = place.map(|place| Place(Arc::new(Some(place)))) else { break };
+        let Ok(place) = place else { break };
         let accepted = tokio::select! {
-            accepted = accept(&listener, &front, &graceful, place) => accepted,
+            accepted = accept(&listener, &current, &graceful, Some(place)) => accepted,
             _ = shutdown.wait_for(|stopping| *stopping) => break,
         };
         match accepted {
@@ -84,9 +116,10 @@ pub async fn serve(front: Arc<Front>, listener: Listener, mut shutdown: watch::R
         }
     }
     if let Listener::Control { path, .. } = &listener {
-        linger(&listener, path, &front, &graceful).await;
+        linger(&listener, path, &current, &graceful).await;
     }
     drop(listener);
+    let patience = current.services().policy.server.shutdown_timeout.as_duration();
     if tokio::time::timeout(patience, graceful.shut_down()).await.is_err() {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
@@ -99,11 +132,7 @@ pub fn files_each(policy: &Policy) -> u64 {
 
 /// As many connections as there may be open files, so that a flood of them leaves room for everything else.
 fn within_open_files(connections: usize, files: u64) -> usize {
-    let wanted = connections as u64 * files + OTHER_FILES;
-    let may_open = rlimit::increase_nofile_limit(wanted).unwrap_or(wanted);
-    if may_open >= wanted {
-        return connections;
-    }
+    let Err(may_open) = make_room(connections, files) else { return connections };
     let fits = (may_open.saturating_sub(OTHER_FILES) / files).max(1);
     tracing::warn!(
         "this process may open {may_open} files, so {fits} connections at once and not {connections}: raise ulimit -n (LimitNOFILE)"
@@ -111,12 +140,19 @@ fn within_open_files(connections: usize, files: u64) -> usize {
     fits as usize
 }
 
+/// Sees to it that there may be so many open files; where there may not, answers how many there may be.
+pub fn make_room(connections: usize, files: u64) -> Result<(), u64> {
+    let wanted = connections as u64 * files + OTHER_FILES;
+    let may_open = rlimit::increase_nofile_limit(wanted).unwrap_or(wanted);
+    if may_open >= wanted { Ok(()) } else { Err(may_open) }
+}
+
 /// A command that has connected already is still served: the socket goes first, then whoever waits at it is let in.
-async fn linger(listener: &Listener, path: &std::path::Path, front: &Arc<Front>, graceful: &Graceful) {
+async fn linger(listener: &Listener, path: &std::path::Path, current: &Arc<Current>, graceful: &Graceful) {
     if let Err(error) = std::fs::remove_file(path) {
         tracing::warn!("{} could not be taken away: {error}", path.display());
     }
-    while let Ok(Ok(connection)) = tokio::time::timeout(LAST_COMMANDS, accept(listener, front, graceful, Place::default())).await {
+    while let Ok(Ok(connection)) = tokio::time::timeout(LAST_COMMANDS, accept(listener, current, graceful, None)).await {
         connection.map(tokio::spawn);
     }
 }
@@ -124,18 +160,23 @@ async fn linger(listener: &Listener, path: &std::path::Path, front: &Arc<Front>,
 type Connection = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A connection's place among those that may be open at once; whoever holds one takes it up.
-#[derive(Clone, Debug, Default)]
-pub struct Place(#[expect(dead_code, reason = "held, never read")] Arc<Option<OwnedSemaphorePermit>>);
+#[derive(Clone, Debug)]
+pub struct Place(#[expect(dead_code, reason = "held, never read")] Arc<(Option<OwnedSemaphorePermit>, Option<Present>)>);
 
-async fn accept(listener: &Listener, front: &Arc<Front>, graceful: &Graceful, place: Place) -> std::io::Result<Option<Connection>> {
+async fn accept(
+    listener: &Listener,
+    current: &Arc<Current>,
+    graceful: &Graceful,
+    place: Option<OwnedSemaphorePermit>,
+) -> std::io::Result<Option<Connection>> {
     Ok(match listener {
         Listener::Tcp(socket) => {
             let (stream, address) = socket.accept().await?;
             // Small answers go out at once.
             stream.set_nodelay(true)?;
-            Some(converse(stream, Peer::Tcp(address), front, graceful, place))
+            Some(converse(stream, Peer::Tcp(address), current, graceful, place))
         }
-        Listener::Unix(socket) => Some(converse(socket.accept().await?.0, Peer::Unix, front, graceful, place)),
+        Listener::Unix(socket) => Some(converse(socket.accept().await?.0, Peer::Unix, current, graceful, place)),
         Listener::Control { socket, owner, .. } => {
             let (stream, _) = socket.accept().await?;
             let uid = stream.peer_cred()?.uid();
@@ -143,41 +184,47 @@ async fn accept(listener: &Listener, front: &Arc<Front>, graceful: &Graceful, pl
                 tracing::warn!("user {uid} was turned away from the control socket");
                 return Ok(None);
             }
-            Some(converse(stream, Peer::Control, front, graceful, place))
+            Some(converse(stream, Peer::Control, current, graceful, place))
         }
     })
 }
 
-fn converse<S>(stream: S, peer: Peer, front: &Arc<Front>, graceful: &Graceful, place: Place) -> Connection
+fn converse<S>(stream: S, peer: Peer, current: &Arc<Current>, graceful: &Graceful, place: Option<OwnedSemaphorePermit>) -> Connection
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (policy, front) = (front.services.policy.clone(), front.clone());
-    let settings = &policy.server;
-    let stream = Strict::new(stream, peer, settings.max_header_bytes);
+    let (services, current) = (current.services(), current.clone());
+    let bounds = Bounds::of(&services.policy);
+    // The operator's own are none of the clients'.
+    let place = Place(Arc::new((place, (peer != Peer::Control).then(|| services.metrics.connections.join()))));
+    let stream = Strict::new(stream, peer, bounds.max_header_bytes);
     let switch = stream.tunnel_switch();
     let mut stream = TimeoutStream::new(stream);
-    // A client that reads what the app says may pause as long as the app may.
-    let has_app = policy.upstream.target.is_some();
-    let patience = if has_app { policy.upstream.idle_timeout.max(settings.request_timeout) } else { settings.request_timeout };
-    stream.set_write_timeout(Some(patience.as_duration()));
+    stream.set_write_timeout(Some(bounds.patience));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // Who has said all it has to say still wants the answer. But where an app works for it, who has gone must be noticed.
-        .half_close(!has_app)
-        .header_read_timeout(settings.header_timeout.as_duration())
-        .max_headers(settings.max_headers)
-        .max_buf_size(settings.max_header_bytes)
+        .half_close(!bounds.has_app)
+        .header_read_timeout(bounds.header_timeout)
+        .max_headers(bounds.max_headers)
+        .max_buf_size(bounds.max_header_bytes)
         .serve_connection(
             TokioIo::new(Box::pin(stream)),
             service_fn(move |mut request: Request<Incoming>| {
-                let front = front.clone();
+                let front = current.front();
                 // Nothing else can lead to a tunnel.
                 if request.headers().contains_key(http::header::UPGRADE) {
                     request.extensions_mut().insert(switch.clone());
                     request.extensions_mut().insert(place.clone());
                 }
-                async move { Ok::<_, std::convert::Infallible>(handle(&front, lingering(request), peer).await) }
+                async move {
+                    let mut response = handle(&front, lingering(request), peer).await;
+                    // The next request is to come under the bounds that hold by now.
+                    if Bounds::of(&front.services.policy) != bounds && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
+                    Ok::<_, std::convert::Infallible>(response)
+                }
             }),
         )
         .with_upgrades();

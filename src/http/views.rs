@@ -6,7 +6,39 @@ use crate::domain::decision::Decision;
 use crate::domain::time::Timestamp;
 use crate::service::Services;
 pub use crate::service::views::{account, audit, key, movement, page, token};
+use crate::service::webhooks::Endpoint;
+use crate::store::outbox::Message;
 use crate::style::Answer;
+
+/// An endpoint, without its secret.
+pub fn webhook(endpoint: &Endpoint) -> Value {
+    let webhook = endpoint.webhook.as_ref();
+    json!({
+        "name": endpoint.count.endpoint,
+        "url": webhook.map(|webhook| webhook.address.shown()),
+        "events": webhook.map(|webhook| webhook.events.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        "allow_private": webhook.map(|webhook| webhook.allow_private),
+        "retries": webhook.map(|webhook| webhook.retries.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        "waiting": endpoint.count.waiting,
+        "given_up": endpoint.count.given_up,
+    })
+}
+
+/// A message, with what was, or is to be, sent.
+pub fn message(message: &Message) -> Value {
+    json!({
+        "id": message.id,
+        "endpoint": message.endpoint,
+        "event": message.event,
+        "state": message.state().name(),
+        "tries": message.tries,
+        "created_at": message.created_at.rfc3339_millis(),
+        "due_at": message.due_at.map(Timestamp::rfc3339_millis),
+        "taken_at": message.taken_at.map(Timestamp::rfc3339_millis),
+        "fault": message.fault,
+        "body": serde_json::from_str::<Value>(&message.body).ok(),
+    })
+}
 
 /// A decision, as `verify` answers it.
 pub fn decision(decision: &Decision, answer: &Answer, services: &Services, request_id: &str) -> Value {

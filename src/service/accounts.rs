@@ -150,15 +150,22 @@ impl Services {
         let job = move |connection: &Connection| {
             let mut account = found(connection, &id)?;
             act.check_revision(account.record.revision)?;
+            let period = account.balance.period;
             services.refill(connection, &mut account, act.at)?;
+            let is_refilled = account.balance.period != period;
             let (before, held, movement) = (views::account(&account), account.balance.total(), input.movement());
             input.apply(&mut account, &services.policy, act.at);
-            account.version += 1;
-            account.record.revision += 1;
-            accounts::update(connection, &account)?;
-            services.moved(connection, &account, held, movement, Cause::Act { act: &act, reason: "" })?;
             let after = views::account(&account);
-            services.journal(connection, &act, Change { event: Event::AccountChanged, target: &id, account: Some(&id), before, after })?;
+            let is_changed = after != before;
+            account.version += i64::from(is_changed || is_refilled);
+            account.record.revision += i64::from(is_changed);
+            accounts::update(connection, &account)?;
+            // Where that changes nothing, there is nothing to tell.
+            if is_changed {
+                services.moved(connection, &account, held, movement, Cause::Act { act: &act, reason: "" })?;
+                let change = Change { event: Event::AccountChanged, target: &id, account: Some(&id), before, after };
+                services.journal(connection, &act, change)?;
+            }
             Ok(account)
         };
         let services = self.clone();

@@ -56,27 +56,37 @@ impl Services {
             let _ = seen.set(balance);
             balance.charged(tokens).ok_or(Error::NoBalance)
         };
-        let account = self.use_balance(account, now, change).await?;
+        let account = self.use_balance(account, now, tokens, change).await?;
         let before = before.get().copied().unwrap_or(account.balance);
         Ok((account.balance, account.balance.paid_from(before)))
     }
 
     /// Puts tokens back where they were taken from.
     pub(super) async fn put_back_tokens(self: &Arc<Self>, account: &str, paid: Paid, now: Timestamp) -> Result<Balance> {
-        self.use_balance(account, now, move |balance| Ok(balance.refunded(paid))).await.map(|account| account.balance)
+        self.use_balance(account, now, 0, move |balance| Ok(balance.refunded(paid))).await.map(|account| account.balance)
     }
 
-    /// Changes a balance for a request at the gate.
+    /// Writes down that a billing month has begun: it counts from its first moment on, and is written with what comes next.
+    pub(super) async fn begin_month(self: &Arc<Self>, account: &str, now: Timestamp) -> Result<()> {
+        self.use_balance(account, now, 0, Ok).await.map(|_| ())
+    }
+
+    /// Changes a balance for a request at the gate, which is charged so many tokens, if any.
     async fn use_balance(
         self: &Arc<Self>,
         id: &str,
         now: Timestamp,
+        tokens: i64,
         change: impl FnOnce(Balance) -> Result<Balance> + Send + 'static,
     ) -> Result<StoredAccount> {
         let (id, services) = (id.to_owned(), self.clone());
         let job = move |connection: &Connection| services.change_balance(connection, &id, change, Movement::Used, Cause::Requests(now));
-        let meter = self.meter.clone();
-        self.store.write(job, move |account| meter.balance_changed(account)).await
+        let services = self.clone();
+        let after = move |account: &StoredAccount| {
+            services.meter.balance_changed(account);
+            services.metrics.charged(tokens);
+        };
+        self.store.write(job, after).await
     }
 
     /// Charges or credits an account, once for each [`Once`].
@@ -88,14 +98,18 @@ impl Services {
         let job = move |connection: &Connection| {
             if idempotency::done(connection, once.as_ref(), act.at)?.is_some() {
                 let account = accounts::by_id(connection, &wanted.account)?.ok_or_else(|| no_such(&wanted.account))?;
-                return Ok(services.refilled(account, act.at));
+                return Ok((services.refilled(account, act.at), 0));
             }
             let account = services.move_now(connection, &wanted, &act)?;
             idempotency::remember(connection, once.as_ref(), &wanted.tokens.to_string(), act.at)?;
-            Ok(account)
+            Ok((account, -wanted.tokens))
         };
-        let meter = self.meter.clone();
-        self.store.write(job, move |account| meter.balance_changed(account)).await
+        let services = self.clone();
+        let after = move |(account, tokens): &(StoredAccount, i64)| {
+            services.meter.balance_changed(account);
+            services.metrics.charged(*tokens);
+        };
+        self.store.write(job, after).await.map(|(account, _)| account)
     }
 
     fn move_now(&self, connection: &Connection, wanted: &Move, act: &Act) -> Result<StoredAccount> {
@@ -171,7 +185,9 @@ impl Services {
             actor: actor.to_owned(),
             request_id: request_id.to_owned(),
         };
-        balances::insert(connection, &entry)
+        balances::insert(connection, &entry)?;
+        let is_refund = kind == Movement::Used && balance > held;
+        self.announcer.balance_moved(connection, account, held, is_refund, cause.at())
     }
 }
 

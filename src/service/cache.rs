@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::domain::error::Result;
 use crate::domain::key::KeyHash;
 use crate::domain::time::{Span, Timestamp};
+use crate::measure::Counter;
 
 /// How long an unknown hash is remembered as unknown.
 const UNKNOWN_FOR: Span = Span::from_secs(60);
@@ -56,6 +57,10 @@ struct Remembered<V> {
 pub struct Lookup<V> {
     held: quick_cache::sync::Cache<KeyHash, Remembered<V>>,
     generations: Generations,
+    /// Those that were remembered.
+    pub hits: Counter,
+    /// Those that had to be read.
+    pub misses: Counter,
 }
 
 impl<V> fmt::Debug for Lookup<V> {
@@ -67,7 +72,12 @@ impl<V> fmt::Debug for Lookup<V> {
 impl<V: Clone> Lookup<V> {
     /// Holds so many.
     pub fn new(capacity: usize) -> Self {
-        Self { held: quick_cache::sync::Cache::new(capacity), generations: Generations::default() }
+        Self {
+            held: quick_cache::sync::Cache::new(capacity),
+            generations: Generations::default(),
+            hits: Counter::new(),
+            misses: Counter::new(),
+        }
     }
 
     /// The value of a hash; `load` reads it where it is not remembered, or `fresh` says that it counts no more.
@@ -84,8 +94,10 @@ impl<V: Clone> Lookup<V> {
         if let Some(remembered) = self.held.get(hash)
             && counts(&remembered)
         {
+            self.hits.count();
             return Ok(remembered.value);
         }
+        self.misses.count();
         loop {
             let read = async {
                 let generation = self.generations.of(hash.slot());
@@ -98,6 +110,11 @@ impl<V: Clone> Lookup<V> {
                 return Ok(remembered.value);
             }
         }
+    }
+
+    /// How many it holds, unknown ones included, and how many it may.
+    pub fn size(&self) -> (u64, u64) {
+        (self.held.len() as u64, self.held.capacity())
     }
 
     /// What is remembered of a hash counts no more.

@@ -6,6 +6,7 @@
 //! trip to a reader thread: its key by primary key, and what its limits remember.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 
 use smallvec::SmallVec;
@@ -42,6 +43,8 @@ pub struct Known {
     /// Where changes of the account are counted, and the count when it was read.
     account_slot: usize,
     account_generation: u64,
+    /// Under which configuration it was worked out.
+    epoch: u64,
 }
 
 /// What a request costs, and by which route.
@@ -76,8 +79,9 @@ impl Services {
 
     /// The verdict, and whose statistics it belongs to.
     async fn judge(self: &Arc<Self>, ask: &Ask<'_>, now: Timestamp) -> (Decision, Option<Arc<Subject>>) {
+        let _timer = self.metrics.decisions.start();
         let nobody = |verdict| (Decision::of_nobody(verdict, now), None);
-        if self.closed.load(std::sync::atomic::Ordering::Acquire) {
+        if self.closed.load(Ordering::Acquire) {
             return nobody(Verdict::Unavailable);
         }
         if self.policy.server.require_https && ask.is_https == Some(Ok(false)) {
@@ -203,12 +207,15 @@ impl Services {
 
     /// A key by its hash: from the hot set, else from the database in one trip.
     pub(super) async fn known(&self, hash: &KeyHash, now: Timestamp) -> Result<Option<Arc<Known>>> {
-        let fresh = |known: &Arc<Known>| now < known.caller.valid_until && known.account_generation == self.accounts.of(known.account_slot);
+        let fresh = |known: &Arc<Known>| {
+            known.epoch == self.epoch && now < known.caller.valid_until && known.account_generation == self.accounts.of(known.account_slot)
+        };
         self.keys.get(hash, now, fresh, || self.read_known(*hash, now)).await
     }
 
     async fn read_known(&self, hash: KeyHash, now: Timestamp) -> Result<Option<Arc<Known>>> {
-        let (policy, meter, generations) = (self.policy.clone(), self.meter.clone(), self.accounts.clone());
+        let (policy, epoch) = (self.policy.clone(), self.epoch);
+        let (meter, generations) = (self.meter.clone(), self.accounts.clone());
         let read = move |connection: &Connection| {
             let Some(stored) = keys::by_hash(connection, &hash)? else { return Ok(None) };
             // Everything that a change of the account raises or writes to is taken hold of before the account is read.
@@ -227,7 +234,7 @@ impl Services {
                 }
             }
             let caller = Arc::new(Caller::of_key(stored.record, owner.record, &policy.plans, now));
-            Ok(Some(Arc::new(Known { caller, key, account, account_slot, account_generation })))
+            Ok(Some(Arc::new(Known { caller, key, account, account_slot, account_generation, epoch })))
         };
         self.store.read(read).await
     }
@@ -242,6 +249,7 @@ impl Services {
         let mode = if decision.verdict.passes() { ask.mode } else { Mode::WhoAmI };
         let mut deadline = None;
         while let Attempt::Wait { answered, subject, failures } = self.attempt(decision, &caller, counted, price, mode) {
+            self.meter.leases.waits.count();
             let deadline = *deadline.get_or_insert_with(|| tokio::time::Instant::now() + PATIENCE);
             let in_time = tokio::time::timeout_at(deadline, answered).await.is_ok();
             if !in_time || subject.lock().failures != failures {
@@ -425,6 +433,8 @@ fn look_at_all(decision: &mut Decision, caller: &Caller, states: &mut States<'_>
     for (index, limit) in caller.limits.iter().enumerate() {
         let Some(state) = &mut states[limit.count as usize] else { continue };
         let slot = state.window(limit);
+        // For whoever tells of quotas, later.
+        slot.most = if limit.observe { 0 } else { limit.requests };
         let Look { remaining, reset, fit } = slot.window.look(limit, price.of(limit), now);
         let opens = match fit {
             Fit::Fits => None,

@@ -11,7 +11,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::time::{Span, Timestamp};
-use crate::store::{Connection, accounts, audit, balances, idempotency, windows};
+use crate::store::{Connection, accounts, audit, balances, idempotency, notices, outbox, windows};
 
 /// A window is kept this long after it is full again, against clocks that step back.
 const WINDOWS_KEPT: Span = Span::from_secs(3600);
@@ -30,26 +30,28 @@ impl Services {
         Ok(ask.page(rows, |entry| entry.id.clone()))
     }
 
-    /// A page of an account's movements, newest first.
-    pub async fn movements(&self, account: &str, ask: PageAsk, act: &Act) -> Result<Page<balances::Entry>> {
-        let no_such = Error::no_such("account", id::ACCOUNT, account);
-        if !act.reaches(account) {
-            return Err(no_such);
+    /// A page of an account's movements, newest first. A billing month that has begun counts, and so stands there too.
+    pub async fn movements(self: &Arc<Self>, account: &str, ask: PageAsk, act: &Act) -> Result<Page<balances::Entry>> {
+        let found = self.store.read({
+            let account = account.to_owned();
+            move |connection| accounts::by_id(connection, &account)
+        });
+        let found = if act.reaches(account) { found.await? } else { None };
+        let found = found.ok_or_else(|| Error::no_such("account", id::ACCOUNT, account))?;
+        let period = found.balance.period;
+        if self.refilled(found, act.at).balance.period != period {
+            self.begin_month(account, act.at).await?;
         }
         let (account, wanted) = (account.to_owned(), ask.clone());
-        let read = move |connection: &Connection| {
-            let is_there = accounts::by_id(connection, &account)?.is_some();
-            is_there.then(|| balances::list(connection, &account, &wanted.cursor, wanted.limit + 1)).transpose()
-        };
-        let rows = self.store.list(read).await?.ok_or(no_such)?;
+        let rows = self.store.list(move |connection| balances::list(connection, &account, &wanted.cursor, wanted.limit + 1)).await?;
         Ok(ask.page(rows, |entry| entry.id.clone()))
     }
 
-    /// Notes in the audit that the database was copied, and whereto.
-    pub async fn note_backup(self: &Arc<Self>, copy: Value, act: &Act) -> Result<()> {
+    /// Notes in the audit what happened to the whole server.
+    pub async fn note(self: &Arc<Self>, event: Event, after: Value, act: &Act) -> Result<()> {
         let (services, act) = (self.clone(), act.clone());
         let change = move |connection: &Connection| {
-            let change = Change { event: Event::DatabaseBackedUp, target: "", account: None, before: Value::Null, after: copy };
+            let change = Change { event, target: "", account: None, before: Value::Null, after };
             services.journal(connection, &act, change)
         };
         self.store.write(change, |()| ()).await
@@ -61,7 +63,10 @@ impl Services {
         self.rounds(idempotency::tidy, now).await?;
         self.rounds(windows::tidy, now.minus(WINDOWS_KEPT)).await?;
         self.rounds(audit::tidy, now.minus(history.audit)).await?;
-        self.rounds(balances::tidy, now.minus(history.balance)).await
+        self.rounds(balances::tidy, now.minus(history.balance)).await?;
+        self.rounds(notices::tidy, now.minus(WINDOWS_KEPT)).await?;
+        self.give_up_orphans(now.minus(history.webhooks)).await?;
+        self.rounds(outbox::tidy, now.minus(history.webhooks)).await
     }
 
     /// Runs one kind of tidying until nothing is left to forget.

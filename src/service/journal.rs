@@ -1,4 +1,4 @@
-//! What every change leaves behind: an entry of the audit, in the change's own transaction, so that neither is ever there
+//! What every change leaves behind: an entry of the audit, and what webhooks tell of it, in the change's own transaction, so that neither is ever there
 //! without the other.
 
 use serde_json::{Map, Value};
@@ -29,6 +29,7 @@ pub(crate) struct Change<'a> {
 impl Services {
     /// Writes a change down. Called inside its transaction.
     pub(crate) fn journal(&self, connection: &Connection, act: &Act, change: Change<'_>) -> Result<()> {
+        self.announce(connection, change.event, &change.after, act.at)?;
         let (before, after) = differing(&change.before, &change.after);
         let entry = Entry {
             id: self.next_id(connection, id::AUDIT, act.at)?,

@@ -70,8 +70,10 @@ impl KeyInput {
         let mut faults = self.faults.clone();
         faults.extend(check_common(policy, self.name.as_deref(), self.plan.iter().flatten().next().map(String::as_str), &self.limits));
         let mut fault = |field: &str, message: String| faults.push(FieldFault { field: field.into(), message });
-        for scope in self.scopes.iter().flatten().filter(|scope| !scope::is_valid(scope)) {
-            fault("scopes", format!("'{scope}' is no scope"));
+        for scope in self.scopes.iter().flatten() {
+            if let Err(message) = check_scope(policy, scope) {
+                fault("scopes", message);
+            }
         }
         for (field, count) in [("scopes", self.scopes.as_ref().map_or(0, Vec::len)), ("ips", self.ips.as_ref().map_or(0, Vec::len))] {
             if count > MOST_ITEMS {
@@ -105,6 +107,11 @@ impl KeyInput {
         record.disabled = self.disabled.unwrap_or(record.disabled);
         record.metadata = self.metadata.unwrap_or_else(|| std::mem::take(&mut record.metadata));
     }
+}
+
+fn check_scope(policy: &Policy, scope: &str) -> Result<(), String> {
+    check_discreet(policy, scope)?;
+    if scope::is_valid(scope) { Ok(()) } else { Err(format!("'{scope}' is no scope")) }
 }
 
 /// How deep a value is nested; what JSON was read has a bounded depth.
@@ -153,13 +160,13 @@ pub(super) fn new_record(policy: &Policy, account: &str, environment: &Environme
 impl Services {
     /// Makes a key for an account, whatever its plan; once for each [`Once`].
     pub async fn create_key(self: &Arc<Self>, account: &str, input: KeyInput, once: Option<Once>, act: &Act) -> Result<NewKey> {
-        if !act.reaches(account) {
-            return Err(super::accounts::no_such(account));
-        }
         let mut faults = input.check(&self.policy, act.at);
         require_name(input.name.as_deref(), &mut faults);
         let environment = named_environment(&self.policy, input.environment.as_deref(), &mut faults);
         let Some(environment) = environment.filter(|_| faults.is_empty()) else { return Err(Error::Invalid(faults)) };
+        if !act.reaches(account) {
+            return Err(super::accounts::no_such(account));
+        }
         let plain = environment.generate();
         let mut record = new_record(&self.policy, account, environment, act.at);
         record.prefix = environment.shown(&plain);

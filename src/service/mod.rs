@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod ask;
 pub mod balance;
 pub mod cache;
+pub mod expiring;
 mod export;
 pub mod gate;
 mod history;
@@ -12,12 +13,16 @@ mod journal;
 pub mod keys;
 pub mod limits;
 pub mod meter;
+pub mod metrics;
+pub mod notices;
 mod refund;
 pub mod tokens;
 pub mod usage;
 pub mod views;
+pub mod webhooks;
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::config::Policy;
 use crate::domain::error::FieldFault;
@@ -30,32 +35,45 @@ use cache::{Generations, Lookup};
 use gate::Known;
 use limits::OverrideChanges;
 use meter::Meter;
+use metrics::Metrics;
+use webhooks::Announcer;
 
-/// Everything that the services share.
-#[derive(Debug)]
+/// Everything that the services share, under one configuration. A handle: several may be there over the same database, and what
+/// one of them changes holds for all ([`Services::under`]).
+#[derive(Clone, Debug)]
 pub struct Services {
     /// The configuration.
     pub policy: Arc<Policy>,
+    /// Tells this configuration from those before it: what was worked out under another counts no more.
+    pub(crate) epoch: u64,
+    /// Since when it is in force.
+    pub configured_at: Timestamp,
     /// The database.
     pub store: Arc<Store>,
     /// What limits remember, and what is counted.
     pub meter: Arc<Meter>,
+    /// What is counted of its work.
+    pub metrics: Arc<Metrics>,
     /// The keys that are in use.
-    pub(crate) keys: Lookup<Arc<Known>>,
+    pub(crate) keys: Arc<Lookup<Arc<Known>>>,
     /// The service tokens that are in use.
-    pub(crate) tokens: Lookup<Arc<crate::domain::token::TokenRecord>>,
+    pub(crate) tokens: Arc<Lookup<Arc<crate::domain::token::TokenRecord>>>,
     /// Counts the changes of accounts.
     pub(crate) accounts: Arc<Generations>,
     /// Ids of what is made.
     pub(crate) ids: Arc<Ids>,
+    /// Tells of what happens.
+    pub(crate) announcer: Arc<Announcer>,
+    /// Set when a key was changed: it may end at another time.
+    pub(crate) ends_changed: Arc<AtomicBool>,
     /// The import that may be under way.
-    pub(crate) imports: import::Imports,
+    pub(crate) imports: Arc<import::Imports>,
     /// Set when it closes: from then on nothing passes.
-    pub(crate) closed: std::sync::atomic::AtomicBool,
+    pub(crate) closed: Arc<AtomicBool>,
     /// Who has the database: kept until the last user of it is gone.
-    lock: std::sync::Mutex<Option<Lock>>,
+    lock: Arc<Mutex<Option<Lock>>>,
     /// Where it serves, once it does.
-    pub serving: std::sync::OnceLock<Serving>,
+    pub serving: Arc<OnceLock<Serving>>,
 }
 
 /// Where a server is reached, and since when.
@@ -73,25 +91,42 @@ const HELD_TOKENS: usize = 1024;
 impl Services {
     /// Over an open database.
     pub fn new(policy: Arc<Policy>, store: Arc<Store>, lock: Lock) -> Self {
-        let meter = Arc::new(Meter::new(store.clone(), policy.server.held_windows));
+        let ids: Arc<Ids> = Arc::default();
+        let announcer = Arc::new(Announcer::new(policy.clone(), ids.clone()));
+        let meter = Arc::new(Meter::new(store.clone(), announcer.clone(), policy.server.held_windows));
         Self {
-            keys: Lookup::new(policy.server.cached_keys),
-            tokens: Lookup::new(HELD_TOKENS),
+            metrics: Arc::new(Metrics::new(Timestamp::now())),
+            keys: Arc::new(Lookup::new(policy.server.cached_keys)),
+            tokens: Arc::new(Lookup::new(HELD_TOKENS)),
             accounts: Arc::default(),
-            ids: Arc::default(),
-            imports: import::Imports::default(),
-            closed: std::sync::atomic::AtomicBool::new(false),
-            lock: std::sync::Mutex::new(Some(lock)),
-            serving: std::sync::OnceLock::new(),
+            ids,
+            announcer,
+            ends_changed: Arc::default(),
+            imports: Arc::default(),
+            closed: Arc::default(),
+            lock: Arc::new(Mutex::new(Some(lock))),
+            serving: Arc::default(),
+            epoch: 0,
+            configured_at: Timestamp::now(),
             policy,
             store,
             meter,
         }
     }
 
+    /// Another handle over the same database and all that is remembered of it, under the next configuration.
+    pub fn under(&self, policy: Arc<Policy>) -> Self {
+        Self { policy, epoch: self.epoch + 1, configured_at: Timestamp::now(), ..self.clone() }
+    }
+
+    /// What lives as long as the program, and is not asked by a request, follows this configuration from here on.
+    pub fn lead(&self) {
+        self.announcer.follow(self.policy.clone());
+    }
+
     /// From here on nothing passes any more.
     pub fn refuse_all(&self) {
-        self.closed.store(true, std::sync::atomic::Ordering::Release);
+        self.closed.store(true, Ordering::Release);
     }
 
     /// Saves everything, gives open leases back, closes the database and lets go of it.
@@ -99,7 +134,7 @@ impl Services {
         self.imports.wait();
         self.meter.close(now);
         self.store.close();
-        drop(self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Mirrors the plans into the database.
@@ -111,6 +146,7 @@ impl Services {
     /// A key was changed or made: what is remembered of its hash counts no more.
     pub(crate) fn key_changed(&self, hash: &KeyHash) {
         self.keys.forget(hash);
+        self.ends_changed.store(true, Ordering::Release);
     }
 
     /// An account was changed: what is remembered of its keys counts no more.
@@ -152,7 +188,7 @@ impl PageAsk {
     pub const USUAL: usize = 100;
 
     /// Cuts the page from rows that were asked for with one more than fits.
-    fn page<T>(&self, mut rows: Vec<T>, id: impl Fn(&T) -> String) -> Page<T> {
+    pub fn page<T>(&self, mut rows: Vec<T>, id: impl Fn(&T) -> String) -> Page<T> {
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
         Page { next_cursor: rows.last().filter(|_| more).map(id), data: rows }

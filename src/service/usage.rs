@@ -20,7 +20,7 @@ const LONGEST_START: Duration = Duration::from_secs(5);
 /// After how many rows the time is looked at.
 const ROWS_BETWEEN: u32 = 4096;
 
-/// How often usage is aged, and how long after the start for the first time.
+/// How often usage is aged, from the start on.
 const AGE_EVERY: Duration = Duration::from_secs(60);
 
 /// A page of usage.
@@ -109,20 +109,6 @@ impl Services {
         Ok(Lately { hour: since(0), day: since(1), month: since(2) })
     }
 
-    /// Ages usage for as long as the program runs. A clock that is set forward meanwhile takes no day away: days go by the time
-    /// that has really passed since the start.
-    pub async fn age_usage(&self) {
-        let (began, began_at) = (Instant::now(), Timestamp::now());
-        let mut turn = tokio::time::interval(AGE_EVERY);
-        loop {
-            turn.tick().await;
-            let passed = began_at.plus(Span::from_secs(began.elapsed().as_secs()));
-            if let Err(error) = self.age(Timestamp::now(), passed.min(Timestamp::now())).await {
-                tracing::warn!("usage could not be aged: {error}");
-            }
-        }
-    }
-
     /// Round by round, so that no change waits long behind it.
     async fn age(&self, now: Timestamp, surely: Timestamp) -> Result<()> {
         let history = self.policy.history;
@@ -131,6 +117,20 @@ impl Services {
         while self.store.write(move |connection| usage::move_to_days(connection, hours), |_| ()).await? {}
         while self.store.write(move |connection| usage::forget_days(connection, days), |_| ()).await? {}
         Ok(())
+    }
+}
+
+/// Ages usage for as long as the program runs, each time as the services of that time say. A clock that is set forward meanwhile
+/// takes no day away: days go by the time that has really passed since the start.
+pub async fn age(services: impl Fn() -> Arc<Services>) {
+    let (began, began_at) = (Instant::now(), Timestamp::now());
+    let mut turn = tokio::time::interval(AGE_EVERY);
+    loop {
+        turn.tick().await;
+        let passed = began_at.plus(Span::from_secs(began.elapsed().as_secs()));
+        if let Err(error) = services().age(Timestamp::now(), passed.min(Timestamp::now())).await {
+            tracing::warn!("usage could not be aged: {error}");
+        }
     }
 }
 

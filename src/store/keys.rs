@@ -151,3 +151,15 @@ pub fn used(connection: &Connection, id: &str, at: Timestamp) -> Result<()> {
         .execute(params![id, at.millis()])?;
     Ok(())
 }
+
+/// Keys that end after `after` and up to `until`, in the order of their ends, at most `limit`. Not those that another has taken the
+/// place of.
+pub fn ending(connection: &Connection, after: (Timestamp, KeyHash), until: Timestamp, limit: usize) -> Result<Vec<StoredKey>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM keys k WHERE (k.expires_at, k.hash) > (?1, ?2) AND k.expires_at <= ?3 AND k.expires_at IS NOT NULL
+             AND k.revoked_at IS NULL AND k.replaced_by IS NULL
+         ORDER BY k.expires_at, k.hash LIMIT ?4"
+    ))?;
+    let rows = statement.query_map(params![after.0.millis(), after.1.as_bytes(), until.millis(), limit as i64], from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

@@ -6,11 +6,14 @@ pub mod balances;
 mod columns;
 pub mod copy;
 pub mod fault;
+pub mod figures;
 pub mod idempotency;
 pub mod import;
 pub mod keys;
 pub mod lock;
+pub mod notices;
 pub mod open;
+pub mod outbox;
 pub mod plans;
 mod reader;
 pub mod state;
@@ -44,6 +47,7 @@ const READERS: usize = 2;
 /// An open database.
 #[derive(Debug)]
 pub struct Store {
+    path: std::path::PathBuf,
     writer: writer::Writer,
     readers: reader::Readers,
     /// For readings that may take long, so that no check ever waits behind one.
@@ -68,7 +72,8 @@ impl Store {
         };
         let (readers, lister, holders) = (readers(READERS)?, readers(1)?, readers(1)?);
         let writer = writer::Writer::start(opened.connection).map_err(|error| open::no_thread(path, &error))?;
-        Ok(Self { writer, readers, lister, holders, tried: tokio::sync::Mutex::default(), is_new: opened.is_new })
+        let tried = tokio::sync::Mutex::default();
+        Ok(Self { path: path.into(), writer, readers, lister, holders, tried, is_new: opened.is_new })
     }
 
     /// Runs a change. It is answered once it is committed; `after` runs between the two, on the writer's own thread, so

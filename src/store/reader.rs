@@ -54,6 +54,12 @@ impl Readers {
         Err(Error::Unavailable("too many readings wait for the database, or it is closed".into()))
     }
 
+    /// How many readings wait for a thread.
+    pub fn waiting(&self) -> u64 {
+        let lanes = self.lanes.read().unwrap_or_else(PoisonError::into_inner);
+        lanes.iter().map(|lane| (lane.queue.max_capacity() - lane.queue.capacity()) as u64).sum()
+    }
+
     /// Finishes what was posted and closes the connections.
     pub fn close(&self) {
         let lanes = std::mem::take(&mut *self.lanes.write().unwrap_or_else(PoisonError::into_inner));

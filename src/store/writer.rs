@@ -1,11 +1,12 @@
 //! The one writer: a thread that runs what was posted, many at once in one transaction, and answers after the commit.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
+use super::figures::Writing;
 use crate::domain::error::{Error, Result};
 
 /// How many changes may wait; beyond that the database is told to be unavailable.
@@ -54,13 +55,20 @@ where
 pub(super) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    figures: Arc<Writing>,
 }
 
 impl Writer {
     pub fn start(connection: Connection) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || run(connection, jobs))?;
-        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
+        let figures = Arc::new(Writing::default());
+        let counted = figures.clone();
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || run(connection, jobs, &counted))?;
+        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), figures })
+    }
+
+    pub fn figures(&self) -> &Writing {
+        &self.figures
     }
 
     pub fn post<T, J, F>(&self, job: J, finish: F)
@@ -71,12 +79,15 @@ impl Writer {
     {
         let job: Box<dyn Job> = Box::new(Change { job: Some(job), result: None, finish });
         let queue = self.queue.lock().ok().and_then(|queue| queue.clone());
+        // Before it can be done.
+        self.figures.posted.count();
         let unqueued = match queue.map(|queue| queue.try_send(job)) {
             Some(Ok(())) => return,
             Some(Err(error)) => Some(error.into_inner()),
             None => None,
         };
         if let Some(job) = unqueued {
+            self.figures.done.count();
             job.finish(Err(Error::Unavailable("too many changes wait to be written".into())));
         }
     }
@@ -95,7 +106,7 @@ impl Writer {
     }
 }
 
-fn run(connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+fn run(connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, figures: &Writing) {
     let mut group = Vec::with_capacity(GROUP);
     while let Some(first) = jobs.blocking_recv() {
         group.push(first);
@@ -104,11 +115,17 @@ fn run(connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
         {
             group.push(job);
         }
+        let timer = figures.commits.start();
         let committed = commit(&connection, &mut group).map_err(|error| {
             tracing::error!("changes were not written: {}", super::fault::sentence(&error));
             super::fault::sentence(&error)
         });
+        drop(timer);
+        let changes = if committed.is_ok() { &figures.written } else { &figures.unwritten };
+        changes.add(group.len() as u64);
+        figures.failed.add(u64::from(committed.is_err()));
         for job in group.drain(..) {
+            figures.done.count();
             job.finish(committed.clone().map_err(Error::Unavailable));
         }
     }

@@ -52,6 +52,11 @@ impl Style {
         names
     }
 
+    /// What a verdict may be told as: the status, and the media type of the body.
+    pub fn told_as(&self, verdict: Verdict) -> impl Iterator<Item = (StatusCode, &str)> {
+        self.refusals_of(verdict).map(|refusal| (refusal.status, refusal.content_type.to_str().unwrap_or_default()))
+    }
+
     /// The headers that a pass may carry: those of every checked answer.
     pub fn pass_headers(&self) -> impl Iterator<Item = &HeaderName> {
         self.headers.iter().map(|header| &header.name)

@@ -91,9 +91,13 @@ impl Style {
 
     /// All refusals that it knows.
     pub(super) fn refusals(&self) -> impl Iterator<Item = &Refusal> {
-        self.refusals
-            .iter()
-            .flat_map(|of_verdict| [&of_verdict.any].into_iter().chain(of_verdict.by_limit.iter().map(|(_, refusal)| refusal)))
+        Verdict::ALL.iter().flat_map(|verdict| self.refusals_of(*verdict))
+    }
+
+    /// All refusals of one verdict.
+    pub(super) fn refusals_of(&self, verdict: Verdict) -> impl Iterator<Item = &Refusal> {
+        let of_verdict = &self.refusals[verdict as usize];
+        [&of_verdict.any].into_iter().chain(of_verdict.by_limit.iter().map(|(_, refusal)| refusal))
     }
 
     /// The refusal that a decision is told as.

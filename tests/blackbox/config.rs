@@ -176,7 +176,7 @@ fn a_section_that_is_none_is_told_also_under_a_variable() {
 
 #[test]
 fn the_level_of_the_log_is_a_variable() {
-    for (level, expected, unexpected) in [("off", "", "listening"), ("error", "", "listening"), ("info", "listening on", "GET /x")] {
+    for (level, expected, unexpected) in [("off", "", "listening"), ("error", "", "listening"), ("info", "listening on", "path=/x")] {
         let folder = Folder::new().variable("TOLLGATE_LOG", level);
         let server = folder.serve();
         server.send(&Request::get("/x")).expect(401);
@@ -186,7 +186,7 @@ fn the_level_of_the_log_is_a_variable() {
     let folder = Folder::new().variable("TOLLGATE_LOG", "debug");
     let server = folder.serve();
     server.send(&Request::get("/x")).expect(401);
-    assert!(server.stop().1.contains("GET /x"));
+    assert!(server.stop().1.contains("method=GET path=/x"));
     let wrong = Folder::new().variable("TOLLGATE_LOG", "loud").run(&["serve"]);
     let told = stderr(&wrong);
     assert_eq!(wrong.status.code(), Some(2), "{told}");

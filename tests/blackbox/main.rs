@@ -4,6 +4,7 @@
 mod support;
 
 mod admin;
+mod backup;
 mod billing;
 mod cli;
 mod clients;
@@ -17,8 +18,13 @@ mod gate;
 mod import;
 mod keys;
 mod limits;
+mod metrics;
+mod openapi;
 mod proxies;
 mod readme;
+mod running;
 mod smoke;
 mod smuggling;
 mod upstream;
+mod usage;
+mod webhooks;

@@ -10,6 +10,7 @@ use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
 
 use super::report::{Check, Findings};
 use crate::config::Policy;
+use crate::config::secret::{Held, Place};
 use crate::http::server::OTHER_FILES;
 use crate::store::lock::beside;
 
@@ -20,6 +21,7 @@ const FILES: [&str; 5] = ["", "-wal", "-shm", ".lock", ".sock"];
 const WRITABLE: u32 = 0o022;
 const READABLE: u32 = 0o044;
 const BY_ALL: u32 = 0o002;
+const READABLE_BY_ALL: u32 = 0o004;
 const STICKY: u32 = 0o1000;
 
 /// Free bytes below which nothing goes, and below which it soon will not.
@@ -73,7 +75,39 @@ pub fn config(file: Option<&Path>, policy: &Policy) -> Check {
             format!("revoke that key and take it out of {shown}; or chmod 600 {shown}"),
         );
     }
+    judge_secrets(path, mode, policy, &mut findings);
     findings.check(NAME, format!("{shown} is valid"))
+}
+
+/// Who may read the secrets that the configuration holds, or says where they stand.
+fn judge_secrets(config: &Path, mode: u32, policy: &Policy, findings: &mut Findings) {
+    for Held { key, place } in &policy.secrets {
+        match place {
+            Place::Text if mode & READABLE != 0 => {
+                let (shown, detail) = (config.display(), format!("the secret {key} stands in {}", config.display()));
+                let fix = format!("chmod 600 {shown}; or put it elsewhere: {{ file = \"…\" }} or {{ env = \"…\" }}");
+                // A group may be made for it.
+                if mode & READABLE_BY_ALL != 0 {
+                    findings.failed(format!("{detail}, and others may read it (mode {mode:o})"), fix);
+                } else {
+                    findings.warning(format!("{detail}, and its group may read it (mode {mode:o})"), fix);
+                }
+            }
+            Place::File(path) => judge_secret_file(key, path, findings),
+            Place::Text | Place::Variable => {}
+        }
+    }
+}
+
+fn judge_secret_file(key: &str, path: &Path, findings: &mut Findings) {
+    let Ok(metadata) = std::fs::metadata(path) else { return };
+    let (mode, shown) = (metadata.permissions().mode() & 0o777, path.display());
+    if mode & WRITABLE != 0 {
+        findings.failed(format!("others may write {shown}, which holds {key} (mode {mode:o})"), format!("chmod 600 {shown}"));
+    } else if mode & READABLE_BY_ALL != 0 {
+        findings
+            .warning(format!("anybody on this machine may read {shown}, which holds {key} (mode {mode:o})"), format!("chmod o-r {shown}"));
+    }
 }
 
 /// Who may do what with the database's files. `owner`: who serves, where that is known.

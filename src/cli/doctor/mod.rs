@@ -123,6 +123,7 @@ async fn look(
         report.add_first(check);
         return untried(wanted, policy, report);
     }
+    server.waiting().into_iter().for_each(|check| report.add_first(check));
     let Some(visit) = arrive(server, policy, report).await else { return upstream(policy, report).await };
     report.add(
         round_trip(server, policy, &visit).await.unwrap_or_else(|error| Check::failed("round_trip", error, "read the log of tollgate")),

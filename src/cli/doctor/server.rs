@@ -148,12 +148,20 @@ impl Server {
         let told: Vec<String> = sections.iter().map(|name| format!("[{name}]")).collect();
         let (shown, differs) = (file.map_or("the defaults".into(), |file| file.display().to_string()), told.join(", "));
         let detail = if file.is_some_and(|file| self.is_older_than(file)) {
-            format!("{shown} was changed after the server started, and holds from the next start: {differs}")
+            format!("{shown} was changed after the server took its configuration, which differs in {differs}")
         } else {
-            format!("the running server was started with another configuration than {shown}: it differs in {differs}")
+            format!("the running server has another configuration than {shown}: it differs in {differs}")
         };
-        let fix = "restart the server, so that both have the same; or run the doctor with the server's own --config and environment";
+        let fix =
+            "reload the server (SIGHUP), so that both have the same; or run the doctor with the server's own --config and environment";
         Some(Check::warning("server_config", detail, fix))
+    }
+
+    /// What the server has read, and can only take when it starts.
+    pub fn waiting(&self) -> Option<Check> {
+        let waits: Vec<&str> = self.state["waits_for_restart"].as_array()?.iter().filter_map(Value::as_str).collect();
+        let detail = || format!("the running server keeps the old value of {} until it is restarted", waits.join(", "));
+        (!waits.is_empty()).then(|| Check::warning("server_config", detail(), "restart the server"))
     }
 
     /// Whether the database is as tollgate leaves it, by a connection of the server's own and by reading all of it.
@@ -207,7 +215,7 @@ impl Server {
     }
 
     fn is_older_than(&self, file: &Path) -> bool {
-        let since = self.state["since"].as_str().and_then(|text| Timestamp::parse(text).ok());
+        let since = self.state["configured_at"].as_str().and_then(|text| Timestamp::parse(text).ok());
         let changed = std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok();
         let changed =
             changed.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok()).and_then(|since| i64::try_from(since.as_millis()).ok());
@@ -255,8 +263,8 @@ async fn boot(policy: &Policy, app: App) -> Result<Booted, String> {
         }
     };
     let (stop, stopping) = watch::channel(false);
-    let front = app.front.clone();
-    let serving = tokio::spawn(async move { sockets.run(&front, stopping).await });
+    let current = app.current.clone();
+    let serving = tokio::spawn(async move { sockets.run(&current, stopping).await });
     Ok(Booted { app, serving, stop })
 }
 

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,12 +13,11 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::pki_types::ServerName;
 
+use crate::config::certificates;
 use crate::domain::time::Timestamp;
+use crate::http::tls::connector;
 
 /// How long one request may take, from the look for the address to the last byte of the answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -228,22 +226,6 @@ impl Wire {
 
 /// The authorities that browsers trust, and the private one that was named.
 fn tls(ca: Option<&Path>) -> Result<TlsConnector, String> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(path) = ca {
-        let wrong = |what: String| format!("--ca {}: {what}", path.display());
-        let read = CertificateDer::pem_file_iter(path).and_then(|all| all.collect::<Result<Vec<_>, _>>());
-        let all = read.map_err(|error| wrong(format!("cannot be read: {error}")))?;
-        if all.is_empty() {
-            return Err(wrong("holds no certificate; it must be PEM".into()));
-        }
-        for certificate in all {
-            roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-        }
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS cannot be used: {error}"))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+    let private = ca.map_or_else(|| Ok(Vec::new()), certificates::read).map_err(|fault| format!("--ca {fault}"))?;
+    connector(&private).map_err(|fault| format!("--ca: {fault}"))
 }

@@ -34,6 +34,11 @@ impl Fixed {
         Self { start, end, written, used: written, asked: false }
     }
 
+    /// The window's start and end, and how much of it was handed out.
+    pub const fn standing(&self) -> (Timestamp, Timestamp, u64) {
+        (self.start, self.end, self.used)
+    }
+
     pub(super) const fn end(&self) -> Timestamp {
         self.end
     }

@@ -2,11 +2,12 @@
 
 use http::StatusCode;
 
-use crate::domain::error::{Error, FieldFault};
+use crate::domain::error::FieldFault;
 use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::nearest::hint;
 use crate::domain::time::Timestamp;
+use crate::http::query::Parameters;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::views;
@@ -14,24 +15,25 @@ use crate::store::audit::Filter;
 
 /// A page of the audit, newest first.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
-    let (ask, query) = call.page(id::AUDIT, &["account", "target", "actor", "action", "from", "to"])?;
+    let (ask, query) =
+        call.page_with(|cursor| id::is(id::AUDIT, cursor), &["account", "target", "actor", "action", "from", "to"], faults)?;
     let given = |name: &str| query.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-    let mut faults = Vec::new();
-    let mut instant = |field: &str| {
-        let read = given(field).map(|text| Timestamp::parse(&text));
-        read.and_then(|read| read.map_err(|message| faults.push(FieldFault { field: field.into(), message })).ok())
-    };
+    let instant = |name: &str| given(name).and_then(|text| Timestamp::parse(&text).ok());
     let (from, to) = (instant("from"), instant("to"));
-    if let Some(Err(message)) = given("action").as_deref().map(known_action) {
-        faults.push(FieldFault { field: "action".into(), message });
-    }
-    if !faults.is_empty() {
-        return Err(Error::Invalid(faults).into());
-    }
     let (account, target, actor, action) = (given("account"), given("target"), given("actor"), given("action"));
     let filter = Filter { account, target, actor, action, from, to, ..Filter::default() };
     let page = call.front.services.audit(filter, ask, &call.act()?).await?;
     Ok(response::json(StatusCode::OK, &views::page(&page, views::audit)))
+}
+
+/// What is wrong with what was asked for.
+fn faults(query: &Parameters) -> Vec<FieldFault> {
+    let checked = query.iter().map(|(name, value)| match name.as_str() {
+        "from" | "to" => (name, Timestamp::parse(value).map(|_| ())),
+        "action" => (name, known_action(value)),
+        _ => (name, Ok(())),
+    });
+    checked.filter_map(|(name, checked)| Some(FieldFault { field: name.clone(), message: checked.err()? })).collect()
 }
 
 fn known_action(name: &str) -> Result<(), String> {

@@ -3,6 +3,7 @@
 use http::StatusCode;
 use serde_json::json;
 
+use crate::domain::event::Event;
 use crate::http::fields::Fields;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
@@ -12,6 +13,6 @@ pub async fn note(mut call: Call) -> Result<Response, Unreadable> {
     let mut fields = Fields::new(call.json().await?)?;
     let (file, bytes) = (fields.text("file").unwrap_or_default(), fields.number("bytes", i64::MAX.unsigned_abs()).unwrap_or(0));
     fields.finish()?;
-    call.front.services.note_backup(json!({ "file": file, "bytes": bytes }), &call.act()?).await?;
+    call.front.services.note(Event::DatabaseBackedUp, json!({ "file": file, "bytes": bytes }), &call.act()?).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }

@@ -8,6 +8,7 @@ use crate::domain::decision::Decision;
 use crate::domain::path::split;
 use crate::domain::verdict::Verdict;
 use crate::http::forwarded::{is_trusted, one};
+use crate::http::note;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::service::ask::Mode;
@@ -69,7 +70,9 @@ async fn decide(call: &Call, mode: Mode) -> Decision {
     let told = told(call, &call.front.services.policy.server.trusted_proxies);
     let (method, target) = told.as_ref().map_or((&call.parts.method, ("", None)), |(method, target)| (method, split(target)));
     let ask = ask_about(method, target, &call.parts.headers, call.peer, &call.front.services, &call.request_id, mode);
-    call.front.services.decide(&ask, call.now).await
+    let decision = call.front.services.decide(&ask, call.now).await;
+    note::decided(&decision);
+    decision
 }
 
 /// The method and target that a trusted proxy tells of.

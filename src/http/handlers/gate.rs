@@ -8,16 +8,19 @@ use crate::domain::decision::Decision;
 use crate::domain::verdict::Verdict;
 use crate::http::cors::is_preflight;
 use crate::http::forwarded::client;
+use crate::http::note;
 use crate::http::peer::Peer;
 use crate::http::request::Call;
 use crate::http::response::{self, Response};
 use crate::http::views;
 use crate::service::Services;
 use crate::service::ask::{Ask, Credential, Mode, Wants};
+use crate::service::metrics::Kind;
 
 /// Decides about the request as it came.
 pub async fn gate(call: Call) -> Response {
     let front = call.front.clone();
+    let _timer = front.services.metrics.time(Kind::Gate);
     if let Some(upstream) = &front.upstream
         && is_too_large(&call, upstream)
     {
@@ -27,6 +30,7 @@ pub async fn gate(call: Call) -> Response {
         Some(decided) => decided,
         None => return refuse(&call, &call.front.services.turned_away(Verdict::Unavailable, call.now)),
     };
+    note::decided(&decision);
     if !decision.verdict.passes() {
         return refuse(&call, &decision);
     }
@@ -39,7 +43,9 @@ pub async fn gate(call: Call) -> Response {
 
 /// What the gate makes of a request as it came.
 pub async fn decide(call: &Call, mode: Mode) -> Decision {
-    call.front.services.decide(&ask(call, mode), call.now).await
+    let decision = call.front.services.decide(&ask(call, mode), call.now).await;
+    note::decided(&decision);
+    decision
 }
 
 fn ask(call: &Call, mode: Mode) -> Ask<'_> {
@@ -85,6 +91,7 @@ async fn in_time<T>(call: &Call, deciding: impl Future<Output = T>) -> Option<T>
 
 /// What the style says of a refusal, whole.
 pub fn refuse(call: &Call, decision: &Decision) -> Response {
+    note::decided(decision);
     response::styled(call.front.services.policy.style.answer(decision, &call.request_id))
 }
 

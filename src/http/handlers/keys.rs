@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::domain::address::parse_range;
 use crate::domain::caller::KeyRecord;
-use crate::domain::error::Result;
+use crate::domain::error::{FieldFault, Result};
 use crate::domain::id;
 use crate::domain::time::{Span, Timestamp};
 use crate::http::fields::Fields;
@@ -32,10 +32,10 @@ pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
     let once = call.once("key", &body)?;
     let mut fields = Fields::new(body)?;
     let account = fields.text("account");
-    if account.is_none() {
-        fields.fault("account", "must be given");
+    let mut input = read(fields, call.now);
+    if account.is_none() && input.faults.iter().all(|fault| fault.field != "account") {
+        input.faults.push(FieldFault { field: "account".into(), message: "must be given".into() });
     }
-    let input = read(fields, call.now);
     let made = call.front.services.create_key(&account.unwrap_or_default(), input, once, &call.act()?).await?;
     Ok(new_key(&made))
 }

@@ -9,6 +9,7 @@ use crate::config::upstream::Refund;
 use crate::domain::decision::Decision;
 use crate::domain::time::Timestamp;
 use crate::http::forwarded::client;
+use crate::http::note;
 use crate::http::request::Call;
 use crate::http::response::{self, Response};
 use crate::http::upstream::Upstream;
@@ -51,6 +52,7 @@ pub async fn pass_on(mut call: Call, upstream: &Upstream, mut decision: Decision
             }
             let Some(verdict) = trouble.kind.verdict() else { return client_failed(trouble.kind, &request_id) };
             (decision.verdict, tally.verdict) = (verdict, verdict);
+            note::verdict(verdict);
             response::styled(services.policy.style.answer(&decision, &request_id))
         }
     }

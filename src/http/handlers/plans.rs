@@ -1,15 +1,18 @@
 //! The plans of the config.
 
 use http::StatusCode;
-use serde_json::json;
 
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
+use crate::http::views;
 use crate::service::limits::plan_json;
 
-/// All of them, in the order of the config; they fit on one page.
+/// A page of them, in the order of the config.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
-    call.query(&["limit", "cursor"])?;
-    let plans: Vec<_> = call.front.services.policy.plans.all().iter().map(|plan| plan_json(plan)).collect();
-    Ok(response::json(StatusCode::OK, &json!({ "data": plans, "next_cursor": null })))
+    let plans = &call.front.services.policy.plans;
+    let (ask, _) = call.page_with(|cursor| plans.named(cursor).is_some(), &[], |_| Vec::new())?;
+    let rest = plans.all().iter().skip_while(|plan| !ask.cursor.is_empty() && plan.name != ask.cursor);
+    let rows = rest.skip(usize::from(!ask.cursor.is_empty())).take(ask.limit + 1).cloned().collect();
+    let page = ask.page(rows, |plan| plan.name.clone());
+    Ok(response::json(StatusCode::OK, &views::page(&page, |plan| plan_json(plan))))
 }

@@ -25,6 +25,8 @@ pub async fn state(call: Call) -> Result<Response, Unreadable> {
             "open_files": rlimit::Resource::NOFILE.get_soft().ok(),
             "files_each": files_each(policy),
             "configuration": policy.digests,
+            "configured_at": call.front.services.configured_at.rfc3339_millis(),
+            "waits_for_restart": policy.waits,
             "database": {
                 "schema": database.schema,
                 "journal_mode": database.journal_mode,

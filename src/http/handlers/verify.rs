@@ -12,6 +12,7 @@ use crate::domain::limit::MOST;
 use crate::domain::path::{Ambiguous, split};
 use crate::domain::time::Timestamp;
 use crate::http::fields::Fields;
+use crate::http::note;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::views;
@@ -116,6 +117,8 @@ async fn decide(call: &Call, sent: &Sent) -> Value {
     };
     // Each ask of a list at its own time: one before it may have waited.
     let decision = call.front.services.decide(&ask, Timestamp::now()).await;
+    // Of a list, the last.
+    note::decided(&decision);
     let answer = call.front.services.policy.style.answer(&decision, &call.request_id);
     views::decision(&decision, &answer, &call.front.services, &call.request_id)
 }

@@ -19,7 +19,9 @@ use tokio::time::Instant;
 use tokio_io_timeout::TimeoutStream;
 use tower_service::Service;
 
+use super::outcome::Figures;
 use crate::config::upstream::Target;
+use crate::measure::Present;
 
 /// How soon a full backlog is tried again.
 const BACKLOG_RETRY: Duration = Duration::from_millis(5);
@@ -59,6 +61,8 @@ pub struct Connector {
     pub patience: Duration,
     /// How long the app may take to read what was written.
     pub write_patience: Duration,
+    /// Where connections are counted.
+    pub figures: Arc<Figures>,
 }
 
 impl Service<Uri> for Connector {
@@ -71,14 +75,14 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let Self { target, patience, write_patience } = self.clone();
+        let Self { target, patience, write_patience, figures } = self.clone();
         Box::pin(async move {
             let too_slow = || io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {} s", patience.as_secs()));
             let socket = tokio::time::timeout(patience, connect(&target)).await.map_err(|_| too_slow())??;
             let served = Served::new();
             let mut stream = TimeoutStream::new(Listening { socket, served: served.clone() });
             stream.set_write_timeout(Some(write_patience));
-            Ok(AppStream { io: TokioIo::new(Box::pin(stream)), served })
+            Ok(AppStream { io: TokioIo::new(Box::pin(stream)), served, _present: figures.connections.join() })
         })
     }
 }
@@ -155,6 +159,7 @@ type Timed = Pin<Box<TimeoutStream<Listening>>>;
 pub struct AppStream {
     io: TokioIo<Timed>,
     served: Served,
+    _present: Present,
 }
 
 impl Connection for AppStream {

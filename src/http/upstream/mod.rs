@@ -3,6 +3,7 @@
 pub mod connect;
 pub mod download;
 pub mod head;
+pub mod outcome;
 mod patience;
 mod progress;
 pub mod trouble;
@@ -30,6 +31,7 @@ use crate::domain::decision::Decision;
 use connect::Connector;
 use download::Download;
 use head::Passing;
+use outcome::Figures;
 use progress::Progress;
 use trouble::{Kind, Trouble};
 use tunnel::Switch;
@@ -47,16 +49,19 @@ pub struct Upstream {
     /// Keeps no connection.
     fresh: Client<Connector, Upload>,
     authority: Authority,
+    /// What is counted of it.
+    pub figures: Arc<Figures>,
 }
 
 impl Upstream {
     /// Connects to nothing yet.
-    pub fn new(target: Target, settings: UpstreamSettings) -> Self {
+    pub fn new(target: Target, settings: UpstreamSettings, figures: Arc<Figures>) -> Self {
         let authority = match &target {
             Target::Tcp(authority) => authority.clone(),
             Target::Unix(_) => Authority::from_static("localhost"),
         };
         let connector = Connector {
+            figures: figures.clone(),
             target: Arc::new(target),
             patience: settings.connect_timeout.as_duration(),
             write_patience: settings.idle_timeout.as_duration(),
@@ -73,7 +78,7 @@ impl Upstream {
                 .build(connector.clone())
         };
         let (client, fresh) = (client(if settings.keep_alive.millis() == 0 { 0 } else { settings.max_idle }), client(0));
-        Self { settings, client, fresh, authority }
+        Self { settings, client, fresh, authority, figures }
     }
 
     /// Makes a client's head the app's. Answers what other protocols it asks for.
@@ -90,7 +95,11 @@ impl Upstream {
     }
 
     /// Passes a request on; answers with the app's own answer, still without the style's headers.
-    pub async fn ask(&self, mut call: Call, decision: &Decision) -> Result<Response, Trouble> {
+    pub async fn ask(&self, call: Call, decision: &Decision) -> Result<Response, Trouble> {
+        self.figures.counted(self.exchange(call, decision)).await
+    }
+
+    async fn exchange(&self, mut call: Call, decision: &Decision) -> Result<Response, Trouble> {
         if head::goes_round(&call.parts.headers) {
             let detail = "the request came by here several times: [upstream] url leads back to tollgate".into();
             return Err(Trouble { kind: Kind::Unreached, detail });

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::subject::{Subject, SubjectId};
+use super::subject::{Reached, Subject, SubjectId, Told};
 use super::{Meter, lock};
 use crate::domain::error::Result;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::verdict::Verdict;
 use crate::domain::window::Window;
+use crate::service::webhooks::Announcer;
 use crate::store::Connection;
 use crate::store::{keys, usage, windows};
 
@@ -24,6 +25,7 @@ struct Unsaved {
     tallies: Vec<(Verdict, u32)>,
     last_used: Option<Timestamp>,
     windows: Vec<(Arc<str>, Window)>,
+    reached: Vec<Reached>,
 }
 
 impl Meter {
@@ -32,11 +34,12 @@ impl Meter {
         let hour = now.floor_to(Span::from_secs(3600));
         self.flush_nobody(hour);
         let listed: Vec<_> = self.listed.iter().flat_map(|shard| std::mem::take(&mut *lock(shard))).collect();
+        let percentages = self.announcer.percentages();
         for group in listed.chunks(GROUP) {
-            let unsaved: Arc<[Unsaved]> = group.iter().map(take).collect();
-            let (meter, kept) = (self.clone(), unsaved.clone());
+            let unsaved: Arc<[Unsaved]> = group.iter().map(|subject| take(subject, &percentages)).collect();
+            let (meter, announcer, kept) = (self.clone(), self.announcer.clone(), unsaved.clone());
             self.store.post(
-                move |connection| unsaved.iter().try_for_each(|one| write(connection, one, hour)),
+                move |connection| unsaved.iter().try_for_each(|one| write(connection, &announcer, one, hour, now)),
                 move |result| {
                     if let Err(error) = result {
                         tracing::error!("statistics were not written, and are kept for the next time: {error}");
@@ -81,6 +84,11 @@ impl Meter {
                 slot.is_saved = false;
             }
         }
+        for reached in &one.reached {
+            if let Some(slot) = state.named(&reached.slot) {
+                slot.told = Told::default();
+            }
+        }
         let newly = !std::mem::replace(&mut state.is_listed, true);
         drop(state);
         if newly {
@@ -105,7 +113,7 @@ impl Meter {
     }
 }
 
-fn take(subject: &Arc<Subject>) -> Unsaved {
+fn take(subject: &Arc<Subject>, percentages: &[u8]) -> Unsaved {
     let mut state = subject.lock();
     state.is_listed = false;
     Unsaved {
@@ -113,10 +121,11 @@ fn take(subject: &Arc<Subject>) -> Unsaved {
         tallies: state.tallies.drain(..).collect(),
         last_used: state.last_used.take(),
         windows: state.take_unsaved(),
+        reached: state.take_reached(percentages),
     }
 }
 
-fn write(connection: &Connection, one: &Unsaved, hour: Timestamp) -> Result<()> {
+fn write(connection: &Connection, announcer: &Announcer, one: &Unsaved, hour: Timestamp, now: Timestamp) -> Result<()> {
     let (account, key) = match &one.subject.id {
         SubjectId::Key { id, account } => (&**account, &**id),
         SubjectId::Account(id) => (&**id, ""),
@@ -127,6 +136,9 @@ fn write(connection: &Connection, one: &Unsaved, hour: Timestamp) -> Result<()> 
     }
     if let Some(at) = one.last_used.filter(|_| !key.is_empty()) {
         keys::used(connection, key, at)?;
+    }
+    for reached in &one.reached {
+        announcer.quota_reached(connection, &one.subject.id, reached, now)?;
     }
     let row = one.subject.id.row();
     one.windows.iter().try_for_each(|(name, window)| windows::save(connection, &row, name, window))

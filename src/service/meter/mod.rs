@@ -9,11 +9,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::webhooks::Announcer;
 use crate::domain::error::Result;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::verdict::Verdict;
 use crate::domain::window::Window;
 use crate::domain::window::fixed::Lease;
+use crate::measure::Counter;
 use crate::store::accounts::StoredAccount;
 use crate::store::{Store, windows};
 use subject::{Subject, SubjectId};
@@ -49,6 +51,7 @@ type Shard = HashMap<SubjectId, Arc<Subject>>;
 #[derive(Debug)]
 pub struct Meter {
     store: Arc<Store>,
+    announcer: Arc<Announcer>,
     shards: Box<[Mutex<Shard>]>,
     hasher: RandomState,
     /// What is to be written, by shard.
@@ -56,19 +59,44 @@ pub struct Meter {
     /// Verdicts about nobody.
     of_nobody: [AtomicU64; Verdict::COUNT],
     most: usize,
+    /// Every verdict since the start, about whomever.
+    verdicts: [Counter; Verdict::COUNT],
+    /// What became of leases.
+    pub leases: LeaseCounts,
+}
+
+/// What became of leases since the start.
+#[derive(Debug, Default)]
+pub struct LeaseCounts {
+    /// Asked for.
+    pub asked: Counter,
+    /// Open ones that were given back.
+    pub returned: Counter,
+    /// Those, of either kind, that the database did not write.
+    pub denied: Counter,
+    /// Requests that had to wait for one, by waits.
+    pub waits: Counter,
 }
 
 impl Meter {
     /// With nothing in it; more than `most` subjects are put away sooner.
-    pub fn new(store: Arc<Store>, most: usize) -> Self {
+    pub fn new(store: Arc<Store>, announcer: Arc<Announcer>, most: usize) -> Self {
         Self {
             store,
+            announcer,
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             listed: (0..SHARDS).map(|_| Mutex::default()).collect(),
             of_nobody: [const { AtomicU64::new(0) }; Verdict::COUNT],
             most,
+            verdicts: [const { Counter::new() }; Verdict::COUNT],
+            leases: LeaseCounts::default(),
         }
+    }
+
+    /// How many requests got a verdict since the start.
+    pub fn counted(&self, verdict: Verdict) -> u64 {
+        self.verdicts[verdict as usize].get()
     }
 
     fn shard(&self, id: &SubjectId) -> usize {
@@ -112,6 +140,7 @@ impl Meter {
 
     /// Counts a verdict, about somebody or nobody.
     pub fn tally(&self, subject: Option<&Arc<Subject>>, verdict: Verdict, now: Timestamp) {
+        self.verdicts[verdict as usize].count();
         let Some(subject) = subject else {
             self.of_nobody[verdict as usize].fetch_add(1, Ordering::Relaxed);
             return;
@@ -129,11 +158,17 @@ impl Meter {
     }
 
     /// Asks the database to write off a lease, and tells the subject what came of it.
-    pub fn ask(&self, subject: &Arc<Subject>, name: Arc<str>, lease: Lease) {
-        let (row, limit, subject) = (subject.id.row(), name.clone(), subject.clone());
+    pub fn ask(self: &Arc<Self>, subject: &Arc<Subject>, name: Arc<str>, lease: Lease) {
+        self.leases.asked.count();
+        self.write_off(subject, name, lease);
+    }
+
+    fn write_off(self: &Arc<Self>, subject: &Arc<Subject>, name: Arc<str>, lease: Lease) {
+        let (row, limit, subject, meter) = (subject.id.row(), name.clone(), subject.clone(), self.clone());
         self.store.post(
             move |connection| windows::write_off(connection, &row, &limit, lease),
             move |result| {
+                meter.leases.denied.add(u64::from(result.is_err()));
                 let mut state = subject.lock();
                 state.failures += u64::from(result.is_err());
                 if let Some(Window::Fixed(fixed)) = state.named(&name).map(|slot| &mut slot.window) {
@@ -145,12 +180,13 @@ impl Meter {
         );
     }
 
-    fn len(&self) -> usize {
+    /// How many subjects are in memory.
+    pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 
     /// Puts idle subjects away: first their open leases are given back, and once that is written they are forgotten.
-    pub fn put_away_idle(&self, now: Timestamp) {
+    pub fn put_away_idle(self: &Arc<Self>, now: Timestamp) {
         let idle = if self.len() > self.most { IDLE_WHEN_FULL } else { IDLE };
         for shard in &self.shards {
             let mut settling = Vec::new();
@@ -173,7 +209,7 @@ impl Meter {
     }
 
     /// Gives back what a subject's fixed windows have open. From here on they spend nothing without asking anew.
-    fn settle(&self, subject: &Arc<Subject>) {
+    fn settle(self: &Arc<Self>, subject: &Arc<Subject>) {
         let mut state = subject.lock();
         let open: Vec<_> = state
             .slots_mut()
@@ -184,7 +220,8 @@ impl Meter {
             .collect();
         drop(state);
         // What could not be given back is lost to the caller, and over-spends nothing.
-        open.into_iter().for_each(|(name, lease)| self.ask(subject, name, lease));
+        self.leases.returned.add(open.len() as u64);
+        open.into_iter().for_each(|(name, lease)| self.write_off(subject, name, lease));
     }
 }
 

@@ -8,10 +8,13 @@ use tokio::sync::Notify;
 
 use crate::domain::balance::Balance;
 use crate::domain::limit::{Limit, Shape};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 use crate::domain::verdict::Verdict;
 use crate::domain::window::Window;
 use crate::store::windows::Saved;
+
+/// A quota's window is at least this long.
+const DAY: Span = Span::from_secs(86_400);
 
 /// Whose windows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -81,6 +84,58 @@ pub struct Slot {
     pub is_saved: bool,
     /// Until when nothing more is logged of a limit that only observes.
     pub quiet_until: Timestamp,
+    /// How much its limit let through when it was last looked at; 0 where it only observes.
+    pub most: u64,
+    /// What of its window was told of.
+    pub told: Told,
+}
+
+/// Of which window a percentage was told, and which.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told {
+    start: Timestamp,
+    percent: u8,
+}
+
+/// A percentage of a quota that is used.
+#[derive(Clone, Debug)]
+pub struct Reached {
+    /// The limit's slot.
+    pub slot: Arc<str>,
+    /// Which percentage.
+    pub percent: u8,
+    /// How much the limit lets through.
+    pub requests: u64,
+    /// How much of it is used.
+    pub used: u64,
+    /// The window's start.
+    pub start: Timestamp,
+    /// The window's end.
+    pub end: Timestamp,
+}
+
+impl Slot {
+    fn new(name: Arc<str>, window: Window) -> Self {
+        Self { name, window, is_saved: true, quiet_until: Timestamp::default(), most: 0, told: Told::default() }
+    }
+
+    /// Percentages of a quota that are used and were not told of in this window; from now on they were.
+    fn take_reached(&mut self, percentages: &[u8]) -> Vec<Reached> {
+        let Window::Fixed(fixed) = &self.window else { return Vec::new() };
+        let (start, end, used) = fixed.standing();
+        if self.most == 0 || end.millis_since(start) < DAY.millis() {
+            return Vec::new();
+        }
+        let told = if self.told.start == start { self.told.percent } else { 0 };
+        let is_reached = |percent: &u8| *percent > told && used.saturating_mul(100) >= self.most.saturating_mul(u64::from(*percent));
+        let reached = percentages.iter().copied().filter(is_reached);
+        let reached = reached.map(|percent| Reached { slot: self.name.clone(), percent, requests: self.most, used, start, end });
+        let reached: Vec<_> = reached.collect();
+        if let Some(percent) = reached.iter().map(|reached| reached.percent).max() {
+            self.told = Told { start, percent };
+        }
+        reached
+    }
 }
 
 impl Subject {
@@ -113,10 +168,7 @@ impl State {
     /// Takes what the database remembered, once.
     pub fn load(&mut self, saved: Vec<Saved>) {
         if !self.is_loaded {
-            self.slots = saved
-                .into_iter()
-                .map(|(name, window)| Slot { name: name.into(), window, is_saved: true, quiet_until: Timestamp::default() })
-                .collect();
+            self.slots = saved.into_iter().map(|(name, window)| Slot::new(name.into(), window)).collect();
             self.is_loaded = true;
         }
     }
@@ -125,12 +177,7 @@ impl State {
     pub fn window(&mut self, limit: &Limit) -> &mut Slot {
         let at = self.slots.iter().position(|slot| slot.name == limit.slot);
         let at = at.unwrap_or_else(|| {
-            self.slots.push(Slot {
-                name: limit.slot.clone(),
-                window: Window::new(limit.shape),
-                is_saved: true,
-                quiet_until: Timestamp::default(),
-            });
+            self.slots.push(Slot::new(limit.slot.clone(), Window::new(limit.shape)));
             self.slots.len() - 1
         });
         let slot = &mut self.slots[at];
@@ -162,6 +209,11 @@ impl State {
                 (slot.name.clone(), slot.window.clone())
             })
             .collect()
+    }
+
+    /// Percentages of quotas that are used and were not told of; from now on they were.
+    pub fn take_reached(&mut self, percentages: &[u8]) -> Vec<Reached> {
+        self.slots.iter_mut().flat_map(|slot| slot.take_reached(percentages)).collect()
     }
 
     /// Every window.

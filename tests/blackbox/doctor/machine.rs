@@ -240,7 +240,7 @@ fn a_server_on_another_configuration_is_told_first_and_not_judged_by_this_one() 
         let first = &told.checks()[0];
         assert_eq!((&first["name"], &first["outcome"]), (&json!("server_config"), &json!("warning")), "{first:#}");
         assert!(text(&first["detail"]).contains(detail) && text(&first["detail"]).ends_with(differs), "{first:#}");
-        assert!(text(&first["fix"]).contains("restart the server"), "{first:#}");
+        assert!(text(&first["fix"]).contains("reload the server"), "{first:#}");
         assert_eq!(told.ended("not proven").into_iter().collect::<Vec<_>>(), ["proxy", "round_trip", "upstream"]);
         assert_eq!((told.code, told.ended("failed").len()), (Some(1), 0));
         told.expect_whole();
@@ -248,15 +248,19 @@ fn a_server_on_another_configuration_is_told_first_and_not_judged_by_this_one() 
     let with = |name: &str, value: &str| {
         Told::by(&stage.folder.command(&["doctor", "--json", "--through", "http://127.0.0.1:9"]).env(name, value).output().unwrap())
     };
-    expect_other(&with("TOLLGATE_SERVER__MAX_CONNECTIONS", "77"), "started with another configuration than auth.toml", "in [server]");
+    expect_other(&with("TOLLGATE_SERVER__MAX_CONNECTIONS", "77"), "has another configuration than auth.toml", "in [server]");
     std::fs::write(stage.folder.path("other.toml"), "[upstream]\nurl = \"http://127.0.0.1:8\"\n").unwrap();
     let told = Told::of(&stage.folder, &["--config", "other.toml", "--through", "http://127.0.0.1:9"]);
     expect_other(&told, "", "[upstream]");
-    // Changed since: it holds from the next start. What says the same changes nothing.
+    // Changed since: it holds from the next reload. What says the same changes nothing.
     std::fs::write(stage.folder.path("auth.toml"), "# the same\n[upstream]\nurl = 'http://127.0.0.1:9'\n").unwrap();
     Told::of(&stage.folder, &[]).expect_failed(&["upstream"]);
     std::fs::write(stage.folder.path("auth.toml"), "[[plans]]\nname = \"x\"\n[upstream]\nurl = 'http://127.0.0.1:9'\n").unwrap();
-    expect_other(&Told::of(&stage.folder, &["--through", "http://127.0.0.1:9"]), "was changed after the server started", "[plans]");
+    expect_other(
+        &Told::of(&stage.folder, &["--through", "http://127.0.0.1:9"]),
+        "was changed after the server took its configuration",
+        "[plans]",
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod http;
 pub mod line;
+pub mod openapi;
 pub mod server;
 pub mod stage;
 pub mod wire;

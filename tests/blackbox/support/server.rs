@@ -1,8 +1,9 @@
 //! The real binary, in a folder of its own.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
@@ -13,12 +14,39 @@ pub struct Folder {
     directory: tempfile::TempDir,
     config: Option<PathBuf>,
     variables: Vec<(String, String)>,
+    secrets: Secrets,
+}
+
+/// Raw keys and tokens that were handed out: no log may hold one.
+#[derive(Clone, Default)]
+pub struct Secrets(Arc<Mutex<Vec<String>>>);
+
+impl Secrets {
+    pub fn add(&self, secret: &str) {
+        self.0.lock().unwrap().push(secret.to_owned());
+    }
+
+    /// Takes what an answer shows this once.
+    fn learn(&self, answer: &Value) {
+        ["key", "token"].iter().filter_map(|name| answer[*name].as_str()).for_each(|secret| self.add(secret));
+    }
+
+    /// Those that stand in a text, as they are or cut short.
+    pub fn found_in(&self, text: &str) -> Vec<String> {
+        let halves = |secret: &String| [secret.clone(), secret[secret.len() / 2..].to_owned()];
+        self.0.lock().unwrap().iter().flat_map(halves).filter(|secret| secret.len() > 12 && text.contains(secret.as_str())).collect()
+    }
 }
 
 impl Folder {
     /// Without a configuration: the defaults hold.
     pub fn new() -> Self {
-        Self { directory: tempfile::tempdir().expect("a folder can be made"), config: None, variables: Vec::new() }
+        Self {
+            directory: tempfile::tempdir().expect("a folder can be made"),
+            config: None,
+            variables: Vec::new(),
+            secrets: Secrets::default(),
+        }
     }
 
     /// With this `auth.toml`.
@@ -80,7 +108,10 @@ impl Folder {
     pub fn json(&self, arguments: &[&str]) -> Value {
         let output = self.run(&[arguments, &["--json"]].concat());
         assert!(output.status.success(), "{arguments:?}: {output:?}");
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?} printed no JSON ({error}): {output:?}"))
+        let answer =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?} printed no JSON ({error}): {output:?}"));
+        self.secrets.learn(&answer);
+        answer
     }
 
     /// Makes an account; its id.
@@ -110,7 +141,15 @@ impl Folder {
 
     /// Starts the server and waits until it accepts.
     pub fn serve(&self) -> Server {
-        Server::start(self.command(&["serve", "--json"]))
+        let mut server = Server::start(self.command(&["serve", "--json"]));
+        server.secrets = self.secrets.clone();
+        server
+    }
+
+    /// Writes another `auth.toml`, whole at once.
+    pub fn rewrite(&self, config: &str) {
+        std::fs::write(self.path("auth.toml.new"), config).expect("the folder can be written");
+        std::fs::rename(self.path("auth.toml.new"), self.path("auth.toml")).expect("the folder can be written");
     }
 }
 
@@ -120,40 +159,45 @@ pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }
 
-/// A running server; killed when it is dropped.
+/// A running server; killed when it is dropped. What it logged never holds a key or token that was handed out.
 pub struct Server {
-    child: Child,
+    running: Running,
     /// `host:port`, or `unix:PATH`.
     pub address: String,
-    log: Option<std::thread::JoinHandle<String>>,
+    secrets: Secrets,
+}
+
+/// The process, and who reads what it logs.
+struct Running {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    reading: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Server {
     /// Runs a command that ends in `serve --json`, and waits until it accepts.
     pub fn start(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let mut running = Running::of(child);
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("stdout is piped")).read_line(&mut line).expect("stdout can be read");
+        BufReader::new(stdout).read_line(&mut line).expect("stdout can be read");
         let Ok(started) = serde_json::from_str::<Value>(&line) else {
-            let mut log = String::new();
-            child.stderr.take().expect("stderr is piped").read_to_string(&mut log).expect("stderr can be read");
-            panic!("the server did not start: {line}{log}");
+            running.join();
+            panic!("the server did not start: {line}{}", running.log());
         };
         let address = text(&started["listening"]).trim_start_matches("http://").to_owned();
-        // Read on and on, so that a full pipe never stops the server.
-        let mut stderr = child.stderr.take().expect("stderr is piped");
-        let log = std::thread::spawn(move || {
-            let mut log = String::new();
-            let _ = stderr.read_to_string(&mut log);
-            log
-        });
-        Self { child, address, log: Some(log) }
+        Self { running, address, secrets: Secrets::default() }
     }
 
     /// Sends a request.
     #[track_caller]
     pub fn send(&self, request: &Request) -> Reply {
-        request.send(&self.address)
+        let reply = request.send(&self.address);
+        if reply.status == 201 {
+            self.secrets.learn(&reply.json());
+        }
+        reply
     }
 
     /// GET with a bearer credential.
@@ -170,29 +214,89 @@ impl Server {
 
     /// `kill -9`.
     pub fn kill(mut self) {
-        self.child.kill().expect("it can be killed");
-        self.child.wait().expect("it ends");
+        self.running.child.kill().expect("it can be killed");
+        self.running.child.wait().expect("it ends");
+    }
+
+    /// Sends a signal: `TERM`, `HUP`.
+    pub fn signal(&self, name: &str) {
+        let done = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().expect("kill runs");
+        assert!(done.success());
     }
 
     /// SIGTERM, and waits for its end; the exit code and what it logged.
-    pub fn stop(mut self) -> (Option<i32>, String) {
-        let done = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
-        assert!(done.success());
-        let status = eventually("the server ends after SIGTERM", || self.child.try_wait().expect("it can be waited for"));
-        let log = self.log.take().expect("the log is read").join().expect("the log can be read");
-        (status.code(), log)
+    pub fn stop(self) -> (Option<i32>, String) {
+        self.signal("TERM");
+        self.ended()
+    }
+
+    /// Waits for its end; the exit code and what it logged.
+    pub fn ended(mut self) -> (Option<i32>, String) {
+        let status = eventually("the server ends", || self.running.child.try_wait().expect("it can be waited for"));
+        self.running.join();
+        (status.code(), self.log())
     }
 
     /// The process.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.running.child.id()
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        self.running.log()
+    }
+
+    /// SIGHUP, and waits until what it says of the configuration has been logged; what was logged since.
+    #[track_caller]
+    pub fn reload(&self) -> String {
+        let before = self.log().len();
+        self.signal("HUP");
+        eventually("the server says what became of the configuration", || {
+            let since = self.log()[before..].to_owned();
+            let told = ["is in force", "is as it was", "the old one holds"];
+            told.iter().any(|words| since.contains(words)).then_some(since)
+        })
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         // One that has ended already is no fault.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.running.child.kill();
+        let _ = self.running.child.wait();
+        self.running.join();
+        let log = self.log();
+        let found = self.secrets.found_in(&log);
+        if !std::thread::panicking() {
+            assert!(found.is_empty(), "the log holds {found:?}:\n{log}");
+        }
+    }
+}
+
+impl Running {
+    /// The log is read on and on, so that a full pipe never stops the server.
+    fn of(mut child: Child) -> Self {
+        let log = Arc::new(Mutex::new(String::new()));
+        let mut stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
+        let written = log.clone();
+        let reading = std::thread::spawn(move || {
+            let mut line = Vec::new();
+            while stderr.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+                written.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
+                line.clear();
+            }
+        });
+        Self { child, log, reading: Some(reading) }
+    }
+
+    fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    fn join(&mut self) {
+        if let Some(reading) = self.reading.take() {
+            reading.join().expect("the log can be read");
+        }
     }
 }

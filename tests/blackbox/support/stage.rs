@@ -41,10 +41,12 @@ impl Stage {
     #[track_caller]
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
         let request = Request::new(method, &format!("/auth/v1{path}")).bearer(&self.token);
-        self.server.send(&match body {
+        let reply = self.server.send(&match body {
             Some(body) => request.json(body),
             None => request,
-        })
+        });
+        super::openapi::hold(method, &format!("/auth/v1{path}"), &reply);
+        reply
     }
 
     #[track_caller]

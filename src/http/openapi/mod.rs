@@ -1,0 +1,189 @@
+//! The OpenAPI document: what outsiders can ask of tollgate's own paths. `frame.json`, `paths.json` and `schemas.json` are its source,
+//! kept by hand; what the table of paths, or the configuration, knows already is added here.
+
+mod policy;
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use serde_json::{Map, Value, json};
+
+use super::endpoints::{Access, ENDPOINTS, Endpoint};
+use crate::config::Policy;
+use crate::domain::verdict::Verdict;
+
+const FRAME: &str = include_str!("frame.json");
+const PATHS: &str = include_str!("paths.json");
+const SCHEMAS: &str = include_str!("schemas.json");
+
+/// What the operations of one method are called in a document. One that takes any method stands there as GET.
+fn name_of(method: Option<&Method>) -> String {
+    method.map_or_else(|| "get".to_owned(), |method| method.as_str().to_ascii_lowercase())
+}
+
+/// Whether outsiders can ask for it.
+fn is_public(endpoint: &Endpoint) -> bool {
+    endpoint.access != Access::Operator
+}
+
+/// The document of a configuration.
+pub fn document(policy: &Policy) -> Value {
+    let mut document = part(FRAME);
+    document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
+    document["components"]["schemas"] = part(SCHEMAS);
+    let mut paths = part(PATHS);
+    for endpoint in ENDPOINTS.iter().filter(|endpoint| is_public(endpoint)) {
+        if let Some(operation) = paths.get_mut(endpoint.path).and_then(|path| path.get_mut(name_of(endpoint.method.as_ref()))) {
+            complete(operation, endpoint, policy);
+        }
+    }
+    let prefixed = |(path, item): (String, Value)| (format!("{}{path}", policy.server.prefix), item);
+    document["paths"] = into_map(paths).into_iter().map(prefixed).collect::<Map<_, _>>().into();
+    policy::fill(&mut document, policy);
+    name_every_answer(&mut document);
+    document
+}
+
+/// A part of the source; that each can be read is tested.
+fn part(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+fn into_map(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn reference(response: &str) -> Value {
+    json!({ "$ref": format!("#/components/responses/{response}") })
+}
+
+/// Adds who may call, and the answers that come of that, of a body and of parameters.
+fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
+    let mut answers: BTreeMap<String, Value> = into_map(operation["responses"].take()).into_iter().collect();
+    let mut add = |status: u16, response: &str| {
+        answers.entry(status.to_string()).or_insert_with(|| reference(response));
+    };
+    let styled = told_by_style(endpoint);
+    if let Access::Token(scope) | Access::Unbound(scope) = endpoint.access {
+        operation["security"] = json!([{ "service_token": [scope.name()] }]);
+        [(401, "NoToken"), (403, "MayNot"), (500, "Fault")].into_iter().for_each(|(status, name)| add(status, name));
+    } else if styled.is_empty() && !endpoint.path.starts_with("/v1/check") {
+        operation["security"] = json!([]);
+    } else {
+        operation["security"] = policy::credentials(policy).map(|(name, _)| json!({ name: [] })).collect::<Vec<_>>().into();
+    }
+    if let Some(body) = operation.get("requestBody") {
+        [(400, "Bad"), (408, "TooSlow"), (415, "WrongType")].into_iter().for_each(|(status, name)| add(status, name));
+        // Rows may be as many as they are.
+        if body.get("$ref").is_none() {
+            add(413, "TooLarge");
+        }
+    }
+    if operation.get("parameters").is_some() && !endpoint.path.starts_with("/v1/check") {
+        add(400, "Bad");
+    }
+    add(503, "Unavailable");
+    let has_id = endpoint.path.contains("{id}");
+    // A path that reads in two ways is none of tollgate's own: the gate refuses it.
+    policy::add_refusals(&mut answers, if has_id { &[Verdict::Ambiguous] } else { &styled }, policy);
+    operation["responses"] = answers.into_iter().collect::<Map<_, _>>().into();
+}
+
+/// The verdicts that an operation tells as the style has them.
+fn told_by_style(endpoint: &Endpoint) -> Vec<Verdict> {
+    let by_gate = Verdict::ALL.iter().copied().filter(|verdict| *verdict <= Verdict::Unavailable);
+    match endpoint.path {
+        "/v1/check" | "/v1/check/answer" => by_gate.collect(),
+        // On any plan, whatever is left.
+        "/v1/me" | "/v1/me/usage" => by_gate.filter(|verdict| !(Verdict::WrongPlan..=Verdict::RateLimited).contains(verdict)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Every answer tells which request it belongs to.
+fn name_every_answer(document: &mut Value) {
+    let name = json!({ "$ref": "#/components/headers/RequestId" });
+    let shared = document["components"]["responses"].as_object_mut().into_iter().flat_map(Map::values_mut);
+    shared.for_each(|response| response["headers"]["X-Request-Id"] = name.clone());
+    let operations = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut);
+    let responses = operations.flat_map(Map::values_mut).filter_map(|operation| operation.get_mut("responses")?.as_object_mut());
+    let own = responses.flat_map(Map::values_mut).filter(|response| response.get("$ref").is_none());
+    own.for_each(|response| response["headers"]["X-Request-Id"] = name.clone());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn documented() -> BTreeSet<(String, String)> {
+        let paths: Map<String, Value> = serde_json::from_str(PATHS).expect("paths.json can be read");
+        let methods = |(path, item): (String, Value)| {
+            let item = into_map(item).into_iter().map(|(method, _)| method).filter(|method| method != "parameters");
+            item.map(|method| (path.clone(), method)).collect::<Vec<_>>()
+        };
+        paths.into_iter().flat_map(methods).collect()
+    }
+
+    #[test]
+    fn every_path_for_outsiders_is_in_it_and_no_other() {
+        let real: BTreeSet<_> = ENDPOINTS
+            .iter()
+            .filter(|endpoint| is_public(endpoint))
+            .map(|endpoint| (endpoint.path.to_owned(), name_of(endpoint.method.as_ref())))
+            .collect();
+        let documented = documented();
+        let missing: Vec<_> = real.difference(&documented).collect();
+        assert!(missing.is_empty(), "openapi/paths.json lacks {missing:?}");
+        let invented: Vec<_> = documented.difference(&real).collect();
+        assert!(invented.is_empty(), "openapi/paths.json has what is not there: {invented:?}");
+    }
+
+    /// Every `$ref` of a value.
+    fn references(value: &Value) -> Vec<String> {
+        match value {
+            Value::Object(map) => map
+                .iter()
+                .flat_map(|(name, value)| if name == "$ref" { vec![value.as_str().expect("a text").to_owned()] } else { references(value) })
+                .collect(),
+            Value::Array(items) => items.iter().flat_map(references).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_part_is_there_and_of_use() {
+        let document = document(&Policy::load(None).expect("the defaults are sound"));
+        let used: BTreeSet<_> = references(&document).into_iter().collect();
+        for pointer in &used {
+            assert!(document.pointer(&pointer[1..]).is_some(), "{pointer} leads nowhere");
+        }
+        for kind in ["parameters", "headers", "responses", "schemas"] {
+            for name in document["components"][kind].as_object().expect("an object").keys() {
+                assert!(used.contains(&format!("#/components/{kind}/{name}")), "{kind} {name} is used nowhere");
+            }
+        }
+    }
+
+    #[test]
+    fn every_operation_says_who_may_call_and_what_comes_back() {
+        let document = document(&Policy::load(None).expect("the defaults are sound"));
+        let mut ids = BTreeSet::new();
+        for (path, item) in document["paths"].as_object().expect("an object") {
+            for (method, operation) in item.as_object().expect("an object").iter().filter(|(name, _)| *name != "parameters") {
+                let what = format!("{method} {path}");
+                assert!(ids.insert(operation["operationId"].as_str().expect("an id")), "{what}");
+                assert!(operation["security"].is_array() && operation["summary"].is_string() && operation["tags"].is_array(), "{what}");
+                let answers = operation["responses"].as_object().expect("an object");
+                assert!(
+                    answers.len() > 1 && answers.values().all(|answer| answer.get("$ref").is_some() || answer["description"].is_string()),
+                    "{what}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Webhooks: what happens is written down for each endpoint that wants it, with the change itself; `http::sender` sends it.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use super::{Page, PageAsk, Services};
+use crate::config::Policy;
+use crate::config::webhooks::{Notices, Webhook};
+use crate::domain::error::{Error, Result};
+use crate::domain::event::Event;
+use crate::domain::id::{self, Ids};
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::MessageState;
+use crate::store::outbox::{self, Count, Filter, Message};
+use crate::store::{Connection, audit};
+
+/// Writes down what happens, for those who want it.
+#[derive(Debug)]
+pub struct Announcer {
+    policy: ArcSwap<Policy>,
+    ids: Arc<Ids>,
+    wake: Notify,
+}
+
+impl Announcer {
+    /// For the endpoints of a configuration.
+    pub fn new(policy: Arc<Policy>, ids: Arc<Ids>) -> Self {
+        Self { policy: policy.into(), ids, wake: Notify::new() }
+    }
+
+    /// From now on for those of another configuration.
+    pub(super) fn follow(&self, policy: Arc<Policy>) {
+        self.policy.store(policy);
+        self.wake.notify_one();
+    }
+
+    /// `[notices]`.
+    pub(super) fn notices(&self) -> Notices {
+        self.policy.load().notices.clone()
+    }
+
+    /// Whether any endpoint wants such an event.
+    pub fn is_wanted(&self, event: Event) -> bool {
+        self.policy.load().webhooks.iter().any(|webhook| webhook.wants(event))
+    }
+
+    /// Writes an event down, in the transaction of the change that it tells of.
+    pub fn announce(&self, connection: &Connection, event: Event, data: &Value, at: Timestamp) -> Result<()> {
+        for webhook in self.policy.load().webhooks.iter().filter(|webhook| webhook.wants(event)) {
+            self.write(connection, &webhook.name, event, data, at)?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, connection: &Connection, endpoint: &str, event: Event, data: &Value, at: Timestamp) -> Result<Message> {
+        let message = Message {
+            id: self.ids.next(id::MESSAGE, at, || audit::newest(connection))?,
+            endpoint: endpoint.into(),
+            event: event.name().into(),
+            body: json!({ "type": event.name(), "timestamp": at.rfc3339_millis(), "data": data }).to_string(),
+            created_at: at,
+            due_at: Some(at),
+            tries: 0,
+            fault: None,
+            taken_at: None,
+        };
+        outbox::insert(connection, &message)?;
+        // Not committed yet; but whoever is woken asks by the same queue, behind this change.
+        self.wake.notify_one();
+        Ok(message)
+    }
+
+    /// Waits until something was written down.
+    pub async fn written(&self) {
+        self.wake.notified().await;
+    }
+}
+
+/// An endpoint, and how its messages stand.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// As configured; `None` where it no longer is.
+    pub webhook: Option<Webhook>,
+    /// Its messages that are not done.
+    pub count: Count,
+}
+
+/// Messages that are due.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// Those.
+    pub messages: Vec<Message>,
+    /// When the next one is.
+    pub next: Option<Timestamp>,
+}
+
+impl Services {
+    /// Writes an event down for each endpoint that wants it. To be called in the job of the change that it tells of.
+    pub fn announce(&self, connection: &Connection, event: Event, data: &Value, at: Timestamp) -> Result<()> {
+        self.announcer.announce(connection, event, data, at)
+    }
+
+    /// The endpoints: first those of the configuration, then those that only messages still name.
+    pub async fn webhooks(&self) -> Result<Vec<Endpoint>> {
+        let mut counts = self.store.list(outbox::counts).await?;
+        let mut take = |name: &str| counts.iter().position(|count| count.endpoint == name).map(|at| counts.remove(at));
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        for webhook in &self.policy.webhooks {
+            let count = take(&webhook.name).unwrap_or_else(|| Count { endpoint: webhook.name.clone(), ..Count::default() });
+            endpoints.push(Endpoint { webhook: Some(webhook.clone()), count });
+        }
+        endpoints.extend(counts.into_iter().map(|count| Endpoint { webhook: None, count }));
+        Ok(endpoints)
+    }
+
+    /// A page of messages, oldest first.
+    pub async fn messages(&self, endpoint: Option<String>, state: Option<MessageState>, ask: PageAsk) -> Result<Page<Message>> {
+        let filter = Filter { endpoint, state, after: ask.cursor.clone(), limit: ask.limit + 1 };
+        let rows = self.store.list(move |connection| outbox::list(connection, &filter)).await?;
+        Ok(ask.page(rows, |message| message.id.clone()))
+    }
+
+    /// Sends a message again, from the start of its tries, whatever became of it so far.
+    pub async fn retry_message(&self, id: &str, now: Timestamp) -> Result<Message> {
+        let (id, policy, announcer) = (id.to_owned(), self.policy.clone(), self.announcer.clone());
+        let job = move |connection: &Connection| {
+            let mut message = outbox::by_id(connection, &id)?.ok_or_else(|| Error::no_such("message", id::MESSAGE, &id))?;
+            if policy.webhooks.iter().all(|webhook| webhook.name != message.endpoint) {
+                return Err(Error::Conflict(format!("There is no webhook '{}' in the configuration any more.", message.endpoint)));
+            }
+            (message.due_at, message.taken_at, message.tries) = (Some(now), None, 0);
+            outbox::update(connection, &message)?;
+            announcer.wake.notify_one();
+            Ok(message)
+        };
+        self.store.write(job, |_| ()).await
+    }
+
+    /// Sends an endpoint something, whatever events it wants.
+    pub async fn test_webhook(&self, name: &str, now: Timestamp) -> Result<Message> {
+        if self.policy.webhooks.iter().all(|webhook| webhook.name != name) {
+            return Err(Error::NotFound("such webhook in the configuration".into()));
+        }
+        let (name, announcer) = (name.to_owned(), self.announcer.clone());
+        let data = json!({ "endpoint": name });
+        self.store.write(move |connection| announcer.write(connection, &name, Event::WebhookTest, &data, now), |_| ()).await
+    }
+
+    /// Up to so many messages that are due of each endpoint named. Asked by the writer's queue, so that whatever was announced
+    /// before is seen, and is committed.
+    pub async fn due_messages(&self, wanted: Vec<(String, usize)>, now: Timestamp) -> Result<Due> {
+        let job = move |connection: &Connection| {
+            let mut due = Due::default();
+            for (endpoint, most) in &wanted {
+                due.messages.extend(outbox::due(connection, endpoint, now, *most)?);
+                let next = outbox::next_due(connection, endpoint, now)?;
+                due.next = due.next.into_iter().chain(next).min();
+            }
+            Ok(due)
+        };
+        self.store.write(job, |_| ()).await
+    }
+
+    /// Notes what became of a try. One that was asked for again meanwhile stays due.
+    pub async fn note_try(&self, message: &Message, tried: Timestamp) -> Result<()> {
+        let message = message.clone();
+        let job = move |connection: &Connection| {
+            let now = outbox::by_id(connection, &message.id)?;
+            let is_asked_again = now.is_some_and(|now| now.due_at.is_some_and(|due| due > tried));
+            if is_asked_again { Ok(()) } else { outbox::update(connection, &message) }
+        };
+        self.store.write(job, |()| ()).await
+    }
+
+    /// Gives up what has waited since before `before` for endpoints that the configuration no longer has.
+    pub(super) async fn give_up_orphans(&self, before: Timestamp) -> Result<()> {
+        let names: Vec<String> = self.policy.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
+        let counts = self.store.list(outbox::counts).await?;
+        for orphan in counts.into_iter().filter(|count| count.waiting > 0 && !names.contains(&count.endpoint)) {
+            self.store.write(move |connection| outbox::give_up(connection, &orphan.endpoint, before), |()| ()).await?;
+        }
+        Ok(())
+    }
+}

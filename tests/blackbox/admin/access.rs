@@ -1,0 +1,439 @@
+//! Who may call: every route with every token that should not open it, and with those that should.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+
+use super::{Holder, NO_ACCOUNT, NO_KEY, NO_TOKEN, PLANS, assert_problem, everything};
+use crate::support::server::text;
+use crate::support::{Reply, Request, Stage, eventually};
+
+/// What a token that is bound to one account may do with a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// It names an account, or what belongs to one: what is another's is as if it were not there.
+    Named,
+    /// It is of the whole server: refused.
+    Whole,
+    /// It names nothing, and shows no more than what is its own.
+    Own,
+}
+
+/// A route behind a token.
+pub struct Route {
+    pub method: &'static str,
+    /// Below the prefix; `ACCOUNT`, `KEY`, `TOKEN` and `MESSAGE` stand for ids, and there may be a query.
+    pub path: &'static str,
+    pub body: &'static str,
+    /// The scope that it needs.
+    pub scope: &'static str,
+    /// How it answers then.
+    pub status: u16,
+    pub bound: Bound,
+}
+
+impl Route {
+    /// Whether it takes and gives JSON: not rows, and no figures.
+    pub fn is_json(&self) -> bool {
+        !["/import", "/export", "/metrics"].iter().any(|end| self.path.ends_with(end))
+    }
+}
+
+const fn route(method: &'static str, path: &'static str, body: &'static str, scope: &'static str, status: u16, bound: Bound) -> Route {
+    Route { method, path, body, scope, status, bound }
+}
+
+/// A row of an import of keys.
+const ROW: &str = r#"{"account": "ACCOUNT", "name": "made", "hash": "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"}"#;
+
+/// Every route behind a token. What removes comes last.
+pub const ROUTES: &[Route] = &[
+    route("GET", "/v1/accounts", "", "admin", 200, Bound::Own),
+    route("POST", "/v1/accounts", r#"{"name": "made"}"#, "admin", 201, Bound::Whole),
+    route("GET", "/v1/accounts/ACCOUNT", "", "admin", 200, Bound::Named),
+    route("PATCH", "/v1/accounts/ACCOUNT", r#"{"name": "changed"}"#, "admin", 200, Bound::Named),
+    route("GET", "/v1/accounts/ACCOUNT/balance", "", "admin", 200, Bound::Named),
+    route("GET", "/v1/keys", "", "admin", 200, Bound::Own),
+    route("POST", "/v1/keys", r#"{"account": "ACCOUNT", "name": "made"}"#, "admin", 201, Bound::Named),
+    route("GET", "/v1/keys/KEY", "", "admin", 200, Bound::Named),
+    route("PATCH", "/v1/keys/KEY", r#"{"name": "changed"}"#, "admin", 200, Bound::Named),
+    route("POST", "/v1/keys/KEY/rotate", "{}", "admin", 201, Bound::Named),
+    route("GET", "/v1/plans", "", "admin", 200, Bound::Own),
+    route("GET", "/v1/audit", "", "admin", 200, Bound::Own),
+    route("GET", "/v1/usage", "", "admin", 200, Bound::Own),
+    route("GET", "/v1/usage?account=ACCOUNT", "", "admin", 200, Bound::Named),
+    route("GET", "/v1/usage?key=KEY", "", "admin", 200, Bound::Named),
+    route("GET", "/metrics", "", "metrics", 200, Bound::Whole),
+    route("POST", "/v1/accounts/import", "{\"name\": \"made\"}", "admin", 200, Bound::Whole),
+    route("GET", "/v1/accounts/export", "", "admin", 200, Bound::Whole),
+    route("POST", "/v1/keys/import", ROW, "admin", 200, Bound::Whole),
+    route("GET", "/v1/keys/export", "", "admin", 200, Bound::Whole),
+    route("GET", "/v1/webhooks", "", "admin", 200, Bound::Whole),
+    route("GET", "/v1/webhooks/messages", "", "admin", 200, Bound::Whole),
+    route("POST", "/v1/webhooks/messages/MESSAGE/retry", "", "admin", 200, Bound::Whole),
+    route("POST", "/v1/webhooks/billing/test", "", "admin", 201, Bound::Whole),
+    route("GET", "/v1/tokens", "", "admin", 200, Bound::Own),
+    route("POST", "/v1/tokens", r#"{"account": "ACCOUNT", "scopes": ["verify"]}"#, "admin", 201, Bound::Named),
+    route("POST", "/v1/verify", "{}", "verify", 200, Bound::Own),
+    route("POST", "/v1/balance", r#"{"account": "ACCOUNT", "tokens": 5}"#, "verify", 200, Bound::Named),
+    route("DELETE", "/v1/keys/KEY", "", "admin", 204, Bound::Named),
+    route("DELETE", "/v1/tokens/TOKEN", "", "admin", 204, Bound::Named),
+];
+
+/// Routes that need no token, and those of the operator at the control socket.
+const OPEN: &[&str] = &[
+    "/v1/check",
+    "/v1/check/nginx",
+    "/v1/check/answer",
+    "/v1/me",
+    "/v1/me/usage",
+    "/v1/health",
+    "/v1/ready",
+    "/v1/openapi.json",
+    "/v1/probe",
+];
+const OPERATOR: &[&str] = &["/v1/state", "/v1/backup"];
+
+/// What [`ROUTES`] are about.
+pub struct Subjects {
+    pub account: String,
+    pub key: Value,
+    pub token: Value,
+    message: String,
+}
+
+impl Subjects {
+    pub fn of(stage: &Stage) -> Self {
+        let account = stage.account(json!({}));
+        let key = stage.key(&account, json!({}));
+        let token = stage.post("/tokens", &json!({ "scopes": ["verify"], "account": account })).expect(201).json();
+        let message = text(&stage.post("/webhooks/billing/test", &json!({})).expect(201).json()["id"]);
+        Self { account, key, token, message }
+    }
+
+    /// Ids that could be, and are none.
+    fn missing() -> Self {
+        Self { account: NO_ACCOUNT.into(), key: json!({ "id": NO_KEY }), token: json!({ "id": NO_TOKEN }), message: "none".into() }
+    }
+
+    pub fn fill(&self, template: &str) -> String {
+        let (key, token) = (text(&self.key["id"]), text(&self.token["id"]));
+        template.replace("ACCOUNT", &self.account).replace("KEY", &key).replace("TOKEN", &token).replace("MESSAGE", &self.message)
+    }
+
+    pub fn request(&self, route: &Route) -> Request {
+        self.request_by(route.method, route, route.body)
+    }
+
+    pub fn request_by(&self, method: &str, route: &Route, body: &str) -> Request {
+        let request = Request::new(method, &format!("/auth{}", self.fill(route.path)));
+        let media = if route.is_json() { "application/json" } else { "application/jsonl" };
+        if body.is_empty() { request } else { request.header("Content-Type", media).body(self.fill(body).as_bytes()) }
+    }
+
+    /// An answer without what tells these subjects, and one request, from others.
+    fn anonymised(&self, reply: &Reply) -> String {
+        let id = reply.header("X-Request-Id").expect("every answer has one");
+        let headers: Vec<&(String, String)> =
+            reply.headers.iter().filter(|(name, _)| !["date", "content-length"].contains(&name.as_str())).collect();
+        let told = format!("{} {headers:?} {}", reply.status, reply.body).replace(&id, "REQUEST");
+        told.replace(&self.account, "ACCOUNT").replace(&text(&self.key["id"]), "KEY").replace(&text(&self.token["id"]), "TOKEN")
+    }
+}
+
+// ---- the table is whole ----
+
+/// Method, path and access of every endpoint there is, as its table has them.
+fn endpoints() -> Vec<[String; 3]> {
+    let source = include_str!("../../../src/http/endpoints.rs");
+    let (_, table) = source.split_once("\nendpoints! {\n").expect("the table is there");
+    let (table, _) = table.split_once("\n}\n").expect("it ends");
+    let rows = table.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+    rows.map(|line| {
+        let mut words = line.split_whitespace().map(|word| word.trim_matches('"').to_owned());
+        [(); 3].map(|()| words.next().unwrap_or_else(|| panic!("no endpoint: {line}")))
+    })
+    .collect()
+}
+
+#[test]
+fn every_endpoint_there_is_stands_in_the_table() {
+    let ids = ["ACCOUNT", "KEY", "TOKEN", "MESSAGE", "billing"];
+    let pattern = |path: &str| ids.iter().fold(path.to_owned(), |path, id| path.replace(id, "{id}"));
+    let without_query = || ROUTES.iter().filter(|route| !route.path.contains('?'));
+    let known: BTreeSet<(String, String)> = without_query()
+        .map(|route| (route.method.to_owned(), pattern(route.path)))
+        .chain(OPEN.iter().map(|path| ("ANYONE".to_owned(), (*path).to_owned())))
+        .chain(OPERATOR.iter().map(|path| ("OPERATOR".to_owned(), (*path).to_owned())))
+        .collect();
+    assert_eq!(known.len(), without_query().count() + OPEN.len() + OPERATOR.len(), "none stands there twice");
+    let there = endpoints().into_iter().map(|[method, path, access]| match access.as_str() {
+        "ANYONE" | "OPERATOR" => (access, path),
+        _ => (method, path),
+    });
+    assert_eq!(there.collect::<BTreeSet<_>>(), known);
+    for [method, path, access] in endpoints() {
+        let route = ROUTES.iter().find(|route| route.method == method && pattern(route.path) == path);
+        let (scope, is_whole) = match access.as_str() {
+            "VERIFY" => ("verify", false),
+            "ADMIN" => ("admin", false),
+            "WHOLE" => ("admin", true),
+            "METRICS" => ("metrics", true),
+            _ => continue,
+        };
+        let route = route.expect("it stands there");
+        assert_eq!(route.scope, scope, "{method} {path}");
+        assert!(!is_whole || route.bound == Bound::Whole, "{method} {path}");
+    }
+}
+
+// ---- without a token that opens it ----
+
+#[test]
+fn without_a_token_of_the_right_scope_every_route_refuses_and_nothing_changes() {
+    let stage = Stage::with(PLANS);
+    let subjects = Subjects::of(&stage);
+    let all = json!(["admin", "verify", "metrics"]);
+    let revoked = Holder::of(&stage, &json!({ "scopes": all }));
+    stage.delete(&format!("/tokens/{}", revoked.id)).expect(204);
+    let expired = Holder::of(&stage, &json!({ "scopes": all, "expires": "50ms" }));
+    eventually("the token expires", || (expired.get("/plans").status == 401).then_some(()));
+    let mistyped = format!("{}{}", &stage.token[..47], if stage.token.ends_with('0') { '1' } else { '0' });
+    let nobody = [
+        String::new(),
+        "Bearer".into(),
+        "Bearer ".into(),
+        "Bearer nonsense".into(),
+        "Bearer tgs_".into(),
+        format!("Bearer {mistyped}"),
+        format!("Bearer {}", stage.token.to_uppercase()),
+        format!("Bearer {}", text(&subjects.key["key"])),
+        format!("Bearer {}", revoked.token),
+        format!("Bearer {}", expired.token),
+        format!("Bearer {} {}", stage.token, stage.token),
+        format!("Bearer {},{}", stage.token, stage.token),
+        format!("Basic {}", stage.token),
+        stage.token.clone(),
+    ];
+    let holders = ["admin", "verify", "metrics"].map(|scope| (scope, Holder::of(&stage, &json!({ "scopes": [scope] }))));
+    let before = everything(&stage);
+    let assert_refused = |request: &Request, status: u16| {
+        let reply = stage.server.send(request);
+        assert_problem(&reply, status);
+        assert!(reply.header("WWW-Authenticate").is_some_and(|challenge| challenge.starts_with("Bearer")), "{reply:?}");
+        reply
+    };
+    for route in ROUTES {
+        let request = subjects.request(route);
+        assert_refused(&request, 401);
+        for value in &nobody {
+            assert_refused(&request.clone().header("Authorization", value), 401);
+        }
+        for header in ["api-key", "X-Auth-Account", "X-Auth-Key"] {
+            assert_refused(&request.clone().header(header, &stage.token), 401);
+        }
+        assert_refused(&request.clone().bearer(&stage.token).bearer("nonsense"), 401);
+        assert_refused(&request.clone().bearer("nonsense").bearer(&stage.token), 401);
+        for (scope, holder) in &holders {
+            if *scope == route.scope {
+                continue;
+            }
+            let reply = assert_refused(&request.clone().bearer(&holder.token), 403);
+            let challenge = reply.header("WWW-Authenticate").unwrap();
+            assert!(challenge.contains("insufficient_scope") && challenge.contains(&format!("scope=\"{}\"", route.scope)), "{reply:?}");
+            assert!(text(&reply.json()["detail"]).contains(&format!("'{}'", route.scope)), "{reply:?}");
+        }
+        if route.method == "GET" {
+            let head = subjects.request_by("HEAD", route, "");
+            stage.server.send(&head).expect(401);
+            let small = holders.iter().find(|(scope, _)| *scope != route.scope).unwrap();
+            stage.server.send(&head.bearer(&small.1.token)).expect(403);
+        }
+    }
+    assert_eq!(everything(&stage), before);
+}
+
+#[test]
+fn with_a_token_of_the_right_scope_every_route_answers() {
+    let stage = Stage::with(PLANS);
+    let subjects = Subjects::of(&stage);
+    for route in ROUTES {
+        let token = stage.folder.token(route.scope);
+        let reply = stage.server.send(&subjects.request(route).bearer(&token));
+        assert_eq!(reply.status, route.status, "{} {}: {reply:?}", route.method, route.path);
+        if route.status != 204 {
+            let media = reply.header("Content-Type").unwrap_or_default();
+            assert_eq!(media == "application/json", route.is_json() || route.method == "POST", "{} {}: {media}", route.method, route.path);
+        }
+        assert_eq!(reply.header("Cache-Control").as_deref(), Some("no-store"), "{} {}", route.method, route.path);
+        if route.method == "GET" {
+            let head = stage.server.send(&subjects.request_by("HEAD", route, "").bearer(&token)).expect(200);
+            assert_eq!((head.body.len(), head.header("ETag")), (0, reply.header("ETag")), "{}", route.path);
+        }
+    }
+}
+
+#[test]
+fn a_wrong_method_is_405_and_names_those_there_are() {
+    let stage = Stage::with(PLANS);
+    let subjects = Subjects::of(&stage);
+    let before = everything(&stage);
+    for route in ROUTES {
+        if route.path.contains('?') {
+            continue;
+        }
+        // `import` could be an id, too.
+        let fits = |other: &str| {
+            let (one, other): (Vec<&str>, Vec<&str>) = (route.path.split('/').collect(), other.split('/').collect());
+            let fits = |(one, other): (&&str, &&str)| one == other || ["ACCOUNT", "KEY", "TOKEN"].contains(other);
+            one.len() == other.len() && one.iter().zip(&other).all(fits)
+        };
+        let mut known: BTreeSet<&str> = ROUTES.iter().filter(|other| fits(other.path)).map(|other| other.method).collect();
+        if known.contains("GET") {
+            known.insert("HEAD");
+        }
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get", "TRACE"] {
+            if known.contains(method) {
+                continue;
+            }
+            let reply = stage.server.send(&subjects.request_by(method, route, "").bearer(&stage.token));
+            assert_problem(&reply, 405);
+            let told = reply.header("Allow").expect("it says which");
+            assert_eq!(told.split(", ").collect::<BTreeSet<_>>(), known, "{method} {}", route.path);
+        }
+    }
+    assert_eq!(everything(&stage), before);
+}
+
+#[test]
+fn what_is_the_operators_alone_is_not_there_from_outside() {
+    let stage = Stage::with(PLANS);
+    let alone = stage.account(json!({}));
+    let bound = Holder::bound(&stage, &alone);
+    let all = Holder::of(&stage, &json!({ "scopes": ["admin", "verify", "metrics"] }));
+    for path in OPERATOR {
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            for token in [None, Some("nonsense"), Some(&*bound.token), Some(&*all.token)] {
+                let send = |path: &str| {
+                    let request = Request::new(method, path);
+                    let reply = stage.server.send(&token.iter().fold(request, |request, token| request.bearer(token)));
+                    (reply.status, reply.header("Allow"), reply.body.replace(&reply.header("X-Request-Id").unwrap(), ""))
+                };
+                let nothing = send("/auth/v1/nothing");
+                assert_eq!(nothing.0, 404, "{method}");
+                assert_eq!(send(&format!("/auth{path}")), nothing, "{method} {path} {token:?}");
+            }
+        }
+    }
+}
+
+// ---- tokens that are bound to one account ----
+
+#[test]
+fn with_a_token_bound_to_another_account_what_is_there_is_as_if_it_were_not() {
+    let stage = Stage::with(PLANS);
+    let subjects = Subjects::of(&stage);
+    let missing = Subjects::missing();
+    let (own, empty) = (stage.account(json!({})), stage.account(json!({})));
+    stage.key(&own, json!({}));
+    let holders = [Holder::bound(&stage, &own), Holder::bound(&stage, &empty)];
+    let before = everything(&stage);
+    for (route, holder) in ROUTES.iter().flat_map(|route| holders.iter().map(move |holder| (route, holder))) {
+        let send = |of: &Subjects, body: &str, more: &[(&str, &str)]| {
+            let request = of.request_by(route.method, route, body).bearer(&holder.token);
+            stage.server.send(&more.iter().fold(request, |request, (name, value)| request.header(name, value)))
+        };
+        let reply = send(&subjects, route.body, &[]);
+        match route.bound {
+            Bound::Own => drop(reply.expect(route.status)),
+            Bound::Whole => assert_problem(&reply, 403),
+            Bound::Named => {
+                assert_problem(&reply, 404);
+                // Nothing else of a request makes a difference either.
+                for more in [&[][..], &[("If-Match", "\"1\"")], &[("If-Match", "\"7\"")], &[("If-Match", "*")], &[("Idempotency-Key", "k")]]
+                {
+                    let (there, not_there) = (send(&subjects, route.body, more), send(&missing, route.body, more));
+                    assert_eq!(subjects.anonymised(&there), missing.anonymised(&not_there), "{} {} {more:?}", route.method, route.path);
+                    assert_eq!(there.status, 404, "{} {} {more:?}", route.method, route.path);
+                }
+                if route.body.is_empty() {
+                    continue;
+                }
+                let wrong = route.body.replacen('{', "{\"colour\": \"red\", ", 1).replace(", }", "}");
+                for body in [wrong.as_str(), "[]", "{"] {
+                    let (there, not_there) = (send(&subjects, body, &[]), send(&missing, body, &[]));
+                    assert_eq!(subjects.anonymised(&there), missing.anonymised(&not_there), "{} {} {body}", route.method, route.path);
+                    assert!([400, 404].contains(&there.status), "{there:?}");
+                }
+            }
+        }
+    }
+    assert_eq!(everything(&stage), before);
+}
+
+#[test]
+fn with_a_token_bound_to_the_account_itself_every_route_answers_that_is_not_of_the_whole_server() {
+    let stage = Stage::with(PLANS);
+    let subjects = Subjects::of(&stage);
+    let holder = Holder::bound(&stage, &subjects.account);
+    for route in ROUTES {
+        let reply = stage.server.send(&subjects.request(route).bearer(&holder.token));
+        let expected = if route.bound == Bound::Whole { 403 } else { route.status };
+        assert_eq!(reply.status, expected, "{} {}: {reply:?}", route.method, route.path);
+    }
+}
+
+// ---- tokens that end ----
+
+#[test]
+fn a_revoked_token_is_refused_at_once() {
+    let stage = Stage::with(PLANS);
+    let made = || stage.post("/tokens", &json!({ "scopes": ["verify"] })).expect(201).json();
+    let works = |token: &Value| stage.server.post("/auth/v1/verify", &text(&token["token"]), &json!({})).status;
+    let (over_http, by_hand) = (made(), made());
+    assert_eq!((works(&over_http), works(&by_hand)), (200, 200));
+    stage.delete(&format!("/tokens/{}", text(&over_http["id"]))).expect(204);
+    assert_eq!((works(&over_http), works(&by_hand)), (401, 200));
+    stage.folder.json(&["token", "revoke", &text(&by_hand["id"])]);
+    assert_eq!(works(&by_hand), 401);
+    let listed = stage.get("/tokens").json();
+    let of = |token: &Value| listed["data"].as_array().unwrap().iter().find(|record| record["id"] == token["id"]).unwrap().clone();
+    assert!(of(&over_http)["revoked_at"].is_string() && of(&by_hand)["revoked_at"].is_string(), "{listed}");
+
+    let hot = made();
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut afterwards = Vec::new();
+                    while afterwards.len() < 20 {
+                        let sent_after = is_done.load(Ordering::SeqCst);
+                        let status = works(&hot);
+                        if sent_after {
+                            afterwards.push(status);
+                        }
+                    }
+                    afterwards
+                })
+            })
+            .collect();
+        let status = stage.delete(&format!("/tokens/{}", text(&hot["id"]))).status;
+        is_done.store(true, Ordering::SeqCst);
+        assert_eq!(status, 204);
+        let afterwards: Vec<u16> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        assert_eq!(afterwards, [401; 80]);
+    });
+    let stage = stage.restart();
+    assert_eq!(stage.server.post("/auth/v1/verify", &text(&hot["token"]), &json!({})).status, 401);
+}
+
+#[test]
+fn a_service_token_opens_nothing_at_the_gate() {
+    let stage = Stage::with(PLANS);
+    for path in ["/x", "/auth/v1/me"] {
+        let reply = stage.server.get(path, &stage.token).expect(401);
+        assert_eq!(reply.verdict(), "unknown", "{path}");
+    }
+}
