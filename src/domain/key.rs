@@ -66,7 +66,10 @@ impl KeyHash {
     /// Reads one that was made elsewhere: 64 hex digits, or base64 of either alphabet, padded or not.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: Vec<u8> = match text.len() {
-            64 => (0..32).map(|i| u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()).collect::<Option<_>>()?,
+            // The digits alone: a number may also have a sign.
+            64 if text.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                (0..32).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()).collect::<Option<_>>()?
+            }
             43 | 44 => {
                 let standard: String = text.trim_end_matches('=').replace('-', "+").replace('_', "/");
                 base64::engine::general_purpose::STANDARD_NO_PAD.decode(standard).ok()?

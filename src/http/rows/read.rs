@@ -90,30 +90,50 @@ pub struct Table<R: Read> {
     since: Rc<Cell<usize>>,
     known: &'static [&'static str],
     header: Option<Vec<String>>,
+    /// Whether lines end in CR LF, as the first one does.
+    crlf: bool,
 }
 
 impl<R: Read> Table<R> {
     fn new(reader: R, known: &'static [&'static str]) -> Self {
         let since = Rc::new(Cell::new(0));
         let bounded = Bounded { reader, since: since.clone() };
-        Self { reader: csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bounded), since, known, header: None }
+        // With LF alone as the end, each row's line is counted right; a CR before it is taken off below.
+        let ends = csv::Terminator::Any(b'\n');
+        let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).terminator(ends).from_reader(bounded);
+        Self { reader, since, known, header: None, crlf: false }
+    }
+
+    /// A row's last cell without the CR of its line's end.
+    fn without_cr<'c>(&self, cell: &'c str, is_last: bool) -> &'c str {
+        if is_last && self.crlf { cell.strip_suffix('\r').unwrap_or(cell) } else { cell }
     }
 
     fn next(&mut self) -> Result<Next> {
-        let Some(header) = &self.header else { return self.read_header() };
+        let Some(header) = self.header.take() else { return self.read_header() };
+        let next = self.read_row(&header);
+        self.header = Some(header);
+        next
+    }
+
+    fn read_row(&mut self, header: &[String]) -> Result<Next> {
         let mut cells = csv::StringRecord::new();
-        let line = match read(&mut self.reader, &self.since, &mut cells)? {
-            Found::Row(line) => line,
-            Found::Wrong(row) => return Ok((Some(row), true)),
-            Found::TooLong(line) => return Ok(too_long(line)),
-            Found::Nothing => return Ok((None, false)),
+        let line = loop {
+            match read(&mut self.reader, &self.since, &mut cells)? {
+                // An empty line.
+                Found::Row(_) if cells.len() == 1 && self.without_cr(&cells[0], true).is_empty() => {}
+                Found::Row(line) => break line,
+                Found::Wrong(row) => return Ok((Some(row), true)),
+                Found::TooLong(line) => return Ok(too_long(line)),
+                Found::Nothing => return Ok((None, false)),
+            }
         };
         if cells.len() != header.len() {
             return Ok((wrong(line, "", format!("has {} cells, and the header names {} fields", cells.len(), header.len())), true));
         }
         let (mut map, mut faults) = (Map::new(), Vec::new());
-        for (field, cell) in header.iter().zip(&cells) {
-            match cells::read(field, cell) {
+        for (at, (field, cell)) in header.iter().zip(&cells).enumerate() {
+            match cells::read(field, self.without_cr(cell, at + 1 == header.len())) {
                 Ok(Some(value)) => drop(map.insert(field.clone(), value)),
                 Ok(None) => {}
                 Err(fault) => faults.push(fault),
@@ -131,6 +151,7 @@ impl<R: Read> Table<R> {
             Found::TooLong(line) => return Ok(too_long(line)),
             Found::Nothing => return Ok((None, false)),
         };
+        self.crlf = cells.iter().last().is_some_and(|name| name.ends_with('\r'));
         let names: Vec<String> = cells.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_owned()).collect();
         let twice = |(at, name): (usize, &String)| names[..at].contains(name).then(|| fault(name, "is named twice by the header"));
         let unknown = |name: &&String| !self.known.contains(&name.as_str());
@@ -226,6 +247,8 @@ mod tests {
         assert_eq!(rows[2], "5 !: has 2 cells, and the header names 3 fields");
         assert!(rows[3].starts_with("6 !metadata: is no JSON"), "{rows:?}");
         assert_eq!(rows[4..], [r#"7 {"name":"last","scopes":["x"]}"#]);
+        assert_eq!(told(Format::Csv, b"name\n\na\n"), [r#"3 {"name":"a"}"#]);
+        assert_eq!(told(Format::Csv, format!("name\r\n{}a\r\n", "\r\n".repeat(100_000)).as_bytes()), [r#"100002 {"name":"a"}"#]);
     }
 
     #[test]
