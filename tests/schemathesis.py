@@ -1,5 +1,6 @@
 """Hooks of tests/schemathesis."""
 
+import json
 import os
 
 import schemathesis
@@ -12,6 +13,12 @@ NOBODY = "acc_00000000000000000000000000"
 years = strategies.integers(2100, 2900)
 schemathesis.openapi.format("date", years.map(lambda year: f"{year}-02-03"))
 schemathesis.openapi.format("date-time", years.map(lambda year: f"{year}-02-03T04:05:06Z"))
+
+
+@schemathesis.serializer("application/jsonl")
+def lines(context, value):
+    """What is no text is a row."""
+    return value.encode() if isinstance(value, str) else json.dumps(value).encode()
 
 
 @schemathesis.hook

@@ -136,6 +136,9 @@ impl Matched {
 /// Finds the endpoint of a path below the prefix. What is the operator's alone is there for nobody else.
 pub fn find(method: &Method, path: &str, is_operator: bool) -> Matched {
     let there = || ENDPOINTS.iter().filter(|endpoint| is_operator || endpoint.access != Access::Operator);
+    // A path that is spelled out is no id: what holds for an id does not hold for it.
+    let is_spelled_out = there().any(|endpoint| endpoint.path == path);
+    let there = || there().filter(|endpoint| !is_spelled_out || endpoint.path == path);
     let of_path = || there().filter_map(|endpoint| matches(endpoint.path, path).map(|id| (endpoint, id)));
     // HEAD is GET without its body (RFC 9110, 9.3.2).
     let wanted =
@@ -185,6 +188,10 @@ mod tests {
         assert_eq!(told(Method::HEAD, "/v1/health"), "/v1/health ");
         assert_eq!(told(Method::PUT, "/v1/keys"), "GET,POST,HEAD");
         assert_eq!(told(Method::PUT, "/v1/check"), "/v1/check ");
+        assert_eq!(told(Method::GET, "/v1/keys/export"), "/v1/keys/export ");
+        assert_eq!(told(Method::PATCH, "/v1/keys/export"), "GET,HEAD");
+        assert_eq!(told(Method::GET, "/v1/keys/import"), "POST");
+        assert_eq!(told(Method::PUT, "/v1/keys/key_1"), "GET,PATCH,DELETE,HEAD");
         for path in ["", "/", "/v1", "/v1/keys/", "/v1/keys/a/b", "/v2/keys", "/v1/state"] {
             assert_eq!(told(Method::GET, path), "nothing", "{path}");
         }
