@@ -21,7 +21,7 @@ pub async fn run(client: &mut Client, what: &str, args: &ExportArgs, output: &Ou
     }
     let rows = write(client, what, args, format).await?;
     if let Some(file) = &args.output {
-        output.result(&json!({ "exported": rows }), || format!("{rows} {what} were exported to {}.", file.display()));
+        output.result(&json!({ "exported": rows }), || format!("Exported {what}: {rows}, to {}.", file.display()));
     }
     Ok(())
 }

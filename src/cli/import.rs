@@ -19,7 +19,7 @@ const PIECE: usize = 64 * 1024;
 /// Imports a file of `keys` or `accounts`.
 pub async fn run(client: &mut Client, what: &str, args: &ImportArgs, output: &Output) -> Result<(), Failure> {
     let rows = send(client, what, Source::open(args)?).await?;
-    output.result(&json!({ "imported": rows }), || format!("{rows} {what} were imported."));
+    output.result(&json!({ "imported": rows }), || format!("Imported {what}: {rows}."));
     Ok(())
 }
 

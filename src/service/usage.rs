@@ -20,7 +20,7 @@ const LONGEST_START: Duration = Duration::from_secs(5);
 /// After how many rows the time is looked at.
 const ROWS_BETWEEN: u32 = 4096;
 
-/// How often usage is aged, and how long after the start for the first time.
+/// How often usage is aged, from the start on.
 const AGE_EVERY: Duration = Duration::from_secs(60);
 
 /// A page of usage.

@@ -228,7 +228,7 @@ pub fn progress(connection: &Connection, name: &str) -> Result<Progress> {
     text.map_or_else(|| Ok(Progress::default()), |text| serde_json::from_str(&text).map_err(|error| damaged(&error)))
 }
 
-/// Notes how far it has come. Once it is done that is forgotten after a day, when the side file is long gone, and never before.
+/// Notes how far it has come. Once it is done that is forgotten in its time, when the side file is long gone, and never before.
 pub fn note(connection: &Connection, name: &str, progress: &Progress, now: Timestamp) -> Result<()> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO idempotency (operation, key, request, result, created_at) VALUES (?1, ?2, x'', ?3, ?4)")?

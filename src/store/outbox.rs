@@ -146,6 +146,12 @@ pub struct Count {
     pub given_up: u64,
 }
 
+/// How many are still to be sent.
+pub fn waiting(connection: &Connection) -> Result<i64> {
+    let mut statement = connection.prepare_cached("SELECT count(*) FROM outbox WHERE due_at IS NOT NULL")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
+}
+
 /// Of every endpoint that has such messages, also of those that the configuration no longer has.
 pub fn counts(connection: &Connection) -> Result<Vec<Count>> {
     let mut statement = connection.prepare_cached(

@@ -15,6 +15,7 @@ mod embed;
 mod examples;
 mod faults;
 mod gate;
+mod import;
 mod keys;
 mod limits;
 mod metrics;

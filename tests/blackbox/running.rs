@@ -1,6 +1,10 @@
 //! Running it: another configuration while it serves, what it logs, and what starts and asks it.
 
+mod container;
+mod health;
 mod log;
 mod reload;
 mod reload_load;
+mod reload_webhooks;
 mod secrets;
+mod systemd;

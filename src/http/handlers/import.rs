@@ -68,10 +68,10 @@ async fn pass(call: &mut Call, feed: Feed) -> Result<[u8; 32], Unreadable> {
     Ok(digest.finalize().into())
 }
 
-/// Runs what may take long on a thread of its own.
-async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(Error::Internal(format!("a thread ended in a panic: {error}"))))
+/// Runs what may take long on a thread of its own, from now on.
+fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> impl Future<Output = Result<T>> {
+    let working = tokio::task::spawn_blocking(work);
+    async { working.await.unwrap_or_else(|error| Err(Error::Internal(format!("a thread ended in a panic: {error}")))) }
 }
 
 /// Reads and checks every row, until there are none, or too many are wrong.

@@ -1,6 +1,8 @@
 //! `GET /auth/metrics`: what is counted, as Prometheus reads it. No label holds an id, a name or a path: each has as many values as
 //! stand in the code.
 
+use std::time::Duration;
+
 use http::StatusCode;
 
 use crate::domain::verdict::Verdict;
@@ -12,14 +14,19 @@ use crate::http::upstream::Upstream;
 use crate::http::upstream::outcome::Outcome;
 use crate::service::Services;
 use crate::service::metrics::Kind;
+use crate::store::outbox;
 
-/// All of it. It asks no thread of the database, so it answers also where that hangs.
+/// How long a thread of the database is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// All of it. It waits for no thread of the database for long, so it answers also where that hangs.
 pub async fn metrics(call: Call) -> Result<Response, Unreadable> {
     let (services, mut text) = (&call.front.services, Exposition::default());
     gate(&mut text, services);
     memory(&mut text, services);
     leases(&mut text, services);
     database(&mut text, services);
+    webhooks(&mut text, services).await;
     connections(&mut text, services);
     if let Some(upstream) = &call.front.upstream {
         app(&mut text, upstream);
@@ -108,6 +115,13 @@ fn database(text: &mut Exposition, services: &Services) {
     let files = files.into_iter().filter_map(|(file, bytes)| Some((file, bytes?)));
     text.gauges("tollgate_database_size_bytes", "How large the database and its log of changes are.", "file", files);
     text.gauge_if_known("tollgate_database_disk_free_bytes", "What this user may still write to the database's disk.", size.free);
+}
+
+/// What stands in the database; left out where that does not answer.
+async fn webhooks(text: &mut Exposition, services: &Services) {
+    let waiting = tokio::time::timeout(PATIENCE, services.store.list(outbox::waiting)).await;
+    let help = "Messages that are still to be sent, those that are tried again included.";
+    text.gauge_if_known("tollgate_webhooks_waiting_messages", help, waiting.ok().and_then(Result::ok));
 }
 
 fn connections(text: &mut Exposition, services: &Services) {
