@@ -81,6 +81,31 @@ async fn what_is_dropped_lets_go_of_the_database_and_only_then() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_configuration_is_taken_whole_or_not_at_all() {
+    let (_folder, config) = folder();
+    let gate = Gate::open(Some(&config)).await.unwrap();
+    let key = key(&config);
+    let clone = gate.clone();
+    assert_eq!(status(&clone, &key).await, 200);
+    let sound = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{sound}prefix = 'x'\n[keyz]\n")).unwrap();
+    let told = gate.reload().await.unwrap_err().to_string();
+    assert!(told.contains("server.prefix") && told.contains("keyz") && told.lines().count() == 2, "{told}");
+    assert_eq!(status(&clone, &key).await, 200);
+    std::fs::write(&config, format!("{sound}[keys]\ncarriers = ['header:api-key']\n")).unwrap();
+    gate.reload().await.unwrap();
+    assert_eq!(status(&clone, &key).await, 401, "a clone is the same gate");
+    // Several at once, and at the end: the last one holds, and one that is closed stays closed.
+    std::fs::write(&config, &sound).unwrap();
+    let (one, two, three) = tokio::join!(gate.reload(), clone.reload(), gate.reload());
+    assert!(one.is_ok() && two.is_ok() && three.is_ok());
+    assert_eq!(status(&clone, &key).await, 200);
+    gate.close().await;
+    assert!(clone.reload().await.is_err());
+    assert_eq!(status(&clone, &key).await, 503);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn faults_are_told_all_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("auth.toml");

@@ -22,7 +22,7 @@ pub fn add(connection: &Connection, hour: Timestamp, account: &str, key: &str, v
 }
 
 /// Hands over the rows of one start, in the order of account and key, until `each` has had enough. A day is merged from its
-/// hours as they stand in the index, so that nothing is sorted, and whoever stops early has read little.
+/// hours as they stand in the table, so that nothing is sorted, and whoever stops early has read little.
 pub fn rows_of(
     connection: &Connection,
     ask: &UsageAsk,
@@ -75,10 +75,10 @@ fn statement(ask: &UsageAsk) -> &'static str {
 fn written(by: By, whose: &str, one_verdict: bool) -> String {
     let verdict = if one_verdict { " AND verdict = :verdict" } else { "" };
     let part = |table: &str, start: &str| format!("SELECT account, key, verdict, count FROM {table} WHERE {start} AND {whose}{verdict}");
-    let hour = |hour: u64| part("usage INDEXED BY usage_by_hour", &format!("hour = :start + {}", hour * 3_600_000));
+    let hour = |hour: u64| part("usage NOT INDEXED", &format!("hour = :start + {}", hour * 3_600_000));
     let mut parts: Vec<String> = (0..by.length().millis() / 3_600_000).map(hour).collect();
     if by == By::Day {
-        parts.push(part("usage_days INDEXED BY usage_days_by_day", "day = :start"));
+        parts.push(part("usage_days NOT INDEXED", "day = :start"));
     }
     format!("{} ORDER BY account, key", parts.join(" UNION ALL "))
 }
@@ -97,14 +97,14 @@ pub fn next_start(connection: &Connection, by: By, from: Timestamp, to: Timestam
     Ok([hour.map(|hour| hour.floor_to(by.length())), day].into_iter().flatten().min())
 }
 
+const OF_KEY_SINCE: &str = "SELECT verdict, sum(iif(start >= ?3, count, 0)), sum(iif(start >= ?4, count, 0)), sum(count) FROM (
+       SELECT verdict, hour AS start, count FROM usage WHERE account = ?1 AND key = ?2 AND hour >= ?5
+       UNION ALL SELECT verdict, day, count FROM usage_days WHERE account = ?1 AND key = ?2 AND day >= ?5)
+     GROUP BY verdict";
+
 /// What a key was told since three instants, the latest first: verdict, and a count for each.
 pub fn of_key_since(connection: &Connection, account: &str, key: &str, since: [Timestamp; 3]) -> Result<Vec<(String, [u64; 3])>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT verdict, sum(iif(start >= ?3, count, 0)), sum(iif(start >= ?4, count, 0)), sum(count) FROM (
-           SELECT verdict, hour AS start, count FROM usage WHERE account = ?1 AND key = ?2 AND hour >= ?5
-           UNION ALL SELECT verdict, day, count FROM usage_days WHERE account = ?1 AND key = ?2 AND day >= ?5)
-         GROUP BY verdict",
-    )?;
+    let mut statement = connection.prepare_cached(OF_KEY_SINCE)?;
     let [latest, later, first] = since.map(Timestamp::millis);
     let rows = statement.query_map(params![account, key, latest, later, first], |row| {
         Ok((row.get(0)?, [row.get::<_, i64>(1)?, row.get(2)?, row.get(3)?].map(|count| count.try_into().unwrap_or(0))))
@@ -182,6 +182,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_a_key_was_told_is_found_by_the_key() {
+        let lines = plan(&opened(), OF_KEY_SINCE);
+        let searched: Vec<&String> = lines.iter().filter(|line| line.starts_with("SEARCH usage")).collect();
+        assert!(searched.len() == 2 && searched.iter().all(|line| line.contains("account=? AND key=? AND")), "{lines:?}");
+        assert!(!lines.concat().contains("SCAN usage"), "{lines:?}");
     }
 
     /// Every row of both tables, hours as days.

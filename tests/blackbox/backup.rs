@@ -62,7 +62,7 @@ fn lose(folder: &Folder) {
 fn grow(database: &Path, rows: i64) {
     let connection = Connection::open(database).unwrap();
     let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-        INSERT INTO usage SELECT printf('acc_%026d', i % 100), printf('key_%026d', i), 1700000000000 / 3600000 * 3600000, 'ok', i FROM n";
+        INSERT INTO usage (account, key, hour, verdict, count) SELECT printf('acc_%026d', i % 100), printf('key_%026d', i), 1700000000000 / 3600000 * 3600000, 'ok', i FROM n";
     connection.execute(sql, [rows]).unwrap();
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
 }

@@ -119,7 +119,7 @@ async fn try_once(services: &Services, webhook: &Webhook, mut message: Message) 
     let now = Timestamp::now();
     judge(&mut message, ended, webhook, now);
     while let Err(error) = services.note_try(&message, tried).await {
-        tracing::warn!(endpoint = webhook.name, message = message.id, "what came of a webhook could not be noted: {error}");
+        tracing::warn!(endpoint = webhook.name, id = message.id, "what came of a webhook could not be noted: {error}");
         tokio::time::sleep(AFTER_FAULT).await;
     }
 }
@@ -129,7 +129,7 @@ fn judge(message: &mut Message, ended: Ended, webhook: &Webhook, now: Timestamp)
     let (endpoint, id, event) = (&webhook.name, &message.id, &message.event);
     let (fault, next) = match ended {
         Ended::Taken => {
-            tracing::debug!(endpoint, message = id, event, "a webhook was taken");
+            tracing::debug!(endpoint, id, event, "a webhook was taken");
             (message.due_at, message.fault, message.taken_at) = (None, None, Some(now));
             return;
         }
@@ -138,11 +138,11 @@ fn judge(message: &mut Message, ended: Ended, webhook: &Webhook, now: Timestamp)
     };
     match next {
         Some(next) => {
-            tracing::info!(endpoint, message = id, event, tries = message.tries, "a webhook was not taken: {fault}; next try {next}")
+            tracing::info!(endpoint, id, event, tries = message.tries, "a webhook was not taken: {fault}; next try {next}")
         }
         None => tracing::warn!(
             endpoint,
-            message = id,
+            id,
             event,
             tries = message.tries,
             "a webhook was given up: {fault}; once that is mended: tollgate webhook retry {id}"

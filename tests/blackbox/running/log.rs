@@ -43,6 +43,9 @@ fn json_is_one_object_a_line_with_what_every_line_has() {
     }
 }
 
+/// What is asked, and: path, status, verdict, whether the key is known, whether a service token is.
+type Row = (Request, &'static str, u16, Option<&'static str>, bool, bool);
+
 #[test]
 fn each_request_has_one_line_that_says_what_became_of_it() {
     let stage = stage("");
@@ -50,8 +53,7 @@ fn each_request_has_one_line_that_says_what_became_of_it() {
     let key = stage.key(&account, json!({}));
     let (id, raw) = (text(&key["id"]), text(&key["key"]));
     let get = |path: &str| Request::get(path).bearer(&raw);
-    // What is asked, and: path, status, verdict, whether the key is known, whether a service token is.
-    let rows: [(Request, &str, u16, Option<&str>, bool, bool); 9] = [
+    let rows: [Row; 9] = [
         (get("/v1/sets?q=secret"), "/v1/sets", 200, Some("ok"), true, false),
         (Request::get("/v1/sets"), "/v1/sets", 401, Some("missing"), false, false),
         (get("/a//b"), "(a path that reads in two ways)", 400, Some("ambiguous"), false, false),

@@ -55,7 +55,7 @@ fn requests(secret: &str) -> Vec<Vec<u8>> {
         format!("/x#{secret}"),
         format!("http://{secret}:{secret}@test/x"),
         format!("http://{secret}/x"),
-        format!("{secret}"),
+        secret.to_owned(),
         format!("/auth/v1/keys/{secret}"),
         format!("/auth/v1/accounts/{secret}"),
         format!("/auth/v1/accounts?search={secret}"),
