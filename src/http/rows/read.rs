@@ -151,7 +151,7 @@ impl<R: Read> Table<R> {
             Found::TooLong(line) => return Ok(too_long(line)),
             Found::Nothing => return Ok((None, false)),
         };
-        self.crlf = cells.iter().last().is_some_and(|name| name.ends_with('\r'));
+        self.crlf = cells.iter().next_back().is_some_and(|name| name.ends_with('\r'));
         let names: Vec<String> = cells.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_owned()).collect();
         let twice = |(at, name): (usize, &String)| names[..at].contains(name).then(|| fault(name, "is named twice by the header"));
         let unknown = |name: &&String| !self.known.contains(&name.as_str());
