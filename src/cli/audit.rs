@@ -39,8 +39,15 @@ fn for_people(list: &Value) -> Value {
     list
 }
 
+/// How many fields are told where something was made: a whole record is for `--json`.
+const MOST_TOLD: usize = 4;
+
 fn change(before: &Value, after: &Value) -> String {
-    let (Some(was), Some(is)) = (before.as_object(), after.as_object()) else { return String::new() };
+    let Some(is) = after.as_object() else { return String::new() };
+    let Some(was) = before.as_object() else {
+        let told = is.iter().filter(|(name, _)| is.len() <= MOST_TOLD || *name == "name");
+        return told.map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join(", ");
+    };
     let fields = is.iter().map(|(name, is)| match was.get(name) {
         Some(was) => format!("{name}: {was} → {is}"),
         None => format!("{name}: {is}"),
