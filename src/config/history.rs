@@ -24,7 +24,7 @@ const LONGEST: u64 = 36_500;
 pub(super) fn read(table: Table<'_>) -> Option<HistorySettings> {
     let days = |name, least: u64| table.span(name, least * 86_400..=LONGEST * 86_400);
     let (usage_by_hour, usage_by_day) = (days("usage_by_hour", 2), days("usage_by_day", 2));
-    let (audit, balance, webhooks) = (days("audit", 2), days("balance", 1), days("webhooks", 1));
+    let (audit, balance, webhooks) = (days("audit", 2), days("balance", 32), days("webhooks", 1));
     table.finish();
     Some(HistorySettings {
         usage_by_hour: usage_by_hour?,

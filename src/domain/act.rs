@@ -127,6 +127,14 @@ impl Act {
         self.actor.bound_to()
     }
 
+    /// When whoever does it may do no more, if that is known.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        match &self.actor {
+            Actor::Token(token) => token.expires_at,
+            _ => None,
+        }
+    }
+
     /// Fails where what is to be changed has been changed since it was looked at.
     pub fn check_revision(&self, revision: i64) -> Result<()> {
         match &self.expected {

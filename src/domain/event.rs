@@ -41,11 +41,13 @@ pub enum Event {
     DatabaseBackedUp,
     /// Somebody tries whether a webhook arrives.
     WebhookTest,
+    /// Somebody has a webhook's message sent again.
+    WebhookRetried,
 }
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::AccountCreated,
         Self::AccountChanged,
         Self::AccountsImported,
@@ -65,6 +67,7 @@ impl Event {
         Self::ConfigTaken,
         Self::DatabaseBackedUp,
         Self::WebhookTest,
+        Self::WebhookRetried,
     ];
 
     /// Its one name.
@@ -89,6 +92,7 @@ impl Event {
             Self::ConfigTaken => "config.taken",
             Self::DatabaseBackedUp => "database.backed_up",
             Self::WebhookTest => "webhook.test",
+            Self::WebhookRetried => "webhook.retried",
         }
     }
 

@@ -59,6 +59,9 @@ impl SigningKey {
 /// What comes with every charge: only told where it is asked for by its name, or its group's.
 const FREQUENT: [Event; 2] = [Event::BalanceCharged, Event::BalanceCredited];
 
+/// What somebody does with messages: a trial goes to its own endpoint, and of none is told to the others.
+const OF_MESSAGES: [Event; 2] = [Event::WebhookTest, Event::WebhookRetried];
+
 /// Which events an endpoint wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pattern {
@@ -89,6 +92,7 @@ impl Pattern {
     /// Whether an event is one of them.
     pub fn holds(&self, event: Event) -> bool {
         match self {
+            _ if OF_MESSAGES.contains(&event) => false,
             Self::All => !FREQUENT.contains(&event),
             Self::Under(group) => event.name().starts_with(group),
             Self::One(own) => *own == event,

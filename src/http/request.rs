@@ -186,6 +186,9 @@ impl Call {
         }
         let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
         let key = key.ok_or_else(|| Unreadable::Bad("The Idempotency-Key must have 1 to 255 visible characters.".into()))?;
+        // Whatever the order of its fields.
+        let mut request = request.clone();
+        request.sort_all_objects();
         let request = *crate::domain::key::KeyHash::of(&request.to_string()).as_bytes();
         // Each has keys of their own. Somebody may send a secret here by mistake: only a hash is kept.
         let key = crate::domain::key::KeyHash::of(&format!("{} {key}", self.actor.name()))

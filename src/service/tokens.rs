@@ -40,8 +40,9 @@ impl Services {
         once: Option<Once>,
         act: &Act,
     ) -> Result<(TokenRecord, Option<PlainKey>)> {
-        // Who is bound to an account can give no more than that.
+        // Who is bound to an account, or to a time, can give no more than that.
         input.account = input.account.or_else(|| act.bound_to().map(str::to_owned));
+        input.expires_at = input.expires_at.or(act.ends_at());
         let faults = self.check_token(&input, act);
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));
@@ -93,6 +94,11 @@ impl Services {
         }
         if let Some(Err(message)) = input.expires_at.map(|at| check_future(at, act.at)) {
             faults.push(fault("expires_at", &message));
+        }
+        if let (Some(at), Some(end)) = (input.expires_at, act.ends_at())
+            && at > end
+        {
+            faults.push(fault("expires_at", &format!("is after {}, when the token that makes it ends", end.rfc3339())));
         }
         faults
     }

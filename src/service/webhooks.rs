@@ -6,9 +6,11 @@ use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use super::journal::Change;
 use super::{Page, PageAsk, Services};
 use crate::config::Policy;
 use crate::config::webhooks::{Notices, Webhook};
+use crate::domain::act::Act;
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::id::{self, Ids};
@@ -124,29 +126,35 @@ impl Services {
     }
 
     /// Sends a message again, from the start of its tries, whatever became of it so far.
-    pub async fn retry_message(&self, id: &str, now: Timestamp) -> Result<Message> {
-        let (id, policy, announcer) = (id.to_owned(), self.policy.clone(), self.announcer.clone());
+    pub async fn retry_message(self: &Arc<Self>, id: &str, act: &Act) -> Result<Message> {
+        let (id, act, services) = (id.to_owned(), act.clone(), self.clone());
         let job = move |connection: &Connection| {
             let mut message = outbox::by_id(connection, &id)?.ok_or_else(|| Error::no_such("message", id::MESSAGE, &id))?;
-            if policy.webhooks.iter().all(|webhook| webhook.name != message.endpoint) {
+            if services.policy.webhooks.iter().all(|webhook| webhook.name != message.endpoint) {
                 return Err(Error::Conflict(format!("There is no webhook '{}' in the configuration any more.", message.endpoint)));
             }
-            (message.due_at, message.taken_at, message.tries) = (Some(now), None, 0);
+            (message.due_at, message.taken_at, message.tries) = (Some(act.at), None, 0);
             outbox::update(connection, &message)?;
-            announcer.wake.notify_one();
+            services.journal(connection, &act, sent(Event::WebhookRetried, &message))?;
+            services.announcer.wake.notify_one();
             Ok(message)
         };
         self.store.write(job, |_| ()).await
     }
 
     /// Sends an endpoint something, whatever events it wants.
-    pub async fn test_webhook(&self, name: &str, now: Timestamp) -> Result<Message> {
+    pub async fn test_webhook(self: &Arc<Self>, name: &str, act: &Act) -> Result<Message> {
         if self.policy.webhooks.iter().all(|webhook| webhook.name != name) {
             return Err(Error::NotFound("such webhook in the configuration".into()));
         }
-        let (name, announcer) = (name.to_owned(), self.announcer.clone());
-        let data = json!({ "endpoint": name });
-        self.store.write(move |connection| announcer.write(connection, &name, Event::WebhookTest, &data, now), |_| ()).await
+        let (name, act, services) = (name.to_owned(), act.clone(), self.clone());
+        let job = move |connection: &Connection| {
+            let data = json!({ "endpoint": name });
+            let message = services.announcer.write(connection, &name, Event::WebhookTest, &data, act.at)?;
+            services.journal(connection, &act, sent(Event::WebhookTest, &message))?;
+            Ok(message)
+        };
+        self.store.write(job, |_| ()).await
     }
 
     /// Up to so many messages that are due of each endpoint named. Asked by the writer's queue, so that whatever was announced
@@ -184,4 +192,10 @@ impl Services {
         }
         Ok(())
     }
+}
+
+/// A message that somebody had sent, for the audit.
+fn sent(event: Event, message: &Message) -> Change<'_> {
+    let after = json!({ "endpoint": message.endpoint, "event": message.event });
+    Change { event, target: &message.id, account: None, before: Value::Null, after }
 }

@@ -45,7 +45,9 @@ struct Line {
 impl Line {
     fn put(&mut self, name: &str, value: Value) {
         match (name, value) {
-            ("message", Value::String(text)) => self.message = text,
+            // The first is what the line says; a field of that name is one as any other.
+            ("message", Value::String(text)) if self.message.is_empty() => self.message = text,
+            ("message", value) => drop(self.fields.insert("message_field".to_owned(), value)),
             (name, value) => drop(self.fields.insert(name.to_owned(), value)),
         }
     }
@@ -182,9 +184,10 @@ mod tests {
     fn a_field_never_takes_the_place_of_what_a_line_is_told_by() {
         let mut line = line("the message", "/");
         line.put("level", "error".into());
+        line.put("message", "another".into());
         let mut written = String::new();
         line.write_json(Writer::new(&mut written)).unwrap();
         let told: Value = serde_json::from_str(&written).unwrap();
-        assert_eq!(told["level"], "warn");
+        assert_eq!((&told["level"], &told["message"], &told["message_field"]), (&"warn".into(), &"the message".into(), &"another".into()));
     }
 }

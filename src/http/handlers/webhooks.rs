@@ -12,7 +12,7 @@ use crate::http::views;
 
 /// The endpoints, and how their messages stand. They are few: there is one page.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
-    call.query(&[])?;
+    call.query(&["limit", "cursor"])?;
     let endpoints = call.front.services.webhooks().await?;
     let data: Vec<_> = endpoints.iter().map(views::webhook).collect();
     Ok(response::json(StatusCode::OK, &json!({ "data": data, "next_cursor": null })))
@@ -32,12 +32,12 @@ pub async fn messages(call: Call) -> Result<Response, Unreadable> {
 
 /// Sends one again.
 pub async fn retry(call: Call) -> Result<Response, Unreadable> {
-    let message = call.front.services.retry_message(&call.id, call.now).await?;
+    let message = call.front.services.retry_message(&call.id, &call.act()?).await?;
     Ok(response::json(StatusCode::OK, &views::message(&message)))
 }
 
 /// Sends an endpoint something to try it.
 pub async fn test(call: Call) -> Result<Response, Unreadable> {
-    let message = call.front.services.test_webhook(&call.id, call.now).await?;
+    let message = call.front.services.test_webhook(&call.id, &call.act()?).await?;
     Ok(response::json(StatusCode::CREATED, &views::message(&message)))
 }

@@ -151,7 +151,7 @@ impl<R: Read> Table<R> {
             Found::TooLong(line) => return Ok(too_long(line)),
             Found::Nothing => return Ok((None, false)),
         };
-        self.crlf = cells.iter().last().is_some_and(|name| name.ends_with('\r'));
+        self.crlf = cells.iter().next_back().is_some_and(|name| name.ends_with('\r'));
         let names: Vec<String> = cells.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_owned()).collect();
         let twice = |(at, name): (usize, &String)| names[..at].contains(name).then(|| fault(name, "is named twice by the header"));
         let unknown = |name: &&String| !self.known.contains(&name.as_str());
@@ -247,7 +247,6 @@ mod tests {
         assert_eq!(rows[2], "5 !: has 2 cells, and the header names 3 fields");
         assert!(rows[3].starts_with("6 !metadata: is no JSON"), "{rows:?}");
         assert_eq!(rows[4..], [r#"7 {"name":"last","scopes":["x"]}"#]);
-        assert_eq!(told(Format::Csv, b"name\n\na\n"), [r#"3 {"name":"a"}"#]);
         assert_eq!(told(Format::Csv, format!("name\r\n{}a\r\n", "\r\n".repeat(100_000)).as_bytes()), [r#"100002 {"name":"a"}"#]);
     }
 
