@@ -196,7 +196,7 @@ impl<'a> Table<'a> {
         };
         match read {
             Ok((secret, place)) => {
-                self.from.secrets.borrow_mut().push(Held { key, place });
+                self.from.secrets.borrow_mut().push(Held { key, place, secret: secret.clone() });
                 Some(secret)
             }
             Err(fault) => {
