@@ -185,7 +185,8 @@ fn digest(section: &str, value: &Value, secrets: &[Held]) -> String {
 /// Takes a setting out of a section; the path names each table on the way to it.
 fn leave_out(value: &mut Value, path: &[&str]) {
     match (value, path) {
-        (Value::Dict(_, dict), [name]) => drop(dict.remove(*name)),
+        // Of a list all of it: each of them is one.
+        (Value::Dict(_, dict), [name]) => drop(dict.remove(name.split('[').next().unwrap_or(name))),
         (Value::Dict(_, dict), [name, rest @ ..]) => {
             if let Some(below) = dict.get_mut(*name) {
                 leave_out(below, rest);

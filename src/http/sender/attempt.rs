@@ -116,9 +116,14 @@ fn request(webhook: &Webhook, message: &Message, now: Timestamp) -> Result<Reque
         .header(CONTENT_TYPE, "application/json")
         .header("webhook-id", &message.id)
         .header("webhook-timestamp", seconds)
-        .header("webhook-signature", webhook.key.sign(&message.id, seconds, &message.body))
+        .header("webhook-signature", signatures(webhook, message, seconds))
         .body(Full::from(message.body.clone()))
         .map_err(|error| format!("it cannot be sent: {error}"))
+}
+
+/// One of each secret, so that a receiver may know any of them.
+fn signatures(webhook: &Webhook, message: &Message, at: i64) -> String {
+    webhook.keys.iter().map(|key| key.sign(&message.id, at, &message.body)).collect::<Vec<_>>().join(" ")
 }
 
 async fn connect(webhook: &Webhook) -> Result<Box<dyn Stream>, String> {
