@@ -89,10 +89,19 @@ impl Policy {
 
     /// The sections in which it differs from another, be it in a secret alone.
     pub fn sections_unlike<'a>(&'a self, other: &'a Self) -> Vec<&'a str> {
-        let names = self.digests.keys().chain(other.digests.keys().filter(|name| !self.digests.contains_key(*name)));
-        let differs =
-            |name: &&String| self.digests.get(*name) != other.digests.get(*name) || !self.secrets_of(name).eq(other.secrets_of(name));
-        names.filter(differs).map(String::as_str).collect()
+        let mut names = self.digests_unlike(&other.digests);
+        let in_secrets = self.digests.keys().filter(|name| !self.secrets_of(name).eq(other.secrets_of(name)));
+        names.extend(in_secrets.map(String::as_str));
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The sections in which it differs from what had these digests, in their order.
+    pub fn digests_unlike<'a>(&'a self, digests: &'a BTreeMap<String, String>) -> Vec<&'a str> {
+        let mut names: Vec<&String> = self.digests.keys().chain(digests.keys().filter(|name| !self.digests.contains_key(*name))).collect();
+        names.sort_unstable();
+        names.into_iter().filter(|name| self.digests.get(*name) != digests.get(*name)).map(String::as_str).collect()
     }
 
     /// The secrets of a section, each with its key, in the order in which they are read.

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod ask;
 pub mod balance;
 pub mod cache;
+mod configured;
 pub mod expiring;
 mod export;
 pub mod gate;
