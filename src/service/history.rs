@@ -57,7 +57,7 @@ impl Services {
         self.store.write(change, |()| ()).await
     }
 
-    /// Forgets what has had its time, round by round, so that no change waits long behind it.
+    /// Forgets what has had its time, round by round, so that no change waits long behind it. `now` is a time that it surely is.
     pub async fn tidy(self: &Arc<Self>, now: Timestamp) -> Result<()> {
         let history = self.policy.history;
         self.rounds(idempotency::tidy, now).await?;

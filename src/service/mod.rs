@@ -16,6 +16,7 @@ pub mod limits;
 pub mod meter;
 pub mod metrics;
 pub mod notices;
+pub mod passed;
 mod refund;
 pub mod tokens;
 pub mod usage;

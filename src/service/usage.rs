@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Services;
+use super::passed::Passed;
 use crate::domain::act::Act;
 use crate::domain::error::{Error, Result};
 use crate::domain::id;
-use crate::domain::time::{Span, Timestamp};
+use crate::domain::time::Timestamp;
 use crate::domain::usage::{By, Counted, HOUR, Place, Sums, UsageAsk};
 use crate::store::{Connection, accounts, keys, usage};
 
@@ -123,12 +124,12 @@ impl Services {
 /// Ages usage for as long as the program runs, each time as the services of that time say. A clock that is set forward meanwhile
 /// takes no day away: days go by the time that has really passed since the start.
 pub async fn age(services: impl Fn() -> Arc<Services>) {
-    let (began, began_at) = (Instant::now(), Timestamp::now());
+    let passed = Passed::since(Timestamp::now());
     let mut turn = tokio::time::interval(AGE_EVERY);
     loop {
         turn.tick().await;
-        let passed = began_at.plus(Span::from_secs(began.elapsed().as_secs()));
-        if let Err(error) = services().age(Timestamp::now(), passed.min(Timestamp::now())).await {
+        let now = Timestamp::now();
+        if let Err(error) = services().age(now, passed.surely(now)).await {
             tracing::warn!("usage could not be aged: {error}");
         }
     }
