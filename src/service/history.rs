@@ -65,7 +65,7 @@ impl Services {
         self.rounds(audit::tidy, now.minus(history.audit)).await?;
         self.rounds(balances::tidy, now.minus(history.balance)).await?;
         self.rounds(notices::tidy, now.minus(WINDOWS_KEPT)).await?;
-        self.give_up_orphans(now.minus(history.webhooks)).await?;
+        self.give_up_waiting(now.minus(history.webhooks)).await?;
         self.rounds(outbox::tidy, now.minus(history.webhooks)).await
     }
 
