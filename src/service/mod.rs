@@ -68,6 +68,8 @@ pub struct Services {
     pub(crate) announcer: Arc<Announcer>,
     /// Set when a key was changed: it may end at another time.
     pub(crate) ends_changed: Arc<AtomicBool>,
+    /// Which accounts read about themselves.
+    pub(crate) turns: Arc<usage::Turns>,
     /// The import that may be under way.
     pub(crate) imports: Arc<import::Imports>,
     /// Set when it closes: from then on nothing passes.
@@ -104,6 +106,7 @@ impl Services {
             ids,
             announcer,
             ends_changed: Arc::default(),
+            turns: Arc::default(),
             imports: Arc::default(),
             closed: Arc::default(),
             lock: Arc::new(Mutex::new(Some(lock))),

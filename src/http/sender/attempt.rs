@@ -148,7 +148,7 @@ async fn connect(receiver: &Receiver) -> Result<Box<dyn Stream>, String> {
     let stream = connect_tcp(&checked_addresses(&webhook.address, webhook.allow_private).await?).await?;
     match tls {
         None => Ok(Box::new(stream)),
-        Some(tls) => secured(tls.as_ref()?, webhook.address.host(), stream).await,
+        Some(tls) => secured(tls.as_ref().map_err(String::clone)?, webhook.address.host(), stream).await,
     }
 }
 
