@@ -254,7 +254,12 @@ fn what_needs_a_restart_is_named_and_the_rest_is_taken() {
     ];
     let settings: String = fixed.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
     folder.rewrite(&format!("[server]\n{settings}prefix = \"/gate\"\n{}", plan(3)));
-    let log = server.reload();
+    let before = server.log().len();
+    server.reload();
+    // What waits is told after what is in force.
+    let log = eventually("each is named", || {
+        Some(server.log()[before..].to_owned()).filter(|log| log.matches("waits for a restart").count() >= fixed.len())
+    });
     for (name, _) in fixed {
         assert!(log.contains(&format!("server.{name} was changed, and waits for a restart")), "{name}: {log}");
     }
