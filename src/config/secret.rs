@@ -54,6 +54,8 @@ pub struct Held {
     pub key: String,
     /// Where it stands.
     pub place: Place,
+    /// Itself: two configurations may differ in nothing else.
+    pub secret: Secret,
 }
 
 /// Reads a secret that a file holds; the line's end behind it is not part of it.

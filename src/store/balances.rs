@@ -46,14 +46,14 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
-/// Adds an entry; what requests used within one hour is summed up in one.
+/// Adds an entry; what requests used within one hour is summed up in one, for as long as nothing else moves the balance: each
+/// entry's balance follows from the one before it.
 pub fn insert(connection: &Connection, entry: &Entry) -> Result<()> {
-    connection
-        .prepare_cached(&format!(
-            "INSERT INTO balance_history ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-             ON CONFLICT (account, at) WHERE kind = 'used' DO UPDATE SET tokens = tokens + excluded.tokens, balance = excluded.balance"
-        ))?
-        .execute(params![
+    if entry.kind == Movement::Used && add_to_newest(connection, entry)? {
+        return Ok(());
+    }
+    connection.prepare_cached(&format!("INSERT INTO balance_history ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"))?.execute(
+        params![
             entry.id,
             entry.account,
             entry.at.millis(),
@@ -63,8 +63,20 @@ pub fn insert(connection: &Connection, entry: &Entry) -> Result<()> {
             entry.reason,
             entry.actor,
             entry.request_id,
-        ])?;
+        ],
+    )?;
     Ok(())
+}
+
+/// Adds to the account's newest entry, where that is of the same kind and hour; answers whether it is.
+fn add_to_newest(connection: &Connection, entry: &Entry) -> Result<bool> {
+    let changed = connection
+        .prepare_cached(
+            "UPDATE balance_history SET tokens = tokens + ?4, balance = ?5
+             WHERE id = (SELECT max(id) FROM balance_history WHERE account = ?1) AND kind = ?2 AND at = ?3",
+        )?
+        .execute(params![entry.account, entry.kind.name(), entry.at.millis(), entry.tokens, entry.balance])?;
+    Ok(changed == 1)
 }
 
 /// Up to `limit` entries of an account, newest first, older than the one named.
