@@ -105,7 +105,7 @@ CREATE TABLE usage_days (
 
 CREATE INDEX usage_days_of_key ON usage_days (account, key, day);
 
--- How balances came to be what they are. Requests at the gate are summed up, one row an account and hour.
+-- How balances came to be what they are. Requests at the gate are summed up, by account and hour, until something else moves it.
 CREATE TABLE balance_history (
   id         TEXT PRIMARY KEY,            -- bal_ULID
   account    TEXT NOT NULL,
@@ -120,7 +120,6 @@ CREATE TABLE balance_history (
 
 CREATE INDEX balance_history_of_account ON balance_history (account, id);
 CREATE INDEX balance_history_to_tidy ON balance_history (at);
-CREATE UNIQUE INDEX balance_used ON balance_history (account, at) WHERE kind = 'used';
 
 -- Who did what to whom, from where, when, with what before and after. Append-only: nothing changes a row, and none goes before
 -- its time.

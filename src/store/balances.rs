@@ -46,14 +46,13 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
-/// Adds an entry; what requests used within one hour is summed up in one.
+/// Adds an entry; what requests used within one hour, with nothing else between them, is summed up in one.
 pub fn insert(connection: &Connection, entry: &Entry) -> Result<()> {
-    connection
-        .prepare_cached(&format!(
-            "INSERT INTO balance_history ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-             ON CONFLICT (account, at) WHERE kind = 'used' DO UPDATE SET tokens = tokens + excluded.tokens, balance = excluded.balance"
-        ))?
-        .execute(params![
+    if entry.kind == Movement::Used && add_to_last(connection, entry)? {
+        return Ok(());
+    }
+    connection.prepare_cached(&format!("INSERT INTO balance_history ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"))?.execute(
+        params![
             entry.id,
             entry.account,
             entry.at.millis(),
@@ -63,8 +62,20 @@ pub fn insert(connection: &Connection, entry: &Entry) -> Result<()> {
             entry.reason,
             entry.actor,
             entry.request_id,
-        ])?;
+        ],
+    )?;
     Ok(())
+}
+
+/// Adds what was used to the account's last entry, if that tells of the same hour's use.
+fn add_to_last(connection: &Connection, entry: &Entry) -> Result<bool> {
+    let added = connection
+        .prepare_cached(
+            "UPDATE balance_history SET tokens = tokens + ?3, balance = ?4
+             WHERE id = (SELECT max(id) FROM balance_history WHERE account = ?1) AND kind = 'used' AND at = ?2",
+        )?
+        .execute(params![entry.account, entry.at.millis(), entry.tokens, entry.balance])?;
+    Ok(added == 1)
 }
 
 /// Up to `limit` entries of an account, newest first, older than the one named.

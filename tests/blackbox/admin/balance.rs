@@ -45,11 +45,15 @@ fn tokens(entry: &Value) -> i64 {
     entry["tokens"].as_i64().unwrap()
 }
 
-/// The whole history adds up to the balance.
+/// The whole history adds up to the balance, entry by entry.
 #[track_caller]
 fn assert_adds_up(stage: &Stage, account: &str) {
     let history = history(stage, account);
-    assert_eq!(history.iter().map(tokens).sum::<i64>(), balance(stage, account), "{history:#?}");
+    let last = history.iter().rev().fold(0, |held, entry| {
+        assert_eq!(entry["balance"], held + tokens(entry), "{entry:#} in {history:#?}");
+        held + tokens(entry)
+    });
+    assert_eq!(last, balance(stage, account), "{history:#?}");
 }
 
 fn move_tokens(stage: &Stage, account: &str, tokens: i64, once: &str) -> Reply {
@@ -313,9 +317,24 @@ fn any_sequence_of_movements_adds_up() {
         held = now;
         assert_adds_up(&stage, &account);
     }
-    // Those who changed it by hand have each their own balance after; they follow on each other but for what requests used.
     let entries = history(&stage, &account);
     assert!(entries.iter().all(|entry| tokens(entry) != 0 || entry["kind"] == "used"), "{entries:#?}");
+}
+
+#[test]
+fn requests_before_and_after_something_else_stand_apart() {
+    let stage = Stage::with(TOKENS);
+    let account = stage.account(json!({ "balance": 100 }));
+    let key = text(&stage.key(&account, json!({}))["key"]);
+    for round in ["a", "b"] {
+        for _ in 0..2 {
+            stage.server.get("/dear", &key).expect(200);
+        }
+        move_tokens(&stage, &account, 50, round).expect(200);
+    }
+    let told: Vec<i64> = history(&stage, &account).iter().rev().map(|entry| entry["balance"].as_i64().unwrap()).collect();
+    assert!(told == [100, 94, 144, 138, 188], "within one hour: {told:?}");
+    assert_adds_up(&stage, &account);
 }
 
 #[test]
