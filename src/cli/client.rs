@@ -32,7 +32,13 @@ impl Client {
     /// Finds the running server, or opens the database.
     pub async fn open(policy: Arc<Policy>) -> Result<Self, Failure> {
         match App::claim(&policy.server.database).await? {
-            Claim::Ours(lock) => Ok(Self::Own(App::open(policy, lock).await?)),
+            Claim::Ours(lock) => {
+                let mut app = App::open(policy, lock).await?;
+                if let Err(reason) = app.finish_import().await {
+                    eprintln!("An import that was cut off could not be finished: {reason}");
+                }
+                Ok(Self::Own(app))
+            }
             Claim::Served(stream) => Self::over(stream).await,
         }
     }
