@@ -5,7 +5,7 @@ pub mod ask;
 pub mod balance;
 pub mod cache;
 pub mod expiring;
-mod export;
+pub mod export;
 pub mod gate;
 mod history;
 pub mod import;
@@ -68,6 +68,8 @@ pub struct Services {
     pub(crate) ends_changed: Arc<AtomicBool>,
     /// The import that may be under way.
     pub(crate) imports: Arc<import::Imports>,
+    /// The exports that may be under way.
+    pub(crate) exports: export::Exports,
     /// Set when it closes: from then on nothing passes.
     pub(crate) closed: Arc<AtomicBool>,
     /// Who has the database: kept until the last user of it is gone.
@@ -103,6 +105,7 @@ impl Services {
             announcer,
             ends_changed: Arc::default(),
             imports: Arc::default(),
+            exports: export::Exports::default(),
             closed: Arc::default(),
             lock: Arc::new(Mutex::new(Some(lock))),
             serving: Arc::default(),
