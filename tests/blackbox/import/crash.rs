@@ -96,6 +96,21 @@ fn killed_while_accounts_move_none_is_there_twice() {
 }
 
 #[test]
+fn a_copy_holds_all_rows_of_an_import_or_is_not_made() {
+    let folder = killed_while_moving("keys", &keys(&account(), 0..MANY));
+    let refused = folder.run(&["backup", "half.db"]);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!((refused.status.code(), told.contains("rows of an import are in")), (Some(1), true), "{told}");
+    assert!(!folder.path("half.db").exists());
+    // It waits as long as rows move.
+    let mut copy = folder.command(&["backup", "whole.db", "--json"]);
+    let copy = copy.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let _server = folder.serve();
+    let told: serde_json::Value = serde_json::from_slice(&copy.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!(told["rows"]["keys"], MANY);
+}
+
+#[test]
 fn stopped_while_rows_move_the_rest_follows_at_the_next_start() {
     let stage = Stage::with(&format!("[server]\nshutdown_timeout = \"0s\"\n{CONFIG}"));
     super::import(&stage, "accounts", JSONL, &format!("{{\"id\": \"{}\", \"name\": \"a\"}}", account())).expect(200);
