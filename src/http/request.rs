@@ -150,7 +150,7 @@ impl Call {
         };
         // What is decided is decided now, however long the body took.
         self.now = Timestamp::now();
-        serde_json::from_slice(&bytes).map_err(|error| Unreadable::Bad(format!("The body is no JSON: {error}.")))
+        super::json::read(&bytes).map_err(|error| Unreadable::Bad(format!("The body is no JSON: {error}.")))
     }
 
     /// Who asks, from where, and when.
