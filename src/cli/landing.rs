@@ -86,7 +86,7 @@ impl Drop for Landing {
         if !self.has_landed {
             for side in ["", "-wal", "-shm", "-journal"] {
                 // Most of them were never there.
-                let _ = std::fs::remove_file(crate::store::copy::beside(&self.part, side));
+                let _ = std::fs::remove_file(crate::store::side::beside(&self.part, side));
             }
         }
     }

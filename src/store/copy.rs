@@ -14,6 +14,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use super::audit::{self, Entry};
+use super::side::{LOG, beside};
 use super::{fault, import, open, state};
 use crate::domain::id::{self, Ids};
 use crate::domain::time::Timestamp;
@@ -217,14 +218,7 @@ fn open_at(path: &Path, parameters: &str) -> rusqlite::Result<Connection> {
 }
 
 fn log_of(database: &Path) -> u64 {
-    beside(database, "-wal").metadata().map_or(0, |log| log.len())
-}
-
-/// A file that SQLite keeps beside a database: `tollgate.db` → `tollgate.db-wal`.
-pub fn beside(database: &Path, side: &str) -> std::path::PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push(side);
-    name.into()
+    beside(database, LOG).metadata().map_or(0, |log| log.len())
 }
 
 fn cannot(what: &str, error: &std::io::Error) -> String {
