@@ -182,7 +182,7 @@ CREATE INDEX notices_to_tidy ON notices (until);
 -- What was done under an Idempotency-Key, so that it is done once. Kept for 7 days.
 CREATE TABLE idempotency (
   operation  TEXT NOT NULL,
-  key        TEXT NOT NULL,               -- a hash of the Idempotency-Key and of whose it is
+  key        TEXT NOT NULL,               -- a hash of the Idempotency-Key and of the account that who sent it is bound to
   request    BLOB NOT NULL,               -- SHA-256 of the request: the same key with another request is refused
   result     TEXT NOT NULL,               -- the id of what was made, or JSON; never a raw key
   created_at INTEGER NOT NULL,

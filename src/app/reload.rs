@@ -1,7 +1,8 @@
 //! Takes another configuration while tollgate serves, or keeps the one in force and says why.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
@@ -10,6 +11,10 @@ use crate::domain::act::Act;
 use crate::domain::time::Timestamp;
 use crate::http::Current;
 use crate::http::server::{files_each, make_room};
+
+/// How long a file must have been as it is before it is read, and how often that is waited for.
+const SETTLING: Duration = Duration::from_millis(100);
+const SETTLING_TRIES: usize = 20;
 
 /// Why the configuration in force was kept.
 #[derive(Debug)]
@@ -53,6 +58,9 @@ impl Reloader {
     }
 
     async fn take(&self, file: Option<PathBuf>) -> Result<(), NotTaken> {
+        if let Some(file) = &file {
+            settle(file).await?;
+        }
         let read = tokio::task::spawn_blocking(move || Policy::load(file.as_deref())).await;
         let policy = read.map_err(|error| NotTaken::Failed(format!("reading it ended in a panic: {error}")))?;
         let services = self.current.services();
@@ -67,6 +75,25 @@ impl Reloader {
             tracing::error!("the audit does not tell of the new configuration: {error}");
         }
         Ok(())
+    }
+}
+
+/// Waits until a file is as it was a moment ago: somebody may be writing it. One that is empty was cut off before its first word,
+/// and would open what it closed.
+async fn settle(file: &Path) -> Result<(), NotTaken> {
+    let look = || std::fs::metadata(file).map(|metadata| (metadata.len(), metadata.modified().ok())).ok();
+    let mut before = look();
+    for _ in 0..SETTLING_TRIES {
+        tokio::time::sleep(SETTLING).await;
+        let now = look();
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+    match before {
+        Some((0, _)) => Err(NotTaken::Failed(format!("{} is empty", file.display()))),
+        _ => Ok(()),
     }
 }
 

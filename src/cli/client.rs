@@ -112,7 +112,7 @@ impl Client {
                 all.extend(rows);
             }
             cursor = page["next_cursor"].as_str().map(str::to_owned);
-            if cursor.is_none() || all.len() == most {
+            if cursor.is_none() || (most > 0 && all.len() == most) {
                 return Ok(json!({ "data": all, "next_cursor": cursor }));
             }
         }

@@ -1,4 +1,4 @@
-//! The command line. Every command but `serve`, `validate` and `proxy` is a request to the admin API: of the running server, over its control
+//! The command line. Whatever shows or changes records is a request to the admin API: of the running server, over its control
 //! socket, or of the same code in this process where none runs. So the two can never differ.
 
 mod account;

@@ -13,6 +13,9 @@ use super::secret::Held;
 /// What every setting in the environment begins with.
 const VARIABLES: &str = "TOLLGATE_";
 
+/// How large a configuration may be.
+const LARGEST: u64 = 4 << 20;
+
 /// What stands between the section and the key.
 const BETWEEN: &str = "__";
 
@@ -37,7 +40,7 @@ impl Merged {
         let mut figment = builtin;
         let mut misshapen = Vec::new();
         if let Some(path) = file {
-            let text = std::fs::read_to_string(path).map_err(|fault| unreadable(&path.display().to_string(), &fault))?;
+            let text = text_of(path).map_err(|fault| unreadable(&path.display().to_string(), &fault))?;
             // Told apart from a fault of the environment, and with the line it is in.
             let own = flat(&Figment::from(Toml::string(&text))).map_err(|fault| unreadable(&path.display().to_string(), &fault))?;
             misshapen = check_sections(&own, &defaults, &path.display().to_string());
@@ -67,6 +70,15 @@ impl Merged {
     pub fn raw(&self, key: &str, value: &Value) -> Option<String> {
         std::env::var(variable(key)).ok().filter(|_| self.is_variable(value) && !key.contains('['))
     }
+}
+
+/// A file's text. What is no file, or has no end, is not waited for.
+fn text_of(path: &Path) -> Result<String, String> {
+    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if !metadata.is_file() || metadata.len() > LARGEST {
+        return Err(format!("must be a file of at most {LARGEST} bytes"));
+    }
+    std::fs::read_to_string(path).map_err(|error| error.to_string())
 }
 
 /// A section that is no table is told here: the environment laid over it would hide that.

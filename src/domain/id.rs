@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ulid::Ulid;
 
-use super::time::Timestamp;
+use super::time::{Span, Timestamp};
 
 /// `acc_…`: an account.
 pub const ACCOUNT: &str = "acc_";
@@ -21,6 +21,8 @@ pub const MESSAGE: &str = "msg_";
 /// `req_…`: a request, told in `X-Request-Id`.
 pub const REQUEST: &str = "req_";
 
+const DAY: Span = Span::from_secs(86_400);
+
 /// The letters of a ULID.
 const ULID_LENGTH: usize = 26;
 
@@ -30,7 +32,11 @@ pub fn new(prefix: &str, now: Timestamp) -> String {
 }
 
 fn random(now: Timestamp) -> Ulid {
-    Ulid::from_parts(u64::try_from(now.millis()).unwrap_or(0), rand::random::<u128>() >> Ulid::TIME_BITS)
+    Ulid::from_parts(millis(now), rand::random::<u128>() >> Ulid::TIME_BITS)
+}
+
+fn millis(at: Timestamp) -> u64 {
+    u64::try_from(at.millis()).unwrap_or(0)
 }
 
 fn written(prefix: &str, ulid: Ulid) -> String {
@@ -47,12 +53,15 @@ fn written(prefix: &str, ulid: Ulid) -> String {
 pub struct Ids(Mutex<Option<Ulid>>);
 
 impl Ids {
-    /// The next one. `newest` says after which they begin, the first time.
-    pub fn next<E>(&self, prefix: &str, now: Timestamp, newest: impl FnOnce() -> Result<Option<String>, E>) -> Result<String, E> {
+    /// The next one. `newest` says after which they begin, the first time: the newest that was given before the one that it gets,
+    /// which is of a day from now.
+    pub fn next<E>(&self, prefix: &str, now: Timestamp, newest: impl FnOnce(&str) -> Result<Option<String>, E>) -> Result<String, E> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = match *last {
             Some(last) => last,
-            None => newest()?.and_then(|id| Ulid::from_string(id.rsplit('_').next()?).ok()).unwrap_or(Ulid::nil()),
+            None => newest(&written("", Ulid::from_parts(millis(now.plus(DAY)), 0)))?
+                .and_then(|id| Ulid::from_string(id.rsplit('_').next()?).ok())
+                .unwrap_or(Ulid::nil()),
         };
         let fresh = random(now);
         // In the same millisecond, or where the clock stepped back, the one after the last.
@@ -95,11 +104,11 @@ mod tests {
     #[test]
     fn ids_in_order_stay_so_when_the_clock_steps_back() {
         let ids = Ids::default();
-        let at = |millis| ids.next(KEY, Timestamp::from_millis(millis), || Ok::<_, ()>(None)).unwrap();
+        let at = |millis| ids.next(KEY, Timestamp::from_millis(millis), |_| Ok::<_, ()>(None)).unwrap();
         let made: Vec<String> = [5_000, 5_000, 5_000, 4_000, 5_001, 1, 9_000].into_iter().map(at).collect();
         assert!(made.is_sorted() && made.windows(2).all(|pair| pair[0] != pair[1]), "{made:?}");
         let later = Ids::default();
-        let next = later.next(KEY, Timestamp::from_millis(1), || Ok::<_, ()>(made.last().cloned())).unwrap();
+        let next = later.next(KEY, Timestamp::from_millis(1), |_| Ok::<_, ()>(made.last().cloned())).unwrap();
         assert!(next > *made.last().unwrap(), "after a restart too");
     }
 }

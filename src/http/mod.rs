@@ -9,6 +9,7 @@ mod fields;
 pub mod forwarded;
 mod front;
 mod handlers;
+mod json;
 mod linger;
 pub mod note;
 pub mod openapi;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use http::request::Parts;
+use http::{HeaderMap, Method};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
@@ -156,11 +156,20 @@ impl Call {
         };
         // What is decided is decided now, however long the body took.
         self.now = Timestamp::now();
-        serde_json::from_slice(&bytes).map_err(|error| Unreadable::Bad(format!("The body is no JSON: {error}.")))
+        super::json::read(&bytes).map_err(|error| Unreadable::Bad(format!("The body is no JSON: {error}.")))
     }
 
-    /// Who asks for what, from where, and in which state they expect it.
+    /// Who asks, from where, and when.
     pub fn act(&self) -> Result<Act, Unreadable> {
+        let act = self.conditional_act()?;
+        if act.expected == Expected::Any || matches!(self.parts.method, Method::GET | Method::HEAD) {
+            return Ok(act);
+        }
+        Err(Unreadable::Bad("If-Match is for changes of an account or a key: here it would not be looked at.".into()))
+    }
+
+    /// The same, where the state is looked at.
+    pub fn conditional_act(&self) -> Result<Act, Unreadable> {
         let trusted = &self.front.services.policy.server.trusted_proxies;
         let origin = match (self.peer, client(self.peer, &self.parts.headers, trusted).address) {
             (Peer::Control, _) => "control".to_owned(),
@@ -196,8 +205,9 @@ impl Call {
         let mut request = request.clone();
         request.sort_all_objects();
         let request = *crate::domain::key::KeyHash::of(&request.to_string()).as_bytes();
-        // Each has keys of their own. Somebody may send a secret here by mistake: only a hash is kept.
-        let key = crate::domain::key::KeyHash::of(&format!("{} {key}", self.actor.name()))
+        // By what they reach, not by their token: that may be replaced between two tries. Somebody may send a secret here by
+        // mistake: only a hash is kept.
+        let key = crate::domain::key::KeyHash::of(&format!("{} {key}", self.actor.bound_to().unwrap_or("all")))
             .as_bytes()
             .iter()
             .map(|byte| format!("{byte:02x}"))

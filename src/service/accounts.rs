@@ -149,6 +149,9 @@ impl Services {
         let (id, act, services) = (id.to_owned(), act.clone(), self.clone());
         let job = move |connection: &Connection| {
             let mut account = found(connection, &id)?;
+            if account.record.disabled && act.bound_to().is_some() {
+                return Err(Error::Forbidden("This account is switched off, and the operator's to switch on again.".into()));
+            }
             act.check_revision(account.record.revision)?;
             let period = account.balance.period;
             services.refill(connection, &mut account, act.at)?;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::journal::Change;
 use super::{Page, PageAsk, Services};
-use crate::domain::act::Act;
+use crate::domain::act::{Act, Actor};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::id;
@@ -26,7 +26,10 @@ impl Services {
             filter.account = Some(own.to_owned());
         }
         (filter.cursor, filter.limit) = (ask.cursor.clone(), ask.limit + 1);
-        let rows = self.store.list(move |connection| audit::list(connection, &filter)).await?;
+        let mut rows = self.store.list(move |connection| audit::list(connection, &filter)).await?;
+        for entry in rows.iter_mut().filter(|entry| is_anothers(&entry.actor, act)) {
+            (entry.actor, entry.origin, entry.request_id) = (Actor::Operator.name().to_owned(), String::new(), String::new());
+        }
         Ok(ask.page(rows, |entry| entry.id.clone()))
     }
 
@@ -43,7 +46,10 @@ impl Services {
             self.begin_month(account, act.at).await?;
         }
         let (account, wanted) = (account.to_owned(), ask.clone());
-        let rows = self.store.list(move |connection| balances::list(connection, &account, &wanted.cursor, wanted.limit + 1)).await?;
+        let mut rows = self.store.list(move |connection| balances::list(connection, &account, &wanted.cursor, wanted.limit + 1)).await?;
+        for entry in rows.iter_mut().filter(|entry| is_anothers(&entry.actor, act)) {
+            (entry.actor, entry.request_id) = (Actor::Operator.name().to_owned(), String::new());
+        }
         Ok(ask.page(rows, |entry| entry.id.clone()))
     }
 
@@ -74,4 +80,9 @@ impl Services {
         while self.store.write(move |connection| tidy(connection, before), |_| ()).await? {}
         Ok(())
     }
+}
+
+/// Whether somebody else did it, of whom who is bound to an account is not told: to them that is the operator.
+fn is_anothers(actor: &str, act: &Act) -> bool {
+    act.bound_to().is_some() && actor != act.actor.name() && actor != Actor::Tollgate.name()
 }

@@ -53,7 +53,7 @@ impl Services {
 
     /// An id for a record that is made in this transaction: committed in this order, they sort in this order.
     pub(crate) fn next_id(&self, connection: &Connection, kind: &str, now: Timestamp) -> Result<String> {
-        self.ids.next(kind, now, || audit::newest(connection))
+        self.ids.next(kind, now, |bound| audit::newest(connection, bound))
     }
 }
 

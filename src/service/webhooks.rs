@@ -62,7 +62,7 @@ impl Announcer {
 
     fn write(&self, connection: &Connection, endpoint: &str, event: Event, data: &Value, at: Timestamp) -> Result<Message> {
         let message = Message {
-            id: self.ids.next(id::MESSAGE, at, || audit::newest(connection))?,
+            id: self.ids.next(id::MESSAGE, at, |bound| audit::newest(connection, bound))?,
             endpoint: endpoint.into(),
             event: event.name().into(),
             body: json!({ "type": event.name(), "timestamp": at.rfc3339_millis(), "data": data }).to_string(),

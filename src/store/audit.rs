@@ -68,11 +68,13 @@ pub fn insert(connection: &Connection, entry: &Entry) -> Result<()> {
     Ok(())
 }
 
-/// The newest id there is, without its kind. Every account, key and token that is made has an entry of the audit made right
-/// after it; movements of balances and messages may have none.
-pub fn newest(connection: &Connection) -> Result<Option<String>> {
-    let sql = "SELECT max(substr(id, 5)) FROM (SELECT max(id) AS id FROM audit UNION ALL SELECT max(id) FROM balance_history UNION ALL SELECT max(id) FROM outbox)";
-    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+/// The newest id that was given, without its kind. Accounts and keys may have been imported with ids of any time: those from
+/// `bound` on were not given here.
+pub fn newest(connection: &Connection, bound: &str) -> Result<Option<String>> {
+    let sql = "SELECT max(substr(id, 5)) FROM (SELECT max(id) AS id FROM audit UNION ALL SELECT max(id) FROM balance_history
+         UNION ALL SELECT max(id) FROM outbox UNION ALL SELECT max(id) FROM tokens
+         UNION ALL SELECT max(id) FROM accounts WHERE id < 'acc_' || ?1 UNION ALL SELECT max(id) FROM keys WHERE id < 'key_' || ?1)";
+    Ok(connection.prepare_cached(sql)?.query_row([bound], |row| row.get(0))?)
 }
 
 /// Which entries a list shows.

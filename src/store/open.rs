@@ -1,5 +1,6 @@
 //! Opens a database: makes a new one whole, and touches none that is not ours.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read};
@@ -103,6 +104,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // An acknowledged write survives power loss.
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     Ok(())
 }
@@ -145,13 +147,30 @@ pub(super) fn is_marked(connection: &Connection) -> rusqlite::Result<bool> {
     connection.pragma_query_value(None, "application_id", |row| row.get::<_, i64>(0)).map(|mark| mark == APPLICATION)
 }
 
+/// What of a schema is not as we make it: a trigger could undo what is written. Tables and indices beside ours do no harm.
+fn alteration(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let objects = |connection: &Connection| -> rusqlite::Result<BTreeMap<(String, String), String>> {
+        let mut statement = connection.prepare("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
+        statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?.collect()
+    };
+    let ours = Connection::open_in_memory()?;
+    ours.execute_batch(SCHEMA)?;
+    let (wanted, found) = (objects(&ours)?, objects(connection)?);
+    let changed = wanted.iter().find(|(name, sql)| found.get(*name) != Some(*sql)).map(|(name, _)| name);
+    let added = found.keys().find(|name| ["trigger", "view"].contains(&name.0.as_str()) && !wanted.contains_key(*name));
+    Ok(changed.or(added).map(|(kind, name)| format!("{kind} {name}")))
+}
+
 /// Whether a database without a mark is empty; whose it is, and which version, where it has one.
 pub(super) fn check_ours(connection: &Connection) -> rusqlite::Result<Result<bool, String>> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     Ok(match (pragma("application_id")?, pragma("user_version")?) {
         (0, 0) if tables == 0 => Ok(true),
-        (APPLICATION, VERSION) => Ok(false),
+        (APPLICATION, VERSION) => match alteration(connection)? {
+            None => Ok(false),
+            Some(what) => Err(format!("its schema is not as tollgate makes it ({what}): restore a backup that nobody has altered")),
+        },
         (APPLICATION, newer) if newer > VERSION => Err(format!(
             "it was made by a newer tollgate (schema {newer}, and this one knows {VERSION}): install that version or a later one"
         )),

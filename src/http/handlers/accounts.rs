@@ -37,7 +37,7 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
 /// Changes one.
 pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
     let input = read(call.json().await?)?;
-    let account = call.front.services.set_account(&call.id, input, &call.act()?).await?;
+    let account = call.front.services.set_account(&call.id, input, &call.conditional_act()?).await?;
     Ok(shown(StatusCode::OK, &account))
 }
 

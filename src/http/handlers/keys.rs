@@ -48,13 +48,13 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
 /// Changes one.
 pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
     let input = read(Fields::new(call.json().await?)?, call.now);
-    let record = call.front.services.set_key(&call.id, input, &call.act()?).await?;
+    let record = call.front.services.set_key(&call.id, input, &call.conditional_act()?).await?;
     Ok(shown(&record))
 }
 
 /// Revokes one; again does no harm.
 pub async fn revoke(call: Call) -> Result<Response, Unreadable> {
-    call.front.services.revoke_key(&call.id, &call.act()?).await?;
+    call.front.services.revoke_key(&call.id, &call.conditional_act()?).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
@@ -66,7 +66,7 @@ pub async fn rotate(mut call: Call) -> Result<Response, Unreadable> {
     let mut fields = Fields::new(body)?;
     let grace = fields.parsed("grace", Span::parse).flatten().unwrap_or(USUAL_GRACE);
     fields.finish()?;
-    let made = call.front.services.rotate_key(&call.id, grace, once, &call.act()?).await?;
+    let made = call.front.services.rotate_key(&call.id, grace, once, &call.conditional_act()?).await?;
     Ok(new_key(&made))
 }
 

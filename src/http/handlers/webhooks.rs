@@ -12,7 +12,7 @@ use crate::http::views;
 
 /// The endpoints, and how their messages stand. They are few: there is one page.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
-    call.query(&["limit", "cursor"])?;
+    call.page_with(|_| false, &[], |_| Vec::new())?;
     let endpoints = call.front.services.webhooks().await?;
     let data: Vec<_> = endpoints.iter().map(views::webhook).collect();
     Ok(response::json(StatusCode::OK, &json!({ "data": data, "next_cursor": null })))

@@ -403,16 +403,16 @@ fn a_charge_is_taken_once_however_often_the_server_is_killed() {
 
 #[test]
 fn movements_go_in_their_time_and_the_balance_stays() {
-    let stage = Stage::with(&format!("[history]\nbalance = \"3d\"\n{TOKENS}"));
+    let stage = Stage::with(&format!("[history]\nbalance = \"40d\"\n{TOKENS}"));
     let account = stage.account(json!({ "balance": 10 }));
     let young = history(&stage, &account);
     assert_eq!(stage.server.stop().0, Some(0));
     let database = Connection::open(stage.folder.database()).unwrap();
-    // More than go in one round, of four days ago; and one of two.
+    // More than go in one round, of long ago; and one that is young enough.
     let old = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
-         INSERT INTO balance_history SELECT printf('bal_0000000000000%d%012d', ?3, i), ?1, (unixepoch() - ?3 * 86400) * 1000, 'credited', 1, 1, '', 'operator', '' FROM n";
-    database.execute(old, rusqlite::params![account, 2500, 4]).unwrap();
-    database.execute(old, rusqlite::params![account, 1, 2]).unwrap();
+         INSERT INTO balance_history SELECT printf('bal_000000000000%02d%012d', ?3, i), ?1, (unixepoch() - ?3 * 86400) * 1000, 'credited', 1, 1, '', 'operator', '' FROM n";
+    database.execute(old, rusqlite::params![account, 2500, 44]).unwrap();
+    database.execute(old, rusqlite::params![account, 1, 22]).unwrap();
     drop(database);
     let server = stage.folder.serve();
     let stage = Stage { server, folder: stage.folder, token: stage.token };

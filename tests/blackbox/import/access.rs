@@ -33,6 +33,6 @@ fn a_wrong_type_is_told_and_so_is_a_wrong_method() {
         assert_eq!(reply.status, 415, "{media}");
         assert!(reply.body.contains("application/jsonl or text/csv"), "{}", reply.body);
     }
-    stage.get("/keys/import").expect(404);
+    stage.get("/keys/import").expect(405);
     stage.call("PUT", "/keys/import", None).expect(405);
 }
