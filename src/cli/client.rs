@@ -32,7 +32,15 @@ impl Client {
     /// Finds the running server, or opens the database.
     pub async fn open(policy: Arc<Policy>) -> Result<Self, Failure> {
         match App::claim(&policy.server.database).await? {
-            Claim::Ours(lock) => Ok(Self::Own(App::open(policy, lock).await?)),
+            Claim::Ours(lock) => {
+                let app = App::open(policy.clone(), lock).await?;
+                if app.current.services().store.is_new {
+                    // In the wrong folder, this is the one sign of it.
+                    let database = &policy.server.database;
+                    eprintln!("There was no database {} and no server on it: it was made anew.", database.display());
+                }
+                Ok(Self::Own(app))
+            }
             Claim::Served(stream) => Self::over(stream).await,
         }
     }

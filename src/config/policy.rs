@@ -112,7 +112,16 @@ impl Policy {
 
     /// Reads a configuration; answers every fault that can be found.
     pub fn load(file: Option<&Path>) -> Result<Self, Vec<Fault>> {
-        let merged = Merged::read(file)?;
+        Self::of(&Merged::read(file, false)?)
+    }
+
+    /// The same for a command that sends nothing: what a secret is does not matter to it, and whoever runs it may not be
+    /// able to read it.
+    pub fn load_for_command(file: Option<&Path>) -> Result<Self, Vec<Fault>> {
+        Self::of(&Merged::read(file, true)?)
+    }
+
+    fn of(merged: &Merged) -> Result<Self, Vec<Fault>> {
         let faults = Faults::default();
         // Where the environment does not lie over such a section, reading it tells the same.
         let hidden =
@@ -121,7 +130,7 @@ impl Policy {
             .into_iter()
             .chain(hidden)
             .for_each(|fault| faults.push(fault.key, fault.source, fault.message));
-        let policy = read(&merged, &faults);
+        let policy = read(merged, &faults);
         match policy {
             Some(policy) if faults.is_empty() => Ok(policy),
             None if faults.is_empty() => Err(vec![Fault {

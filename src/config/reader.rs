@@ -209,6 +209,7 @@ impl<'a> Table<'a> {
             },
         };
         match read {
+            Err(_) if self.from.secrets_may_miss && value.as_dict().is_some_and(says_where) => Some(Secret::unread()),
             Ok((secret, place)) => {
                 self.from.secrets.borrow_mut().push(Held { key, place, secret: secret.clone() });
                 Some(secret)
@@ -262,6 +263,11 @@ impl<'a> Table<'a> {
             self.faults.push(&key, self.from.source(&key, value), format!("there is no such setting{hint}"));
         }
     }
+}
+
+/// Whether it says where a secret stands.
+fn says_where(dict: &Dict) -> bool {
+    dict.len() == 1 && dict.iter().all(|(name, value)| ["file", "env"].contains(&name.as_str()) && value.as_str().is_some())
 }
 
 /// A secret that stands in a file or a variable.

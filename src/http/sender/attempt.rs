@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::asked_wait;
+use super::bounded::Bounded;
 use crate::config::Policy;
 use crate::config::webhooks::{Address, Webhook};
 use crate::domain::reach::is_public;
@@ -30,6 +31,9 @@ const MOST_ADDRESSES: usize = 2;
 
 /// How much of an answer is read, and the longest head of one.
 const MOST_READ: usize = 64 * 1024;
+
+/// How much may come over a connection in all: whatever a receiver says before its answer is bounded too.
+const MOST_HEARD: usize = 4 * MOST_READ;
 
 /// How a try ended.
 #[derive(Debug)]
@@ -102,7 +106,8 @@ async fn converse(
     let request = request(&receiver.webhook, message, now)?;
     let stream = connect(receiver).await?;
     let broken = |error: hyper::Error| format!("its answer cannot be read: {error}");
-    let handshake = hyper::client::conn::http1::Builder::new().max_buf_size(MOST_READ).handshake(TokioIo::new(stream)).await;
+    let handshake =
+        hyper::client::conn::http1::Builder::new().max_buf_size(MOST_READ).handshake(TokioIo::new(Bounded::new(stream, MOST_HEARD))).await;
     let (mut sender, connection) = handshake.map_err(broken)?;
     let connection = AbortOnDrop(tokio::spawn(connection));
     let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();

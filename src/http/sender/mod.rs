@@ -2,6 +2,7 @@
 //! is slow or dead holds up nobody else: each endpoint has lanes of its own.
 
 mod attempt;
+mod bounded;
 
 use std::collections::HashMap;
 use std::sync::Arc;
