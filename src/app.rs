@@ -17,6 +17,7 @@ use crate::domain::error::Error;
 use crate::domain::time::Timestamp;
 use crate::http::{Current, Front};
 use crate::service::Services;
+use crate::service::import::Mover;
 use crate::store::Store;
 use crate::store::lock::{self, Lock};
 pub use reload::{NotTaken, Reloader};
@@ -68,6 +69,8 @@ pub struct App {
     /// What answers requests, under the configuration in force.
     pub current: Arc<Current>,
     clockwork: JoinHandle<()>,
+    /// One that was cut off, until somebody goes on with it.
+    import: Option<Box<Mover>>,
 }
 
 /// Without a [`App::close`] nothing is saved, and nothing goes on either.
@@ -103,14 +106,28 @@ impl App {
         let store = Arc::new(Store::open(&policy.server.database).map_err(|error| StartError(error.to_string()))?);
         let services = Arc::new(Services::new(policy, store, lock));
         services.mirror_plans().await.map_err(|error| StartError(error.to_string()))?;
-        let unfinished = services.clone();
-        let finished = tokio::task::spawn_blocking(move || unfinished.finish_import()).await;
-        finished
-            .unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
-            .map_err(|error| StartError(format!("an import that was cut off cannot be finished: {error}")))?;
+        let import = services.unfinished_import().unwrap_or_else(|error| {
+            let file = lock::beside(&services.policy.server.database, "import");
+            tracing::error!("an import that was cut off cannot go on: {error} Move {} away to give it up", file.display());
+            None
+        });
         let current = Arc::new(Current::new(Front::new(services)));
         let clockwork = tokio::spawn(clockwork::run(current.clone()));
-        Ok(Self { current, clockwork })
+        Ok(Self { current, clockwork, import: import.map(Box::new) })
+    }
+
+    /// Goes on with an import that was cut off, beside all else.
+    pub fn go_on_with_import(&mut self) {
+        if let Some(import) = self.import.take() {
+            std::thread::spawn(|| import.persist());
+        }
+    }
+
+    /// Finishes an import that was cut off, or says why that cannot be done now.
+    pub async fn finish_import(&mut self) -> Result<(), String> {
+        let Some(import) = self.import.take() else { return Ok(()) };
+        let finished = tokio::task::spawn_blocking(|| import.finish()).await;
+        finished.unwrap_or_else(|error| Err(Error::Internal(error.to_string()))).map_err(|error| error.to_string())
     }
 
     /// Saves everything, gives open leases back and closes the database.

@@ -113,7 +113,7 @@ impl Gate {
             Claim::Ours(lock) => lock,
             Claim::Served(_) => return Err(OpenError(format!("another gate or server has the database {}", database.display()))),
         };
-        let app = App::open(policy.clone(), lock).await?;
+        let mut app = App::open(policy.clone(), lock).await?;
         let sockets = match Sockets::bind_control(&policy) {
             Ok(sockets) => sockets,
             Err(error) => {
@@ -121,6 +121,7 @@ impl Gate {
                 return Err(error.into());
             }
         };
+        app.go_on_with_import();
         let (current, (stop, stopping)) = (app.current.clone(), watch::channel(false));
         let control = tokio::spawn({
             let current = current.clone();

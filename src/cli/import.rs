@@ -127,7 +127,12 @@ async fn follow(mut answer: Answer, what: &str) -> Result<u64, Failure> {
     match last["imported"].as_u64() {
         _ if last["status"].is_u64() => Err(Failure::Refused(503, last)),
         Some(rows) => ended.map(|()| rows),
-        None => Err(ended.err().unwrap_or_else(|| Failure::Failed("the answer says not how many were imported".into()))),
+        // It would not have begun to answer otherwise.
+        None => Err(Failure::Failed(format!(
+            "{}. The import is sealed, and is finished all the same, by itself or once tollgate is started again: do not send it a second \
+             time. tollgate audit --action {what}.imported shows when it is done",
+            ended.err().map_or("the answer ended early".into(), |failure| failure.reason().trim_end_matches('.').to_owned())
+        ))),
     }
 }
 

@@ -1,11 +1,12 @@
 //! A file that is made beside its name, and takes the name only once it is whole and on the disk.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
 /// The file while it is made: `NAME.part`, for its owner alone. Goes where it does not land.
 pub struct Landing {
@@ -17,16 +18,24 @@ pub struct Landing {
 }
 
 impl Landing {
-    /// Makes it empty. What an earlier try left behind when it was killed is taken over; one that is still at work keeps it.
+    /// Makes it empty. What an earlier try left behind when it was killed is taken over; one that is still at work keeps it, and
+    /// what somebody else put there is not touched.
     pub fn begin(name: &Path) -> Result<Self, String> {
         let mut part = name.as_os_str().to_owned();
         part.push(".part");
         let part = PathBuf::from(part);
-        if part.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
-            return Err(format!("{} is in the way: move it away", part.display()));
+        // What lies there is looked at once it is open, so that nobody can put another in its place.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
+        let in_the_way = || format!("{} is in the way: move it away", part.display());
+        let file = options.open(&part).map_err(|error| match part.symlink_metadata() {
+            Ok(there) if !there.is_file() => in_the_way(),
+            _ => cannot_be_made(&error),
+        })?;
+        if !file.metadata().is_ok_and(|metadata| is_our_own(&metadata)) {
+            return Err(in_the_way());
         }
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&part);
-        let file = options.map_err(|error| cannot_be_made(&error))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(format!("another command is making {} just now", part.display())),
@@ -81,6 +90,11 @@ impl Drop for Landing {
             }
         }
     }
+}
+
+/// Whether it is a file that this user made, under this name alone.
+fn is_our_own(metadata: &Metadata) -> bool {
+    metadata.is_file() && metadata.uid() == geteuid().as_raw() && metadata.nlink() == 1
 }
 
 fn cannot_be_made(error: &std::io::Error) -> String {

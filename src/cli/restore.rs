@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use super::Failure;
 use super::args::RestoreArgs;
 use super::backup::{described, summary};
@@ -10,7 +12,11 @@ use super::landing::Landing;
 use super::output::Output;
 use crate::app::{App, Claim};
 use crate::config::Policy;
+use crate::domain::act::Actor;
+use crate::domain::event::Event;
+use crate::domain::id;
 use crate::domain::time::Timestamp;
+use crate::store::audit::Entry;
 use crate::store::copy::{self, Content};
 
 pub async fn run(args: RestoreArgs, policy: Arc<Policy>, output: &Output) -> Result<(), Failure> {
@@ -41,7 +47,7 @@ fn check_free(database: &Path) -> Result<(), String> {
              {name}-shm where these are there, and try again"
         ));
     }
-    for side in ["-wal", "-shm", "-journal"] {
+    for side in ["-wal", "-shm", "-journal", ".import", ".import.new"] {
         let side = copy::beside(database, side);
         if side.symlink_metadata().is_ok() {
             return Err(format!(
@@ -69,8 +75,27 @@ fn take(file: &Path, database: &Path, copied: &Content) -> Result<Content, Strin
     if content != *copied {
         return Err(format!("{} changed while it was copied: use a copy that nobody works on", file.display()));
     }
+    copy::note(landing.part(), entry(file, &content)).map_err(at)?;
     landing.land(false).map_err(at)?;
     Ok(content)
+}
+
+/// What the audit of the new database tells first.
+fn entry(file: &Path, content: &Content) -> Entry {
+    let now = Timestamp::now();
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.into());
+    Entry {
+        id: String::new(),
+        at: now,
+        actor: Actor::Operator.name().to_owned(),
+        origin: "control".into(),
+        request_id: id::new(id::REQUEST, now),
+        action: Event::DatabaseRestored.name().to_owned(),
+        target: String::new(),
+        account: None,
+        before: Value::Null,
+        after: json!({ "file": file, "newest": content.newest.map(Timestamp::rfc3339) }),
+    }
 }
 
 fn told(database: &Path, content: &Content) -> String {

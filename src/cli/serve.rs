@@ -34,7 +34,7 @@ pub async fn run(config: Option<&Path>, output: &Output) -> Result<(), Failure> 
             )));
         }
     };
-    let app = App::open(policy.clone(), lock).await?;
+    let mut app = App::open(policy.clone(), lock).await?;
     let sockets = match Sockets::bind(&policy).await {
         Ok(sockets) => sockets,
         Err(error) => {
@@ -62,6 +62,7 @@ pub async fn run(config: Option<&Path>, output: &Output) -> Result<(), Failure> 
         output.print(&what_next(&policy, config, &address));
     }
     systemd::ready(&address);
+    app.go_on_with_import();
     let reloader = tokio::spawn(hangups.reload(Reloader::new(app.current.clone(), file), app.current.clone()));
     sockets.run(&app.current, stopping).await;
     stopper.abort();

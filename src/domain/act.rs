@@ -16,6 +16,9 @@ pub enum Actor {
     Operator,
     /// Whoever holds a service token.
     Token(Arc<TokenRecord>),
+    /// Whoever asked before tollgate was started again, by the name that the audit has for them. Reaches nothing: what was asked
+    /// for was allowed then.
+    Before(String),
     /// tollgate by itself.
     Tollgate,
 }
@@ -27,6 +30,7 @@ impl Actor {
             Self::Nobody => "nobody",
             Self::Operator => "operator",
             Self::Token(token) => &token.id,
+            Self::Before(name) => name,
             Self::Tollgate => "tollgate",
         }
     }
@@ -42,7 +46,7 @@ impl Actor {
     /// Whether it may know of what belongs to an account.
     pub fn reaches(&self, account: &str) -> bool {
         match self {
-            Self::Nobody => false,
+            Self::Nobody | Self::Before(_) => false,
             Self::Operator | Self::Tollgate => true,
             Self::Token(token) => token.account.as_deref().is_none_or(|own| own == account),
         }

@@ -9,6 +9,8 @@ pub enum Event {
     AccountChanged,
     /// Accounts were imported.
     AccountsImported,
+    /// Accounts were exported.
+    AccountsExported,
     /// A key was made.
     KeyCreated,
     /// Settings of a key were changed.
@@ -21,6 +23,10 @@ pub enum Event {
     KeyExpiring,
     /// Keys were imported.
     KeysImported,
+    /// Keys were exported, with their hashes.
+    KeysExported,
+    /// What was left of an import was given up.
+    ImportGivenUp,
     /// Tokens were taken from a balance.
     BalanceCharged,
     /// Tokens were added to a balance.
@@ -39,6 +45,8 @@ pub enum Event {
     ConfigTaken,
     /// The database was copied.
     DatabaseBackedUp,
+    /// The database was made of a copy.
+    DatabaseRestored,
     /// Somebody tries whether a webhook arrives.
     WebhookTest,
     /// Somebody has a webhook's message sent again.
@@ -47,16 +55,19 @@ pub enum Event {
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::AccountCreated,
         Self::AccountChanged,
         Self::AccountsImported,
+        Self::AccountsExported,
         Self::KeyCreated,
         Self::KeyChanged,
         Self::KeyRotated,
         Self::KeyRevoked,
         Self::KeyExpiring,
         Self::KeysImported,
+        Self::KeysExported,
+        Self::ImportGivenUp,
         Self::BalanceCharged,
         Self::BalanceCredited,
         Self::BalanceLow,
@@ -66,6 +77,7 @@ impl Event {
         Self::TokenRevoked,
         Self::ConfigTaken,
         Self::DatabaseBackedUp,
+        Self::DatabaseRestored,
         Self::WebhookTest,
         Self::WebhookRetried,
     ];
@@ -76,12 +88,15 @@ impl Event {
             Self::AccountCreated => "account.created",
             Self::AccountChanged => "account.changed",
             Self::AccountsImported => "accounts.imported",
+            Self::AccountsExported => "accounts.exported",
             Self::KeyCreated => "key.created",
             Self::KeyChanged => "key.changed",
             Self::KeyRotated => "key.rotated",
             Self::KeyRevoked => "key.revoked",
             Self::KeyExpiring => "key.expiring",
             Self::KeysImported => "keys.imported",
+            Self::KeysExported => "keys.exported",
+            Self::ImportGivenUp => "import.given_up",
             Self::BalanceCharged => "balance.charged",
             Self::BalanceCredited => "balance.credited",
             Self::BalanceLow => "balance.low",
@@ -91,6 +106,7 @@ impl Event {
             Self::TokenRevoked => "token.revoked",
             Self::ConfigTaken => "config.taken",
             Self::DatabaseBackedUp => "database.backed_up",
+            Self::DatabaseRestored => "database.restored",
             Self::WebhookTest => "webhook.test",
             Self::WebhookRetried => "webhook.retried",
         }

@@ -1,15 +1,51 @@
 //! Everything that an import can bring along, page by page.
 
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::Services;
+use super::import::What;
 use crate::domain::act::Act;
-use crate::domain::error::Result;
+use crate::domain::error::{Error, Result};
+use crate::domain::event::Event;
 use crate::store::accounts::{self, StoredAccount};
 use crate::store::keys::{self, StoredKey};
 
 /// How many records are read at once.
-const PAGE: usize = 1000;
+const PAGE: usize = 250;
+
+/// How many exports there may be at once: each keeps the thread that reads lists busy, and in memory what its reader did not take yet.
+const AT_ONCE: usize = 2;
+
+/// Where exports find their places.
+#[derive(Clone, Debug)]
+pub struct Exports(Arc<Semaphore>);
+
+/// The place of one export, as long as it lives.
+pub type Place = OwnedSemaphorePermit;
+
+impl Default for Exports {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
 
 impl Services {
+    /// Begins an export of all there is, or of one account, where not too many are under way. The audit tells of it before a row goes
+    /// out: every hash leaves the house.
+    pub async fn begin_export(self: &Arc<Self>, what: What, account: Option<&str>, act: &Act) -> Result<Place> {
+        let busy = |_| Error::Conflict(format!("{AT_ONCE} exports are under way already: try again when one of them is done."));
+        let place = self.exports.0.clone().try_acquire_owned().map_err(busy)?;
+        let event = match what {
+            What::Accounts => Event::AccountsExported,
+            What::Keys => Event::KeysExported,
+        };
+        self.note(event, json!({ "account": account }), act).await?;
+        Ok(place)
+    }
+
     /// The next keys after an id, with their hashes; of one account where that is given. None are left where there are none.
     pub async fn keys_after(&self, account: Option<String>, after: String) -> Result<Vec<StoredKey>> {
         let filter = keys::Filter { account, search: None, after, limit: PAGE };

@@ -6,7 +6,7 @@ pub mod balance;
 pub mod cache;
 mod configured;
 pub mod expiring;
-mod export;
+pub mod export;
 pub mod gate;
 mod history;
 pub mod import;
@@ -72,6 +72,8 @@ pub struct Services {
     pub(crate) turns: Arc<usage::Turns>,
     /// The import that may be under way.
     pub(crate) imports: Arc<import::Imports>,
+    /// The exports that may be under way.
+    pub(crate) exports: export::Exports,
     /// Set when it closes: from then on nothing passes.
     pub(crate) closed: Arc<AtomicBool>,
     /// Who has the database: kept until the last user of it is gone.
@@ -108,6 +110,7 @@ impl Services {
             ends_changed: Arc::default(),
             turns: Arc::default(),
             imports: Arc::default(),
+            exports: export::Exports::default(),
             closed: Arc::default(),
             lock: Arc::new(Mutex::new(Some(lock))),
             serving: Arc::default(),

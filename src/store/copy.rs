@@ -8,19 +8,23 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
-use super::{fault, open, state};
+use super::audit::{self, Entry};
+use super::{fault, import, open, state};
+use crate::domain::id::{self, Ids};
 use crate::domain::time::Timestamp;
 
 /// How many pages are copied before they are synced: at once all of them would hold up the commits of everybody on the disk.
 const PAGES: i32 = 2048;
 /// How long to wait where something is locked for a moment.
 const PAUSE: Duration = Duration::from_millis(20);
+/// How long an import may stand still while a copy waits for it.
+const STALLED: Duration = Duration::from_secs(5);
 /// How much longer the log of changes may grow meanwhile: so many bytes, or as many as the database has.
 const MOST_LOG: u64 = 1 << 30;
 
@@ -51,8 +55,7 @@ pub type Progress = (u64, u64);
 pub fn copy(from: &Path, into: &Path, mut watch: impl FnMut(Progress) -> Result<(), String>) -> Result<Content, String> {
     let told = |error: rusqlite::Error| fault::sentence(&error);
     let source = open_source(from)?;
-    // One reading from here to the end.
-    source.execute_batch("BEGIN").map_err(told)?;
+    begin_reading(&source, || watch((0, 1)))?;
     let content = content(&source).map_err(told)?;
     let file = File::options().write(true).open(into).map_err(|error| cannot("written", &error))?;
     let log_at_first = log_of(from);
@@ -93,6 +96,29 @@ fn fold_in(source: Connection) -> rusqlite::Result<()> {
     source.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }
 
+/// Begins the one reading that a copy is made of. While rows of an import move, it waits: half of them are of no use to anybody.
+fn begin_reading(source: &Connection, mut go_on: impl FnMut() -> Result<(), String>) -> Result<(), String> {
+    let told = |error: rusqlite::Error| fault::sentence(&error);
+    let (mut seen, mut since) = (None, Instant::now());
+    loop {
+        source.execute_batch("BEGIN").map_err(told)?;
+        let imports = import::known(source).map_err(|error| error.to_string())?;
+        let Some((_, unfinished)) = imports.into_iter().find(|(_, progress)| !progress.is_done) else { return Ok(()) };
+        source.execute_batch("ROLLBACK").map_err(told)?;
+        let import::Progress { moved, rows, .. } = unfinished;
+        if seen.replace(moved) != Some(moved) {
+            since = Instant::now();
+        } else if since.elapsed() > STALLED {
+            return Err(format!(
+                "{moved} of {rows} rows of an import are in, and the others do not move: start tollgate, which finishes it, or see in its \
+                 log why it waits, and try again"
+            ));
+        }
+        go_on()?;
+        std::thread::sleep(PAUSE);
+    }
+}
+
 /// Looks a copy through, all of it: whether it is ours, sound, and what is in it. Nothing is written, not even beside it.
 pub fn look_through(path: &Path) -> Result<Content, String> {
     check_file(path).map_err(|reason| of_a_copy(&reason))?;
@@ -121,6 +147,19 @@ pub fn look_through(path: &Path) -> Result<Content, String> {
 pub fn is_ours(path: &Path) -> bool {
     let is_marked = || -> rusqlite::Result<bool> { open::is_marked(&open_at(path, "mode=ro&immutable=1")?) };
     check_file(path).is_ok() && is_marked().unwrap_or(false)
+}
+
+/// Adds an entry to a copy's audit, the newest of all.
+pub fn note(path: &Path, mut entry: Entry) -> Result<(), String> {
+    let told = |error: rusqlite::Error| fault::sentence(&error);
+    let connection = open_at(path, "mode=rw").map_err(told)?;
+    let id = Ids::default().next(id::AUDIT, entry.at, |bound| audit::newest(&connection, bound));
+    id.and_then(|id| {
+        entry.id = id;
+        audit::insert(&connection, &entry)
+    })
+    .map_err(|error| error.to_string())?;
+    connection.close().map_err(|(_, error)| told(error))
 }
 
 /// What is said of a database, as it is said of a copy.

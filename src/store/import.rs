@@ -15,7 +15,6 @@ use super::columns::json;
 use super::lock::beside;
 use super::open;
 use crate::domain::error::{Error, Result};
-use crate::domain::time::Timestamp;
 
 /// What the side file holds. Its rows are found by their place: of keys the hash, of accounts the line.
 const SCHEMA: &str = "
@@ -30,6 +29,10 @@ const SCHEMA: &str = "
 /// How much memory finding what stands twice may take, in KiB; what is more goes by way of the file.
 const CACHE: i64 = 32 * 1024;
 
+/// How much of the disk is left to all else, and after how many rows to look at it again.
+const RESERVE: u64 = 64 << 20;
+const LOOK_EVERY: u64 = 1000;
+
 /// The mark under which the database says how far an import has come.
 const OPERATION: &str = "import";
 
@@ -37,7 +40,8 @@ fn gathered_in(database: &Path) -> PathBuf {
     beside(database, "import.new")
 }
 
-fn sealed_in(database: &Path) -> PathBuf {
+/// Where a sealed import lies.
+pub fn sealed_in(database: &Path) -> PathBuf {
     beside(database, "import")
 }
 
@@ -53,6 +57,31 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
+/// Whether an import is sealed and not finished.
+pub fn is_sealed(database: &Path) -> bool {
+    sealed_in(database).symlink_metadata().is_ok()
+}
+
+/// Whether the disk has room for all of it: it is to stand in the database, and for a while in its log of changes, too.
+fn check_room(gathered: &Path) -> Result<()> {
+    let size = std::fs::metadata(gathered).map_err(|error| trouble(gathered, &error))?.len();
+    let disk = rustix::fs::statvfs(gathered).map_err(|error| trouble(gathered, &error.into()))?;
+    if has_room(size, disk.f_bavail.saturating_mul(disk.f_frsize)) {
+        return Ok(());
+    }
+    Err(Error::Unavailable(format!("the disk has not enough room for the import: it needs twice {size} bytes and {RESERVE} beside them")))
+}
+
+fn has_room(size: u64, free: u64) -> bool {
+    free >= size.saturating_mul(2).saturating_add(RESERVE)
+}
+
+/// Makes sure that what was named, or taken away, in a folder stays so.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(folder)?.sync_all()
+}
+
 fn trouble(path: &Path, error: &std::io::Error) -> Error {
     Error::Unavailable(format!("{}: {error}", path.display()))
 }
@@ -62,6 +91,7 @@ fn trouble(path: &Path, error: &std::io::Error) -> Error {
 pub struct Gathering {
     connection: Option<Connection>,
     database: PathBuf,
+    rows: u64,
 }
 
 /// A row that cannot be added, because another has what must be its own.
@@ -80,7 +110,7 @@ impl Gathering {
         let path = gathered_in(database);
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         made.map_err(|error| trouble(&path, &error))?;
-        let mut gathering = Self { connection: None, database: database.into() };
+        let mut gathering = Self { connection: None, database: database.into(), rows: 0 };
         let connection = open_side(&path)?;
         // Until it is sealed there is nothing that a crash could take away.
         connection.pragma_update_and_check(None, "journal_mode", "off", |_| Ok(()))?;
@@ -96,7 +126,11 @@ impl Gathering {
     }
 
     /// Adds a row.
-    pub fn add<T: Serialize>(&self, line: u64, place: &[u8], id: Option<&str>, record: &T) -> Result<Option<Twice>> {
+    pub fn add<T: Serialize>(&mut self, line: u64, place: &[u8], id: Option<&str>, record: &T) -> Result<Option<Twice>> {
+        if self.rows.is_multiple_of(LOOK_EVERY) {
+            check_room(&gathered_in(&self.database))?;
+        }
+        self.rows += 1;
         let connection = self.connection()?;
         let added = connection
             .prepare_cached("INSERT INTO staged (line, place, id, record) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
@@ -115,24 +149,24 @@ impl Gathering {
         Ok(Some(Twice { line: other.unwrap_or_default() as u64, is_id: of_id.is_some() }))
     }
 
-    /// Makes it count, whatever comes: on the disk, and under its other name.
-    pub fn seal<A: Serialize>(mut self, about: &A) -> Result<()> {
+    /// Makes it count, whatever comes: on the disk, and under its other name. After that nothing can go wrong with it any more.
+    pub fn seal<A: Serialize>(mut self, about: &A) -> Result<Sealed> {
         let connection = self.connection.take().ok_or_else(|| Error::Internal("an import was sealed already".into()))?;
         connection.execute("INSERT INTO about (json) VALUES (?1)", [json(about)?])?;
         connection.execute_batch("COMMIT")?;
-        connection.close().map_err(|(_, error)| error)?;
         let (gathered, sealed) = (gathered_in(&self.database), sealed_in(&self.database));
-        let keep = || -> std::io::Result<()> {
-            std::fs::File::open(&gathered)?.sync_all()?;
-            std::fs::rename(&gathered, &sealed)?;
-            let folder = sealed.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            std::fs::File::open(folder)?.sync_all()
-        };
-        keep().map_err(|error| {
+        check_room(&gathered)?;
+        if is_sealed(&self.database) {
+            return Err(Error::Internal(format!("{} is of another import, which is not finished", sealed.display())));
+        }
+        let name = || std::fs::File::open(&gathered)?.sync_all().and_then(|()| std::fs::rename(&gathered, &sealed));
+        name().map_err(|error| trouble(&sealed, &error))?;
+        sync_folder(&sealed).map_err(|error| {
             // Whoever is told that nothing was changed must be right.
             let _ = std::fs::remove_file(&sealed);
             trouble(&sealed, &error)
-        })
+        })?;
+        Ok(Sealed { connection, database: self.database.clone() })
     }
 }
 
@@ -172,11 +206,10 @@ pub struct Sealed {
 impl Sealed {
     /// The one that there is, if there is one.
     pub fn open(database: &Path) -> Result<Option<Self>> {
-        let path = sealed_in(database);
-        if !path.exists() {
+        if !is_sealed(database) {
             return Ok(None);
         }
-        Ok(Some(Self { connection: open_side(&path)?, database: database.into() }))
+        Ok(Some(Self { connection: open_side(&sealed_in(database))?, database: database.into() }))
     }
 
     /// What was sealed with it.
@@ -198,11 +231,17 @@ impl Sealed {
         .collect()
     }
 
-    /// Takes the file away: all of it stands in the database.
+    /// Where it lies.
+    pub fn path(&self) -> PathBuf {
+        sealed_in(&self.database)
+    }
+
+    /// Takes the file away, for good: all of it stands in the database.
     pub fn remove(self) -> Result<()> {
-        let Self { connection, database } = self;
-        drop(connection);
-        remove(&sealed_in(&database))
+        let path = self.path();
+        drop(self.connection);
+        remove(&path)?;
+        sync_folder(&path).map_err(|error| trouble(&path, &error))
     }
 }
 
@@ -217,8 +256,26 @@ pub struct Progress {
     pub place: Vec<u8>,
     /// How many have moved.
     pub moved: u64,
+    /// Of how many.
+    pub rows: u64,
+    /// The smallest and the largest of their ids.
+    pub ids: Option<(String, String)>,
     /// Whether that was all of it.
     pub is_done: bool,
+}
+
+impl Progress {
+    /// One more has moved, from this place, and has this id now.
+    pub fn add(&mut self, place: Vec<u8>, id: String) {
+        self.place = place;
+        self.moved += 1;
+        self.ids = Some(match self.ids.take() {
+            None => (id.clone(), id),
+            Some((first, last)) if id < first => (id, last),
+            Some((first, last)) if id > last => (first, id),
+            Some(between) => between,
+        });
+    }
 }
 
 /// How far the import of this name has come.
@@ -228,12 +285,29 @@ pub fn progress(connection: &Connection, name: &str) -> Result<Progress> {
     text.map_or_else(|| Ok(Progress::default()), |text| serde_json::from_str(&text).map_err(|error| damaged(&error)))
 }
 
-/// Notes how far it has come. Once it is done that is forgotten in its time, when the side file is long gone, and never before.
-pub fn note(connection: &Connection, name: &str, progress: &Progress, now: Timestamp) -> Result<()> {
+/// Notes how far it has come. No tidying takes that away: it is forgotten when the side file is gone, and never before.
+pub fn note(connection: &Connection, name: &str, progress: &Progress) -> Result<()> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO idempotency (operation, key, request, result, created_at) VALUES (?1, ?2, x'', ?3, ?4)")?
-        .execute(params![OPERATION, name, json(progress)?, if progress.is_done { now.millis() } else { i64::MAX }])?;
+        .execute(params![OPERATION, name, json(progress)?, i64::MAX])?;
     Ok(())
+}
+
+/// Forgets how far it has come: its side file is gone.
+pub fn forget(connection: &Connection, name: &str) -> Result<()> {
+    connection.prepare_cached("DELETE FROM idempotency WHERE operation = ?1 AND key = ?2")?.execute([OPERATION, name])?;
+    Ok(())
+}
+
+/// Every import that the database knows of, by its name.
+pub fn known(connection: &Connection) -> Result<Vec<(String, Progress)>> {
+    let mut statement = connection.prepare_cached("SELECT key, result FROM idempotency WHERE operation = ?1")?;
+    let rows = statement.query_map([OPERATION], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+    rows.map(|row| {
+        let (name, text) = row?;
+        Ok((name, serde_json::from_str(&text).map_err(|error| damaged(&error))?))
+    })
+    .collect()
 }
 
 /// Looks into the database for what an import would meet there; each look stands for itself, and holds nothing up.
@@ -263,5 +337,43 @@ impl Present {
     /// Whether there is a key of this hash.
     pub fn has_hash(&self, hash: &[u8; 32]) -> Result<bool> {
         self.has("SELECT 1 FROM keys WHERE hash = ?1", hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Timestamp;
+    use crate::store::idempotency;
+
+    #[test]
+    fn an_import_leaves_room_on_the_disk() {
+        for (size, free, has) in [
+            (0, RESERVE, true),
+            (0, RESERVE - 1, false),
+            (1000, RESERVE + 1999, false),
+            (1000, RESERVE + 2000, true),
+            (u64::MAX, u64::MAX, true),
+        ] {
+            assert_eq!(has_room(size, free), has, "{size} of {free}");
+        }
+    }
+
+    #[test]
+    fn how_far_it_has_come_is_forgotten_by_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open::open(&folder.path().join("t.db")).unwrap().connection;
+        let mut done = Progress { is_done: true, ..Progress::default() };
+        for id in ["b", "a", "c"] {
+            done.add(vec![1], id.into());
+        }
+        assert_eq!((done.moved, &done.ids), (3, &Some(("a".into(), "c".into()))));
+        note(&connection, "one", &done).unwrap();
+        // However long its side file cannot be taken away, and whatever the clock says.
+        idempotency::tidy(&connection, Timestamp::from_millis(i64::MAX)).unwrap();
+        assert!(progress(&connection, "one").unwrap().is_done);
+        assert_eq!(known(&connection).unwrap().len(), 1);
+        forget(&connection, "one").unwrap();
+        assert!(known(&connection).unwrap().is_empty());
     }
 }

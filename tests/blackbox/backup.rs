@@ -258,6 +258,8 @@ fn after_restore_the_old_keys_pass_with_the_old_quotas() {
     let told = done(&folder.run(&["restore", "copy.db"]));
     assert!(told.contains("PASS AGAIN") && told.contains("Next:"), "{told}");
     assert_eq!(mode(&folder.database()), 0o600);
+    let audit = folder.json(&["audit", "--action", "database.restored"]);
+    assert_eq!(audit["data"][0]["after"]["file"], folder.path("copy.db").canonicalize().unwrap().display().to_string(), "{audit}");
     let server = folder.serve();
     server.get("/x", &text(&revoked["key"])).expect(200);
     for gone in [&late, &revoked_before] {
@@ -284,7 +286,7 @@ fn a_database_is_never_replaced() {
     refused(&folder.run(&["restore", "copy.db"]), "a server runs");
     assert!(!folder.database().exists());
     server.kill();
-    for side in ["-wal", "-shm", "-journal"] {
+    for side in ["-wal", "-shm", "-journal", ".import", ".import.new"] {
         let path = PathBuf::from(format!("{}{side}", folder.database().display()));
         std::fs::write(&path, "").unwrap();
         refused(&folder.run(&["restore", "copy.db"]), side);
@@ -394,6 +396,37 @@ fn a_restore_that_is_killed_leaves_no_half_database() {
     assert!(!part.exists());
     let server = folder.serve();
     assert_eq!(server.send(&Request::get("/auth/v1/ready")).status, 200);
+}
+
+/// What lies in the way, and how it comes there; beside it is a file that must stay as it is.
+type Way = (&'static str, fn(&Path, &Path));
+
+#[test]
+fn what_lies_in_the_way_of_a_copy_is_not_touched() {
+    let folder = Folder::with(PLANS);
+    folder.account(&[]);
+    let (part, precious) = (folder.path("copy.db.part"), folder.path("precious"));
+    std::fs::write(&precious, "mine").unwrap();
+    let ways: [Way; 4] = [
+        ("a link to a file", |precious, part| std::os::unix::fs::symlink(precious, part).unwrap()),
+        ("a link to nothing", |_, part| std::os::unix::fs::symlink("nowhere", part).unwrap()),
+        ("another name of a file", |precious, part| std::fs::hard_link(precious, part).unwrap()),
+        ("a pipe", |_, part| assert!(Command::new("mkfifo").arg(part).status().unwrap().success())),
+    ];
+    for (what, lay) in ways {
+        println!("{what}");
+        lay(&precious, &part);
+        refused(&folder.run(&["backup", "copy.db"]), "in the way");
+        assert!(part.symlink_metadata().is_ok() && !folder.path("nowhere").exists());
+        assert_eq!(std::fs::read_to_string(&precious).unwrap(), "mine");
+        std::fs::remove_file(&part).unwrap();
+    }
+    // Only who may do anything can give a file away.
+    std::fs::write(&part, "theirs").unwrap();
+    if std::os::unix::fs::chown(&part, Some(4711), None).is_ok() {
+        refused(&folder.run(&["backup", "copy.db"]), "in the way");
+        assert_eq!(std::fs::read_to_string(&part).unwrap(), "theirs");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use crate::domain::error::Error;
@@ -11,8 +12,13 @@ use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::rows::{self, Format};
 use crate::http::views;
+use crate::service::export::Place;
+use crate::service::import::What;
 use crate::store::accounts::StoredAccount;
 use crate::store::keys::StoredKey;
+
+/// How much is sent at once: so much, a few times, waits for a slow reader.
+const PIECE: usize = 64 * 1024;
 
 /// Records by their ids.
 type Page = Vec<(String, Value)>;
@@ -20,6 +26,7 @@ type Page = Vec<(String, Value)>;
 /// Exports keys.
 pub async fn keys(call: Call) -> Result<Response, Unreadable> {
     let (format, account) = asked(&call).await?;
+    let place = call.front.services.begin_export(What::Keys, account.as_deref(), &call.act()?).await?;
     let fields: Vec<&str> = rows::KEY.into_iter().filter(|field| *field != "key").collect();
     let services = call.front.services.clone();
     let pages = move |after| {
@@ -29,12 +36,13 @@ pub async fn keys(call: Call) -> Result<Response, Unreadable> {
             Ok(page.iter().map(|stored| (stored.record.id.clone(), key(stored))).collect())
         }
     };
-    stream(format, fields, pages, call.request_id).await
+    stream(format, fields, pages, (place, call.request_id)).await
 }
 
 /// Exports accounts.
 pub async fn accounts(call: Call) -> Result<Response, Unreadable> {
     let (format, only) = asked(&call).await?;
+    let place = call.front.services.begin_export(What::Accounts, only.as_deref(), &call.act()?).await?;
     let (services, act) = (call.front.services.clone(), call.act()?);
     let pages = move |after| {
         let (services, only, act) = (services.clone(), only.clone(), act.clone());
@@ -43,7 +51,7 @@ pub async fn accounts(call: Call) -> Result<Response, Unreadable> {
             Ok(page.iter().map(|stored| (stored.record.id.clone(), account(stored))).collect())
         }
     };
-    stream(format, rows::ACCOUNT.to_vec(), pages, call.request_id).await
+    stream(format, rows::ACCOUNT.to_vec(), pages, (place, call.request_id)).await
 }
 
 /// In which format, and of which account where not of all.
@@ -59,7 +67,12 @@ async fn asked(call: &Call) -> Result<(Format, Option<String>), Unreadable> {
 }
 
 /// Sends page after page; where one cannot be read, the answer does not end properly.
-async fn stream<P, F>(format: Format, fields: Vec<&'static str>, pages: P, request_id: String) -> Result<Response, Unreadable>
+async fn stream<P, F>(
+    format: Format,
+    fields: Vec<&'static str>,
+    pages: P,
+    (place, request_id): (Place, String),
+) -> Result<Response, Unreadable>
 where
     P: Fn(String) -> F + Send + 'static,
     F: Future<Output = Result<Page>> + Send,
@@ -67,13 +80,15 @@ where
     let mut page = pages(String::new()).await?;
     let (feed, response) = response::streamed(format.media());
     tokio::spawn(async move {
+        let _place = place;
         let mut bytes = format.header(&fields).into_bytes();
         while let Some((after, _)) = page.last() {
             let after = after.clone();
             bytes.extend(page.iter().flat_map(|(_, record)| format.row(&fields, record)));
-            if feed.send(std::mem::take(&mut bytes)).await.is_err() {
-                // Nobody reads any more.
-                return;
+            let mut left = Bytes::from(std::mem::take(&mut bytes));
+            while !left.is_empty() {
+                // Where it fails nobody reads any more.
+                let Ok(()) = feed.send(left.split_to(PIECE.min(left.len()))).await else { return };
             }
             page = match pages(after).await {
                 Ok(page) => page,

@@ -1,5 +1,7 @@
 //! Accounts and keys brought along from elsewhere: rows as they come, checked beside the database, and moved only when all are sound.
 
+use std::pin::Pin;
+
 use http::header::ACCEPT;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -16,6 +18,7 @@ use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::rows::{self, Format, Rows};
 use crate::service::import::{AccountRow, Admitted, Gathering, KeyRow, MOST_FAULTS, Mover, RowFault, What};
+use crate::store::idempotency::Once;
 
 const LINES: HeaderValue = HeaderValue::from_static("application/jsonl");
 
@@ -48,11 +51,31 @@ async fn import(mut call: Call, what: What) -> Result<Response, Unreadable> {
         }
     }
     let gathered = gathered?;
-    match on_a_thread(move || gathered.seal(once.as_ref())).await? {
+    let (told, answer) = if wants_lines { lines(request_id.clone()) } else { once_done(request_id.clone()) };
+    match finish(gathered, (hash, once), told).await? {
         Err(faults) => Ok(refused(what, &faults, &request_id)),
-        Ok(mover) if wants_lines => Ok(move_and_tell(mover, request_id)),
-        Ok(mover) => Ok(move_all(mover, &request_id).await?),
+        Ok(()) => Ok(answer.await?),
     }
+}
+
+/// Seals an import and moves its rows, all of it on one thread: once it is sealed its rows move, whoever has gone. Answers when it is
+/// sealed, or what is wrong with it.
+async fn finish(gathered: Gathering, (hash, once): ([u8; 32], Option<Once>), told: Told) -> Result<std::result::Result<(), Vec<RowFault>>> {
+    let (answer, answered) = oneshot::channel();
+    tokio::task::spawn_blocking(move || match gathered.seal(hash, once.as_ref()) {
+        Ok(Ok(mover)) => {
+            // Whoever asked may have gone.
+            let _ = answer.send(Ok(Ok(())));
+            move_rows(mover, told);
+        }
+        Ok(Err(faults)) => drop(answer.send(Ok(Err(faults)))),
+        Err(error) => drop(answer.send(Err(error))),
+    });
+    answered.await.unwrap_or_else(|_| Err(panicked()))
+}
+
+fn panicked() -> Error {
+    Error::Internal("the thread of an import ended in a panic".into())
 }
 
 /// Passes the body on to whoever gathers; answers the hash of all of it. What nobody wants any more is read all the same: who is
@@ -128,75 +151,86 @@ fn imported(rows: u64) -> Value {
     json!({ "imported": rows })
 }
 
-/// Moves all rows; who asked is answered when they have.
-async fn move_all(mover: Mover, request_id: &str) -> Result<Response> {
-    let (answer, answered) = oneshot::channel();
-    tokio::task::spawn_blocking(move || {
-        move_rows(
-            mover,
-            |_| {},
-            |outcome| {
-                // Whoever asked has gone: the rows move all the same.
-                let _ = answer.send(outcome);
-            },
-        );
-    });
-    Ok(match answered.await {
-        Ok(Ok(rows)) => response::json(StatusCode::OK, &imported(rows)),
-        Ok(Err(detail)) => response::problem(StatusCode::SERVICE_UNAVAILABLE, &detail, Vec::new(), request_id),
-        Err(_) => return Err(Error::Internal("the thread of an import ended in a panic".into())),
-    })
+/// Who is told how rows move. They may have gone: the rows move all the same.
+enum Told {
+    /// When all have.
+    Once(oneshot::Sender<Result<u64, String>>),
+    /// With a line each time.
+    Lines(Feed, String),
 }
 
-/// Moves all rows, and tells how many have moved as they do: a line each time, the last with all of them. Where it is interrupted the
+type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
+
+/// An answer when all rows have moved.
+fn once_done(request_id: String) -> (Told, Answer) {
+    let (answer, answered) = oneshot::channel::<Result<u64, String>>();
+    let response = async move {
+        match answered.await {
+            Ok(Ok(rows)) => Ok(response::json(StatusCode::OK, &imported(rows))),
+            Ok(Err(detail)) => Ok(response::problem(StatusCode::SERVICE_UNAVAILABLE, &detail, Vec::new(), &request_id)),
+            Err(_) => Err(panicked()),
+        }
+    };
+    (Told::Once(answer), Box::pin(response))
+}
+
+/// An answer that tells how many rows have moved as they do: a line each time, the last with all of them. Where it is interrupted the
 /// last says why, and the answer does not end properly.
-fn move_and_tell(mover: Mover, request_id: String) -> Response {
+fn lines(request_id: String) -> (Told, Answer) {
     let (feed, response) = response::streamed(LINES);
-    let rows = mover.rows();
-    tokio::task::spawn_blocking(move || {
-        let line = |value: Value| format!("{value}\n");
-        let told = std::cell::RefCell::new(Some(feed));
-        let progress = |moved: u64| {
-            if let Some(feed) = &*told.borrow() {
-                feed.offer(line(json!({ "moved": moved, "rows": rows })));
+    (Told::Lines(feed, request_id), Box::pin(std::future::ready(Ok(response))))
+}
+
+fn line(value: &Value) -> String {
+    format!("{value}\n")
+}
+
+impl Told {
+    fn moved(&self, moved: u64, rows: u64) {
+        if let Self::Lines(feed, _) = self {
+            feed.offer(line(&json!({ "moved": moved, "rows": rows })));
+        }
+    }
+
+    fn done(self, rows: u64) {
+        match self {
+            Self::Once(answer) => drop(answer.send(Ok(rows))),
+            Self::Lines(feed, _) => {
+                let _ = feed.send_blocking(line(&imported(rows)));
+                feed.end();
             }
-        };
-        move_rows(mover, progress, |outcome| {
-            let Some(feed) = told.take() else { return };
-            // Whoever asked may have gone.
-            match outcome {
-                Ok(rows) => {
-                    let _ = feed.send_blocking(line(imported(rows)));
-                    feed.end();
-                }
-                Err(detail) => {
-                    let title = StatusCode::SERVICE_UNAVAILABLE.canonical_reason();
-                    let problem = json!({ "title": title, "status": 503, "detail": detail, "request_id": request_id });
-                    let _ = feed.send_blocking(line(problem));
-                }
+        }
+    }
+
+    fn interrupted(self, detail: String) {
+        match self {
+            Self::Once(answer) => drop(answer.send(Err(detail))),
+            Self::Lines(feed, request_id) => {
+                let title = StatusCode::SERVICE_UNAVAILABLE.canonical_reason();
+                let problem = json!({ "title": title, "status": 503, "detail": detail, "request_id": request_id });
+                let _ = feed.send_blocking(line(&problem));
             }
-        });
-    });
-    response
+        }
+    }
 }
 
 /// Moves all rows. Where that fails half-way it is told, and tried again until it is done.
-fn move_rows(mut mover: Mover, progress: impl Fn(u64), tell: impl FnOnce(Result<u64, String>)) {
+fn move_rows(mut mover: Mover, told: Told) {
     let mut moved = 0;
     loop {
         match mover.step() {
             Ok(Some(so_far)) => {
                 moved = so_far;
-                progress(moved);
+                told.moved(moved, mover.rows());
             }
-            Ok(None) => return tell(Ok(mover.clean())),
+            Ok(None) => return told.done(mover.clean()),
             Err(error) => {
-                tracing::error!("an import waits: {error}");
-                tell(Err(format!(
+                mover.lament(&error);
+                told.interrupted(format!(
                     "The database cannot be written right now. {moved} of {} {} are in; the import is kept and goes on by itself as soon as it can, after a restart too. The log says why.",
                     mover.rows(),
                     mover.what().name()
-                )));
+                ));
                 return mover.persist();
             }
         }

@@ -154,16 +154,25 @@ impl<R: Read> Table<R> {
         self.crlf = cells.iter().next_back().is_some_and(|name| name.ends_with('\r'));
         let names: Vec<String> = cells.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_owned()).collect();
         let twice = |(at, name): (usize, &String)| names[..at].contains(name).then(|| fault(name, "is named twice by the header"));
-        let unknown = |name: &&String| !self.known.contains(&name.as_str());
-        let strange = |name: &String| fault(name, format!("there is no such field{}", hint(name, self.known)));
-        let mut faults: Vec<FieldFault> = names.iter().filter(unknown).map(strange).collect();
-        faults.extend(names.iter().enumerate().filter_map(twice));
+        let unknown = |name: &String| !self.known.contains(&name.as_str());
+        let strange = |(at, name): (usize, &String)| match is_like_a_field(name) {
+            true => fault(name, format!("there is no such field{}", hint(name, self.known))),
+            // A table without a header: what stands there is not repeated, it may be a key.
+            false => fault(&format!("column {}", at + 1), "is no field: the first row must name the fields"),
+        };
+        let mut faults: Vec<FieldFault> = names.iter().enumerate().filter(|(_, name)| unknown(name)).map(strange).collect();
+        faults.extend(names.iter().enumerate().filter(|(_, name)| !unknown(name)).filter_map(twice));
         if !faults.is_empty() {
             return Ok((Some((line, Err(faults))), false));
         }
         self.header = Some(names);
         self.next()
     }
+}
+
+/// Whether somebody may have meant to name a field.
+fn is_like_a_field(name: &str) -> bool {
+    (1..=20).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphabetic() || b"_-.".contains(&b))
 }
 
 enum Found {
@@ -255,6 +264,17 @@ mod tests {
         let rows = told(Format::Csv, b"name,nme,scopes,scopes\na,b,c,d\n");
         assert_eq!(rows.len(), 1, "{rows:?}");
         assert!(rows[0].contains("!nme: there is no such field") && rows[0].contains("!scopes: is named twice"), "{rows:?}");
+    }
+
+    #[test]
+    fn a_table_without_a_header_is_not_repeated() {
+        let key = "tg_live_5Yk2cPq8";
+        let rows = told(Format::Csv, format!("{key},ada@example.com,{},name,\nb,c,d,e,f\n", "x".repeat(21)).as_bytes());
+        assert_eq!(rows.len(), 1);
+        for column in [1, 2, 3, 5] {
+            assert!(rows[0].contains(&format!("!column {column}: is no field")), "{rows:?}");
+        }
+        assert!(!rows[0].contains(key) && !rows[0].contains("ada") && !rows[0].contains("xxx"), "{rows:?}");
     }
 
     #[test]

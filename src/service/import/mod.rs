@@ -2,7 +2,7 @@
 //!
 //! Rows are checked one by one and gathered beside the database. Only when every one of them is sound that is sealed, and from
 //! then on they move into the database in rounds that nobody has to wait long for. What a crash cuts off before it is sealed is
-//! gone; what it cuts off afterwards is finished at the next start, before anything is served.
+//! gone; what it cuts off afterwards goes on at the next start, while the gate serves.
 
 mod check;
 mod moving;
@@ -11,17 +11,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::Services;
 use super::accounts::AccountInput;
 use super::keys::KeyInput;
 use crate::domain::act::Act;
 use crate::domain::error::{Error, FieldFault, Result};
+use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::key::{KeyHash, PlainKey};
 use crate::domain::time::Timestamp;
+use crate::service::journal::Change;
+use crate::store::Connection;
 use crate::store::idempotency::{self, Once};
-use crate::store::import::{self, Present, Sealed};
+use crate::store::import::{self, Present, Progress, Sealed};
 pub use moving::Mover;
 
 /// How many bad rows are told of at once.
@@ -128,7 +132,7 @@ impl Drop for Slot {
 impl Imports {
     fn slot(&self) -> Result<Slot> {
         if self.is_under_way.swap(true, Ordering::AcqRel) {
-            return Err(Error::Conflict("An import is under way already: try again when it is done.".into()));
+            return Err(under_way());
         }
         Ok(Slot(self.is_under_way.clone()))
     }
@@ -146,13 +150,15 @@ struct About {
     /// Tells it from every other.
     name: String,
     rows: u64,
+    /// SHA-256 of them all, as they came.
+    sha256: [u8; 32],
     /// Who imports, as the audit calls it, and from where.
     actor: String,
     origin: String,
     request_id: String,
     at: Timestamp,
-    /// The `Idempotency-Key` it came under, and the hash of all its rows.
-    once: Option<(String, [u8; 32])>,
+    /// The `Idempotency-Key` it came under.
+    once: Option<String>,
 }
 
 /// An import whose rows are checked and gathered. Dropped before its end, it is gone, and nothing was changed.
@@ -189,14 +195,49 @@ impl Services {
         Ok(done.and_then(|rows| rows.parse().ok()))
     }
 
-    /// Finishes an import that was cut off, or throws away what was never sealed. Takes its time: nothing is served yet.
-    pub fn finish_import(self: &Arc<Self>) -> Result<()> {
-        let database = &self.policy.server.database;
-        import::clear(database)?;
-        let Some(sealed) = Sealed::open(database)? else { return Ok(()) };
-        let mover = Mover::new(self.clone(), sealed, self.imports.slot()?)?;
-        tracing::info!("an import of {} {} was cut off: it is finished now", mover.rows(), mover.what().name());
-        mover.finish()
+    /// The import that was cut off, to go on with it, if there is one. What was never sealed is thrown away.
+    pub fn unfinished_import(self: &Arc<Self>) -> Result<Option<Mover>> {
+        import::clear(&self.policy.server.database)?;
+        let mover = self.take_up(self.imports.slot()?)?;
+        match &mover {
+            Some(mover) => tracing::info!("an import of {} {} was cut off: it goes on now", mover.rows(), mover.what().name()),
+            None => self.settle_imports(),
+        }
+        Ok(mover)
+    }
+
+    fn take_up(self: &Arc<Self>, slot: Slot) -> Result<Option<Mover>> {
+        let sealed = Sealed::open(&self.policy.server.database)?;
+        sealed.map(|sealed| Mover::of(self.clone(), sealed, slot)).transpose()
+    }
+
+    /// Forgets imports whose side file is gone. One that was not done was given up by the operator, who took the file away.
+    fn settle_imports(self: &Arc<Self>) {
+        let services = self.clone();
+        let job = move |connection: &Connection| {
+            for (name, Progress { moved, rows, is_done, .. }) in import::known(connection)? {
+                if !is_done {
+                    tracing::warn!("an import was given up when {moved} of its {rows} rows had moved: these stay");
+                    let after = json!({ "moved": moved, "rows": rows });
+                    let change = Change { event: Event::ImportGivenUp, target: "", account: None, before: Value::Null, after };
+                    services.journal(connection, &Act::of_tollgate(Timestamp::now()), change)?;
+                }
+                import::forget(connection, &name)?;
+            }
+            Ok(())
+        };
+        self.store.post(job, told_unless_done);
+    }
+}
+
+fn under_way() -> Error {
+    Error::Conflict("An import is under way already: try again when it is done.".into())
+}
+
+/// Nothing hangs on it: the next start does it again.
+fn told_unless_done(done: Result<()>) {
+    if let Err(error) = done {
+        tracing::warn!("what is known of an import could not be forgotten: {error}");
     }
 }
 
@@ -205,6 +246,9 @@ impl Admitted {
     pub fn start(self) -> Result<Gathering> {
         let Self { services, what, act, slot } = self;
         let database = services.policy.server.database.clone();
+        if import::is_sealed(&database) {
+            return Err(go_on_with_another(&services, slot));
+        }
         let (side, present) = (import::Gathering::start(&database)?, Present::open(&database)?);
         Ok(Gathering { services, what, act, side, present, faults: Vec::new(), rows: 0, slot })
     }
@@ -288,7 +332,8 @@ impl Gathering {
     }
 
     /// Seals it, and answers what moves it; or every row that is wrong, and then nothing was changed.
-    pub fn seal(self, once: Option<&Once>) -> Result<std::result::Result<Mover, Vec<RowFault>>> {
+    /// `sha256` is that of all rows, as they came.
+    pub fn seal(self, sha256: [u8; 32], once: Option<&Once>) -> Result<std::result::Result<Mover, Vec<RowFault>>> {
         let Self { services, what, act, side, present, mut faults, rows, slot } = self;
         drop(present);
         if !faults.is_empty() {
@@ -303,19 +348,33 @@ impl Gathering {
             origin: act.origin,
             request_id: act.request_id,
             at: act.at,
-            once: once.map(|once| (once.key.clone(), once.request)),
+            sha256,
+            once: once.map(|once| once.key.clone()),
         };
-        let database = services.policy.server.database.clone();
-        {
+        let sealed = {
             // Another process may have the database once it is closed.
             let _moving = services.imports.moving.lock();
             if services.closed.load(Ordering::Acquire) {
                 return Err(Error::Unavailable("it is being closed".into()));
             }
-            side.seal(&about)?;
+            side.seal(&about)?
+        };
+        Ok(Ok(Mover::new(services, about, sealed, slot)))
+    }
+}
+
+/// An import that nobody moves comes first; tells that to whoever wanted to begin another.
+fn go_on_with_another(services: &Arc<Services>, slot: Slot) -> Error {
+    match services.take_up(slot) {
+        Err(error) => {
+            let file = import::sealed_in(&services.policy.server.database);
+            tracing::error!("the import in {} cannot go on: {error} Move the file away to give it up", file.display());
+            Error::Conflict("Another import is not finished, and cannot go on: the log says why, and what to do.".into())
         }
-        let sealed = Sealed::open(&database)?.ok_or_else(|| Error::Internal("the sealed import is not there".into()))?;
-        Ok(Ok(Mover::new(services, sealed, slot)?))
+        Ok(mover) => {
+            mover.map(|mover| std::thread::spawn(|| mover.persist()));
+            under_way()
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::key::KeyHash;
-use crate::domain::token::TokenRecord;
+use crate::domain::time::Timestamp;
 use crate::service::Services;
 use crate::service::balance::Cause;
 use crate::service::journal::Change;
@@ -40,14 +40,21 @@ pub struct Mover {
     act: Arc<Act>,
     sealed: Sealed,
     progress: Progress,
+    /// Whether the last round could not be written.
+    has_failed: bool,
     _slot: Slot,
 }
 
 impl Mover {
-    pub(super) fn new(services: Arc<Services>, sealed: Sealed, slot: Slot) -> Result<Self> {
-        let about: About = sealed.about()?;
+    pub(super) fn new(services: Arc<Services>, about: About, sealed: Sealed, slot: Slot) -> Self {
         let act = Arc::new(act_of(&about));
-        Ok(Self { services, about: Arc::new(about), act, sealed, progress: Progress::default(), _slot: slot })
+        Self { services, about: Arc::new(about), act, sealed, progress: Progress::default(), has_failed: false, _slot: slot }
+    }
+
+    /// Of an import that was cut off. What is left of it happens now: new ids are of this time.
+    pub(super) fn of(services: Arc<Services>, sealed: Sealed, slot: Slot) -> Result<Self> {
+        let about = About { at: Timestamp::now(), ..sealed.about()? };
+        Ok(Self::new(services, about, sealed, slot))
     }
 
     /// How many rows there are.
@@ -63,6 +70,12 @@ impl Mover {
     /// Moves the next round; answers how many rows have moved in all, or `None` once all of it is done. After an error it can
     /// be asked again. On a thread that may wait.
     pub fn step(&mut self) -> Result<Option<u64>> {
+        let moved = self.next_round();
+        self.has_failed = moved.is_err();
+        moved
+    }
+
+    fn next_round(&mut self) -> Result<Option<u64>> {
         if self.progress.is_done {
             return Ok(None);
         }
@@ -88,17 +101,18 @@ impl Mover {
             if progress.is_done || progress.place != from {
                 return Ok((progress, Vec::new()));
             }
+            progress.rows = about.rows;
             let mut hashes = Vec::new();
             for row in rows {
-                progress.place.clone_from(&row.place);
-                progress.moved += 1;
-                hashes.extend(row.record.insert(&services, connection, &row.place, row.id, &act)?);
+                let (id, hash) = row.record.insert(&services, connection, &row.place, row.id, &act)?;
+                hashes.extend(hash);
+                progress.add(row.place, id);
             }
             if progress.moved == about.rows {
                 progress.is_done = true;
-                finish(&services, connection, &about, &act)?;
+                finish(&services, connection, &about, &progress, &act)?;
             }
-            import::note(connection, &about.name, &progress, act.at)?;
+            import::note(connection, &about.name, &progress)?;
             Ok((progress, hashes))
         };
         let (answer, answered) = std::sync::mpsc::channel();
@@ -112,30 +126,35 @@ impl Mover {
         answered.recv().unwrap_or_else(|_| Err(Error::Unavailable("the database's thread is gone".into())))
     }
 
-    /// Takes the side file away, once all rows have moved; answers how many there were.
+    /// Takes the side file away, once all rows have moved, and then the mark that they have; answers how many there were.
     pub fn clean(self) -> u64 {
-        let _moving = self.services.imports.moving.lock();
-        if let Err(error) = self.sealed.remove() {
-            tracing::warn!("the side file of an import could not be taken away: {error}");
+        let services = self.services;
+        let _moving = services.imports.moving.lock();
+        // Closed, the file may be somebody else's already: the next start takes it away.
+        if services.closed.load(Ordering::Acquire) {
+            return self.about.rows;
         }
-        self.about.rows
+        let (name, rows) = (self.about.name.clone(), self.about.rows);
+        match self.sealed.remove() {
+            // Where it stays it must not move again.
+            Err(error) => tracing::warn!("the side file of an import could not be taken away: {error}"),
+            Ok(()) => services.store.post(move |connection| import::forget(connection, &name), super::told_unless_done),
+        }
+        rows
     }
 
     /// Moves all of it, or says why not.
-    pub(super) fn finish(mut self) -> Result<()> {
+    pub fn finish(mut self) -> Result<()> {
         while self.step()?.is_some() {}
         self.clean();
         Ok(())
     }
 
-    /// Goes on by itself after an error, until it is done or tollgate ends.
+    /// Goes on by itself, whatever goes wrong, until it is done or tollgate ends. On a thread of its own.
     pub fn persist(mut self) {
-        let mut waited = Duration::ZERO;
         while !self.services.closed.load(Ordering::Acquire) {
-            if waited < AGAIN {
-                std::thread::sleep(LOOK);
-                waited += LOOK;
-                continue;
+            if self.has_failed {
+                self.rest();
             }
             match self.step() {
                 Ok(Some(_)) => {}
@@ -144,74 +163,78 @@ impl Mover {
                     self.clean();
                     return;
                 }
-                Err(error) => {
-                    tracing::error!("an import waits: {error}");
-                    waited = Duration::ZERO;
-                }
+                Err(_) if self.services.closed.load(Ordering::Acquire) => return,
+                Err(error) => self.lament(&error),
             }
         }
+    }
+
+    /// Waits until it is worth another try.
+    fn rest(&self) {
+        let mut waited = Duration::ZERO;
+        while waited < AGAIN && !self.services.closed.load(Ordering::Acquire) {
+            std::thread::sleep(LOOK);
+            waited += LOOK;
+        }
+    }
+
+    /// Says in the log why it waits, and the way out.
+    pub fn lament(&self, error: &Error) {
+        tracing::error!(
+            "an import of {} waits: {error} It is tried again until it is done. To give up what is left of it, stop tollgate, move {} \
+             away, and start it again",
+            self.what().name(),
+            self.sealed.path().display()
+        );
     }
 }
 
 /// What an import leaves behind, in the transaction of its last rows.
-fn finish(services: &Services, connection: &Connection, about: &About, act: &Act) -> Result<()> {
-    if let Some((key, request)) = &about.once {
-        let once = Once { operation: about.what.operation(), key: key.clone(), request: *request };
+fn finish(services: &Services, connection: &Connection, about: &About, progress: &Progress, act: &Act) -> Result<()> {
+    if let Some(key) = &about.once {
+        let once = Once { operation: about.what.operation(), key: key.clone(), request: about.sha256 };
         idempotency::remember(connection, Some(&once), &about.rows.to_string(), act.at)?;
     }
     let event = match about.what {
         What::Accounts => Event::AccountsImported,
         What::Keys => Event::KeysImported,
     };
-    let after = json!({ "imported": about.rows });
+    let (first, last) = progress.ids.clone().unzip();
+    let sha256 = about.sha256.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    let after = json!({ "imported": about.rows, "first": first, "last": last, "sha256": sha256 });
     services.journal(connection, act, Change { event, target: "", account: None, before: Value::Null, after })
 }
 
 /// Who imported, as far as it is told of.
 fn act_of(about: &About) -> Act {
-    let actor = match about.actor.as_str() {
-        "operator" => Actor::Operator,
-        id if id.starts_with(id::TOKEN) => Actor::Token(Arc::new(TokenRecord {
-            id: id.to_owned(),
-            name: String::new(),
-            scopes: Vec::new(),
-            account: None,
-            created_at: about.at,
-            expires_at: None,
-            revoked_at: None,
-        })),
-        _ => Actor::Tollgate,
-    };
+    let actor = Actor::Before(about.actor.clone());
     let (origin, request_id) = (about.origin.clone(), about.request_id.clone());
     Act { actor, origin, request_id, at: about.at, expected: Expected::Any }
 }
 
-/// A record that moves; answers the hash that nobody may hold for unknown any more.
+/// The id that a record has now, and the hash that nobody may hold for unknown any more.
+type Inserted = (String, Option<KeyHash>);
+
+/// A record that moves.
 trait Row: DeserializeOwned + Send + 'static {
-    fn insert(self, services: &Services, connection: &Connection, place: &[u8], id: Option<String>, act: &Act) -> Result<Option<KeyHash>>;
+    fn insert(self, services: &Services, connection: &Connection, place: &[u8], id: Option<String>, act: &Act) -> Result<Inserted>;
 }
 
 impl Row for KeyRecord {
-    fn insert(
-        mut self,
-        services: &Services,
-        connection: &Connection,
-        place: &[u8],
-        id: Option<String>,
-        act: &Act,
-    ) -> Result<Option<KeyHash>> {
+    fn insert(mut self, services: &Services, connection: &Connection, place: &[u8], id: Option<String>, act: &Act) -> Result<Inserted> {
         let hash = place.try_into().map(KeyHash::from_bytes).map_err(|_| Error::Internal("a hash of another length".into()))?;
         self.id = id.map_or_else(|| services.next_id(connection, id::KEY, act.at), Ok)?;
+        let id = self.id.clone();
         keys::insert(connection, &StoredKey { hash, record: self })?;
-        Ok(Some(hash))
+        Ok((id, Some(hash)))
     }
 }
 
 impl Row for StoredAccount {
-    fn insert(mut self, services: &Services, connection: &Connection, _: &[u8], id: Option<String>, act: &Act) -> Result<Option<KeyHash>> {
+    fn insert(mut self, services: &Services, connection: &Connection, _: &[u8], id: Option<String>, act: &Act) -> Result<Inserted> {
         self.record.id = id.map_or_else(|| services.next_id(connection, id::ACCOUNT, act.at), Ok)?;
         accounts::insert(connection, &self)?;
         services.moved(connection, &self, 0, Movement::Set, Cause::Act { act, reason: "imported" })?;
-        Ok(None)
+        Ok((self.record.id, None))
     }
 }

@@ -96,6 +96,21 @@ fn killed_while_accounts_move_none_is_there_twice() {
 }
 
 #[test]
+fn a_copy_holds_all_rows_of_an_import_or_is_not_made() {
+    let folder = killed_while_moving("keys", &keys(&account(), 0..MANY));
+    let refused = folder.run(&["backup", "half.db"]);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!((refused.status.code(), told.contains("rows of an import are in")), (Some(1), true), "{told}");
+    assert!(!folder.path("half.db").exists());
+    // It waits as long as rows move.
+    let mut copy = folder.command(&["backup", "whole.db", "--json"]);
+    let copy = copy.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let _server = folder.serve();
+    let told: serde_json::Value = serde_json::from_slice(&copy.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!(told["rows"]["keys"], MANY);
+}
+
+#[test]
 fn stopped_while_rows_move_the_rest_follows_at_the_next_start() {
     let stage = Stage::with(&format!("[server]\nshutdown_timeout = \"0s\"\n{CONFIG}"));
     super::import(&stage, "accounts", JSONL, &format!("{{\"id\": \"{}\", \"name\": \"a\"}}", account())).expect(200);
@@ -103,6 +118,110 @@ fn stopped_while_rows_move_the_rest_follows_at_the_next_start() {
     let _line = upload(&stage, "keys", &rows);
     eventually("rows move", || stage.folder.path("tollgate.db.import").exists().then_some(()));
     let stage = stage.restart();
-    assert_clean(&stage.folder);
+    finished(&stage.folder);
     assert_eq!(stage.get("/keys/export").expect(200).body.lines().count(), MANY);
+}
+
+/// Waits until no import is left.
+fn finished(folder: &Folder) {
+    eventually("the import is finished", || (!folder.path("tollgate.db.import").exists()).then_some(()));
+    assert_clean(folder);
+}
+
+fn marks(folder: &Folder) -> i64 {
+    let connection = rusqlite::Connection::open(folder.database()).unwrap();
+    connection.query_row("SELECT count(*) FROM idempotency WHERE operation = 'import'", [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn killed_while_rows_move_among_other_changes_no_id_comes_twice() {
+    let stage = stage();
+    let mut import = Slow::begin(&stage, "accounts");
+    gathers(&stage);
+    // Later than the import began: its rows get their ids after this one's.
+    let before = stage.account(json!({}));
+    import.send(&(0..MANY).map(|n| format!("{{\"name\": \"n{n}\"}}\n")).collect::<String>());
+    import.end();
+    let moved = |folder: &Folder| {
+        let connection = rusqlite::Connection::open(folder.database()).unwrap();
+        connection.query_row("SELECT count(*) FROM accounts", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    eventually("rows move", || (moved(&stage.folder) > 500).then_some(()));
+    let folder = stage.folder;
+    stage.server.kill();
+    assert!(folder.path("tollgate.db.import").exists(), "the kill came in time");
+    let server = folder.serve();
+    let stage = Stage { folder, server, token: stage.token };
+    // It serves at once, and goes on meanwhile.
+    let after = stage.account(json!({}));
+    finished(&stage.folder);
+    let rows = stage.get("/accounts/export").expect(200).body;
+    let mut ids: Vec<String> =
+        rows.lines().map(|row| serde_json::from_str::<serde_json::Value>(row).unwrap()["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids.len(), MANY + 2);
+    assert!(ids.contains(&before) && ids.contains(&after));
+    ids.dedup();
+    assert_eq!(ids.len(), MANY + 2);
+    eventually("its mark is forgotten", || (marks(&stage.folder) == 0).then_some(()));
+}
+
+#[test]
+fn an_import_that_cannot_move_stops_nothing_and_can_be_given_up() {
+    let folder = killed_while_moving("keys", &keys(&account(), 0..MANY));
+    let (sealed, kept) = (folder.path("tollgate.db.import"), folder.path("kept"));
+    std::fs::copy(&sealed, &kept).unwrap();
+    let stage = Stage::of(folder);
+    finished(&stage.folder);
+    let (_, log) = stage.server.stop();
+    assert!(!log.contains("an import of keys waits"), "{log}");
+    // Its keys are there already, so none of them can move.
+    std::fs::rename(&kept, &sealed).unwrap();
+    let server = stage.folder.serve();
+    let stage = Stage { server, ..stage };
+    assert_eq!(stage.verdict(&Request::get("/x").bearer(&raw(0))), "ok");
+    super::import(&stage, "accounts", JSONL, "{\"name\": \"a\"}").expect(409);
+    eventually("the log says what to do", || stage.server.log().contains("tollgate.db.import away").then_some(()));
+    let (code, _) = stage.server.stop();
+    assert_eq!(code, Some(0));
+    std::fs::remove_file(&sealed).unwrap();
+    let server = stage.folder.serve();
+    let stage = Stage { server, ..stage };
+    super::import(&stage, "accounts", JSONL, "{\"name\": \"a\"}").expect(200);
+}
+
+#[test]
+fn an_import_that_is_given_up_half_way_is_told_and_one_that_lies_there_goes_on() {
+    let rows: String = (0..MANY).map(|n| format!("{{\"name\": \"n{n}\"}}\n")).collect();
+    let folder = killed_while_moving("accounts", &rows);
+    let (sealed, kept) = (folder.path("tollgate.db.import"), folder.path("kept"));
+    std::fs::rename(&sealed, &kept).unwrap();
+    let stage = Stage::of(folder);
+    eventually("it is forgotten", || (marks(&stage.folder) == 0).then_some(()));
+    let audit = stage.get("/audit?action=import.given_up").expect(200).json();
+    let (moved, rows) = (audit["data"][0]["after"]["moved"].as_u64().unwrap(), &audit["data"][0]["after"]["rows"]);
+    assert!(moved > 0 && moved < MANY as u64 && rows == MANY, "{audit}");
+    // One that nobody moves, though it is sealed, comes before another.
+    std::fs::rename(&kept, &sealed).unwrap();
+    super::import(&stage, "accounts", JSONL, "{\"name\": \"a\"}").expect(409);
+    finished(&stage.folder);
+    assert_eq!(stage.get("/accounts/export").expect(200).body.lines().count() as u64, moved + MANY as u64);
+}
+
+#[test]
+fn whoever_leaves_while_it_is_sealed_leaves_all_of_it_or_nothing() {
+    let stage = stage();
+    let account = stage.account(json!({}));
+    for round in 0..4 {
+        let rows = keys(&account, round * MANY..(round + 1) * MANY);
+        let line = upload(&stage, "keys", &rows);
+        eventually("it is gathered", || stage.folder.path("tollgate.db.import.new").exists().then_some(()));
+        while stage.folder.path("tollgate.db.import.new").exists() {
+            std::hint::spin_loop();
+        }
+        drop(line);
+        eventually("another may begin", || (super::import(&stage, "accounts", JSONL, "").status == 200).then_some(()));
+        assert_clean(&stage.folder);
+        let there = stage.verdict(&Request::get("/x").bearer(&raw(round * MANY)));
+        assert_eq!(there, "ok", "round {round}");
+    }
 }

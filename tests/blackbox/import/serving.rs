@@ -128,7 +128,10 @@ fn it_is_written_down_once() {
     assert_eq!(of("key.created").len(), 0);
     let entries = of("keys.imported");
     assert_eq!(entries.len(), 1, "{audit}");
-    assert_eq!(entries[0]["after"], json!({ "imported": 1001 }));
+    let exported = stage.get("/keys/export").expect(200).body;
+    let ids: Vec<Value> = exported.lines().map(|row| serde_json::from_str::<Value>(row).unwrap()["id"].take()).collect();
+    let after = json!({ "imported": 1001, "first": ids[0], "last": ids[1000], "sha256": hash(&keys(&account, 0..1001)) });
+    assert_eq!(entries[0]["after"], after);
     assert!(entries[0]["actor"].as_str().unwrap().starts_with("tok_") && entries[0]["origin"] == "127.0.0.1", "{}", entries[0]);
     let by_hand = of("accounts.imported");
     assert_eq!((by_hand.len(), &by_hand[0]["actor"], &by_hand[0]["origin"]), (1, &json!("operator"), &json!("control")));
