@@ -20,6 +20,7 @@ use crate::service::Services;
 use crate::service::import::Mover;
 use crate::store::Store;
 use crate::store::lock::{self, Lock};
+use crate::store::side;
 pub use reload::{NotTaken, Reloader};
 pub use sockets::Sockets;
 
@@ -41,7 +42,7 @@ impl std::error::Error for StartError {}
 
 /// Where the command line reaches a running server.
 pub fn control_socket(database: &Path) -> PathBuf {
-    lock::beside(database, "sock")
+    side::beside(database, side::CONTROL)
 }
 
 /// Connects to a running server, if there is one.
@@ -101,7 +102,7 @@ impl App {
         let services = Arc::new(Services::new(policy, store, lock));
         services.mirror_plans().await.map_err(|error| StartError(error.to_string()))?;
         let import = services.unfinished_import().unwrap_or_else(|error| {
-            let file = lock::beside(&services.policy.server.database, "import");
+            let file = side::beside(&services.policy.server.database, side::SEALED);
             tracing::error!("an import that was cut off cannot go on: {error} Move {} away to give it up", file.display());
             None
         });

@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::http::server::{Listener, serve};
 use crate::http::{Current, sender};
 use crate::service::{Serving, expiring};
-use crate::store::lock;
+use crate::store::side;
 
 /// The sockets of a server.
 pub struct Sockets {
@@ -126,7 +126,7 @@ fn cannot_listen(address: &str, error: &std::io::Error) -> StartError {
 /// Binds a socket with its permissions in place from the start: made in a folder that only we can enter, then moved.
 fn bind_unix(path: &Path, mode: u32) -> Result<UnixListener, StartError> {
     let bind = || -> std::io::Result<UnixListener> {
-        let nursery = lock::beside(path, "new");
+        let nursery = side::beside(path, side::NURSERY);
         if nursery.exists() {
             std::fs::remove_dir_all(&nursery)?;
         }

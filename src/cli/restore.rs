@@ -18,6 +18,7 @@ use crate::domain::id;
 use crate::domain::time::Timestamp;
 use crate::store::audit::Entry;
 use crate::store::copy::{self, Content};
+use crate::store::side;
 
 pub async fn run(args: RestoreArgs, policy: Arc<Policy>, output: &Output) -> Result<(), Failure> {
     let database = &policy.server.database;
@@ -47,8 +48,8 @@ fn check_free(database: &Path) -> Result<(), String> {
              {name}-shm where these are there, and try again"
         ));
     }
-    for side in ["-wal", "-shm", "-journal", ".import", ".import.new"] {
-        let side = copy::beside(database, side);
+    for side in side::OWN {
+        let side = side::beside(database, side);
         if side.symlink_metadata().is_ok() {
             return Err(format!(
                 "{} is left of a database that is gone, and may hold its last changes: move it away first",

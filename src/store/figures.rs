@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Store;
+use super::{Store, side};
 use crate::measure::{Counter, Histogram};
 
 /// What the writer counts.
@@ -56,9 +56,8 @@ impl Store {
     /// How large it is, as its disk says: no thread of the database is asked, so it is told also where none answers.
     pub fn size(&self) -> Size {
         let bytes = |path: &Path| std::fs::metadata(path).ok().map(|metadata| metadata.len());
-        let mut log = self.path.clone().into_os_string();
-        log.push("-wal");
+        let log = side::beside(&self.path, side::LOG);
         let disk = rustix::fs::statvfs(&self.path).ok();
-        Size { database: bytes(&self.path), log: bytes(log.as_ref()), free: disk.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)) }
+        Size { database: bytes(&self.path), log: bytes(&log), free: disk.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)) }
     }
 }

@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::columns::json;
-use super::lock::beside;
 use super::open;
+use super::side::{self, beside};
 use crate::domain::error::{Error, Result};
 
 /// What the side file holds. Its rows are found by their place: of keys the hash, of accounts the line.
@@ -37,12 +37,12 @@ const LOOK_EVERY: u64 = 1000;
 const OPERATION: &str = "import";
 
 fn gathered_in(database: &Path) -> PathBuf {
-    beside(database, "import.new")
+    beside(database, side::GATHERED)
 }
 
 /// Where a sealed import lies.
 pub fn sealed_in(database: &Path) -> PathBuf {
-    beside(database, "import")
+    beside(database, side::SEALED)
 }
 
 /// Throws away what was gathered and never sealed.

@@ -2,7 +2,9 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use super::side;
 
 /// Held as long as this lives.
 #[derive(Debug)]
@@ -12,18 +14,10 @@ pub struct Lock {
 
 /// Takes the lock. `Ok(None)`: somebody else has it.
 pub fn take(database: &Path) -> std::io::Result<Option<Lock>> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(beside(database, "lock"))?;
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(side::beside(database, side::LOCK))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(Lock { _file: file })),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }
-}
-
-/// A side file of the database: `tollgate.db` → `tollgate.db.lock`.
-pub fn beside(database: &Path, extension: &str) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push(".");
-    name.push(extension);
-    name.into()
 }

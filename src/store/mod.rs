@@ -16,6 +16,7 @@ pub mod open;
 pub mod outbox;
 pub mod plans;
 mod reader;
+pub mod side;
 pub mod state;
 pub mod tokens;
 pub mod usage;
