@@ -105,7 +105,8 @@ CREATE TABLE usage_days (
 
 CREATE INDEX usage_days_of_key ON usage_days (account, key, day);
 
--- How balances came to be what they are. Requests at the gate are summed up, by account and hour, until something else moves it.
+-- How balances came to be what they are, each row on the one before it. Requests at the gate are summed up, one row an account and
+-- hour, and a new one after any other movement.
 CREATE TABLE balance_history (
   id         TEXT PRIMARY KEY,            -- bal_ULID
   account    TEXT NOT NULL,

@@ -45,10 +45,16 @@ pub fn control_socket(database: &Path) -> PathBuf {
     side::beside(database, side::CONTROL)
 }
 
-/// Connects to a running server, if there is one.
-pub async fn connect(database: &Path) -> Option<UnixStream> {
-    let (path, _directory) = sockets::short(&control_socket(database)).ok()?;
-    UnixStream::connect(path).await.ok()
+/// Connects to a running server, if there is one; that this user may not is no sign that there is none.
+pub async fn connect(database: &Path) -> Result<Option<UnixStream>, StartError> {
+    let socket = control_socket(database);
+    let Ok((path, _directory)) = sockets::short(&socket) else { return Ok(None) };
+    match UnixStream::connect(path).await {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            Err(StartError(format!("this user may not open {}: run this as the user who serves, or as root", socket.display())))
+        }
+        connected => Ok(connected.ok()),
+    }
 }
 
 /// What [`App::claim`] found.
@@ -81,7 +87,7 @@ impl App {
         let failed = |what: String| StartError(format!("the database {} cannot be used: {what}", database.display()));
         let deadline = tokio::time::Instant::now() + LOCK_PATIENCE;
         loop {
-            if let Some(stream) = connect(database).await {
+            if let Some(stream) = connect(database).await? {
                 return Ok(Claim::Served(stream));
             }
             match lock::take(database) {

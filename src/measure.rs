@@ -1,7 +1,7 @@
 //! What is counted and timed while the program runs: relaxed atomics, without a lock and without an allocation.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// The upper ends of a histogram's buckets, in microseconds; what took longer is in one more. A decision from memory takes less than
@@ -33,6 +33,22 @@ impl Counter {
     /// How many there were.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A number as it was last counted.
+#[derive(Debug, Default)]
+pub struct Latest(OnceLock<AtomicU64>);
+
+impl Latest {
+    /// It is this one now.
+    pub fn set(&self, number: u64) {
+        self.0.get_or_init(AtomicU64::default).store(number, Ordering::Relaxed);
+    }
+
+    /// Which it was; `None` where it was never counted.
+    pub fn get(&self) -> Option<u64> {
+        self.0.get().map(|number| number.load(Ordering::Relaxed))
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::domain::time::Timestamp;
 use crate::http::Current;
+use crate::service::passed::Passed;
 use crate::service::usage;
 
 /// How often what was counted is saved: with the commit it must stay within a second.
@@ -31,12 +32,12 @@ pub async fn run(current: Arc<Current>) {
     }
 }
 
-/// Forgets what has had its time.
+/// Forgets what has had its time. A clock that is set forward meanwhile takes nothing away.
 async fn tidy(current: &Current) {
-    let mut turn = tokio::time::interval(TIDY_EVERY);
+    let (mut turn, passed) = (tokio::time::interval(TIDY_EVERY), Passed::since(Timestamp::now()));
     loop {
         turn.tick().await;
-        if let Err(error) = current.services().tidy(Timestamp::now()).await {
+        if let Err(error) = current.services().tidy(passed.surely(Timestamp::now())).await {
             tracing::warn!("the database could not be tidied: {error}");
         }
     }

@@ -4,12 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::config::{Fault, Policy, source};
 use crate::domain::act::Act;
-use crate::domain::event::Event;
 use crate::domain::time::Timestamp;
 use crate::http::Current;
 use crate::http::server::{files_each, make_room};
@@ -72,9 +70,8 @@ impl Reloader {
         next.lead();
         self.current.replace(self.current.front().next(next.clone()));
         tell(&services.policy, &next.policy);
-        let what = json!({ "sections": next.policy.sections_unlike(&services.policy), "waiting": next.policy.waits });
         // It is in force, written down or not.
-        if let Err(error) = next.note(Event::ConfigTaken, what, &Act::of_tollgate(Timestamp::now())).await {
+        if let Err(error) = next.note_taken(&services.policy, &Act::of_tollgate(Timestamp::now())).await {
             tracing::error!("the audit does not tell of the new configuration: {error}");
         }
         Ok(())

@@ -37,8 +37,12 @@ async fn send(client: &mut Client, command: AccountCommand, body: Value, output:
             }
         }
         AccountCommand::List { search } => {
+            let nothing = match &search {
+                Some(_) => "There are no such accounts.",
+                None => "There are no accounts yet: tollgate account create --name NAME",
+            };
             let list = client.list("/accounts", &[("search", search.as_deref())]).await?;
-            output.result(&list, || table(&list, &COLUMNS, "There are no accounts yet: tollgate account create --name NAME"));
+            output.result(&list, || table(&list, &COLUMNS, nothing));
         }
         AccountCommand::Show { id } => {
             let account = client.call(Method::GET, &format!("/accounts/{}", segment(&id)), None).await?;

@@ -111,6 +111,13 @@ the line to change. Exit codes: 0 fit, 1 not fit, 2 wrong use or configuration."
     Doctor(DoctorArgs),
 }
 
+impl Command {
+    /// Whether it only asks the running server, where one runs.
+    pub fn only_asks(&self) -> bool {
+        matches!(self, Self::Account(_) | Self::Audit(_) | Self::Key(_) | Self::Token(_) | Self::Usage(_) | Self::Webhook(_))
+    }
+}
+
 /// What the configuration of a proxy is made for.
 #[derive(Debug, ClapArgs)]
 pub struct ProxyArgs {

@@ -33,7 +33,12 @@ impl Client {
     pub async fn open(policy: Arc<Policy>) -> Result<Self, Failure> {
         match App::claim(&policy.server.database).await? {
             Claim::Ours(lock) => {
-                let mut app = App::open(policy, lock).await?;
+                let mut app = App::open(policy.clone(), lock).await?;
+                if app.current.services().store.is_new {
+                    // In the wrong folder, this is the one sign of it.
+                    let database = &policy.server.database;
+                    eprintln!("There was no database {} and no server on it: it was made anew.", database.display());
+                }
                 if let Err(reason) = app.finish_import().await {
                     eprintln!("An import that was cut off could not be finished: {reason}");
                 }

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Asks the server that has this database. Its own configuration may have faults by now: the server goes on with the one it took.
 pub async fn run(database: &Path, output: &Output) -> Result<(), Failure> {
     let asking = async {
-        let stream = connect(database).await;
+        let stream = connect(database).await?;
         let stream = stream.ok_or_else(|| Failure::Failed(format!("no server runs on the database {}", database.display())))?;
         Client::over(stream).await?.call(Method::GET, "/ready", None).await
     };

@@ -25,14 +25,15 @@ mod usage;
 mod validate;
 mod webhook;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
 
-use crate::app::StartError;
+use crate::app::{StartError, connect};
 use crate::config::log::{Format, LogSettings};
-use crate::config::{Policy, source};
+use crate::config::{Fault, Policy, source};
 use args::{Args, Command};
 use output::Output;
 
@@ -111,7 +112,14 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
         return runtime(false)?.block_on(health::run(&source::database(file.as_deref()), output));
     }
     let level = log::level()?;
-    let mut policy = Policy::load(file.as_deref()).map_err(|faults| output.faults(&faults))?;
+    let loaded = match command {
+        Command::Doctor(_) => Policy::load(file.as_deref()),
+        _ => Policy::load_for_command(file.as_deref()),
+    };
+    let mut policy = match loaded {
+        Err(faults) if command.only_asks() => runtime(false)?.block_on(without_config(file.as_deref(), &faults, output))?,
+        loaded => loaded.map_err(|faults| output.faults(&faults))?,
+    };
     // Whoever runs a command reads its log, whatever the server's is for.
     policy.log = LogSettings { format: Format::Text, requests: false };
     log::start(level, &policy.log);
@@ -133,4 +141,16 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
         Command::Token(command) => runtime(false)?.block_on(token::run(command, policy, output)),
         Command::Webhook(command) => runtime(false)?.block_on(webhook::run(command, policy, output)),
     }
+}
+
+/// What a command works with that asks the running server: that one goes on by the configuration that it took. Where none runs,
+/// the faults are what there is to say.
+async fn without_config(file: Option<&Path>, faults: &[Fault], output: &Output) -> Result<Policy, Failure> {
+    let database = source::database(file);
+    let (Ok(Some(_)), Ok(mut policy)) = (connect(&database).await, Policy::load_for_command(None)) else {
+        return Err(output.faults(faults));
+    };
+    eprintln!("The configuration has faults, as `tollgate validate` tells; the running server goes on by the one that it took.");
+    policy.server.database = database;
+    Ok(policy)
 }

@@ -49,6 +49,10 @@ pub async fn run(config: Option<&Path>, output: &Output) -> Result<(), Failure> 
             .keys(None, crate::service::PageAsk { limit: 1, ..Default::default() }, &Act::of_tollgate(Timestamp::now()))
             .await
             .is_ok_and(|page| page.data.is_empty());
+    // It is in force, written down or not.
+    if let Err(error) = services.note_started(&Act::of_tollgate(Timestamp::now())).await {
+        tracing::error!("the audit does not tell of the configuration of this start: {error}");
+    }
     let (stop, stopping) = watch::channel(false);
     let stopper = tokio::spawn(Stops::catch()?.stop(stop));
     tracing::info!("listening on {address}, database {}", database.display());

@@ -49,7 +49,9 @@ async fn send(client: &mut Client, command: WebhookCommand, output: &Output) -> 
         WebhookCommand::Test { name } => {
             let message = client.call(Method::POST, &format!("/webhooks/{}/test", segment(&name)), None).await?;
             let id = message["id"].as_str().unwrap_or_default();
-            output.result(&message, || format!("{id} is sent to {name}{}.", when(client)));
+            output.result(&message, || {
+                format!("{id} goes to {name}{}. What became of it: tollgate webhook messages --endpoint {name}", when(client))
+            });
         }
     }
     Ok(())

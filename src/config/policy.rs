@@ -56,7 +56,8 @@ pub struct Policy {
     pub anonymous: Option<Arc<Caller>>,
     /// How a service token looks.
     pub tokens: Environments,
-    /// A digest of each section as it holds, defaults and environment with it: what tells two configurations apart.
+    /// A digest of each section as it holds, defaults and environment with it, but without its secrets: what tells two
+    /// configurations apart for those who may not see them.
     pub digests: BTreeMap<String, String>,
     /// Settings of it that wait for the next start: `server.listen`.
     pub waits: Vec<&'static str>,
@@ -86,15 +87,41 @@ impl Policy {
         }
     }
 
-    /// The sections in which it differs from another.
+    /// The sections in which it differs from another, be it in a secret alone.
     pub fn sections_unlike<'a>(&'a self, other: &'a Self) -> Vec<&'a str> {
-        let names = self.digests.keys().chain(other.digests.keys().filter(|name| !self.digests.contains_key(*name)));
-        names.filter(|name| self.digests.get(*name) != other.digests.get(*name)).map(String::as_str).collect()
+        let mut names = self.digests_unlike(&other.digests);
+        let in_secrets = self.digests.keys().filter(|name| !self.secrets_of(name).eq(other.secrets_of(name)));
+        names.extend(in_secrets.map(String::as_str));
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The sections in which it differs from what had these digests, in their order.
+    pub fn digests_unlike<'a>(&'a self, digests: &'a BTreeMap<String, String>) -> Vec<&'a str> {
+        let mut names: Vec<&String> = self.digests.keys().chain(digests.keys().filter(|name| !self.digests.contains_key(*name))).collect();
+        names.sort_unstable();
+        names.into_iter().filter(|name| self.digests.get(*name) != digests.get(*name)).map(String::as_str).collect()
+    }
+
+    /// The secrets of a section, each with its key, in the order in which they are read.
+    fn secrets_of<'a>(&'a self, section: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let own = self.secrets.iter().filter(move |held| held.key.split('.').next() == Some(section));
+        own.map(|held| (held.key.as_str(), held.secret.expose()))
     }
 
     /// Reads a configuration; answers every fault that can be found.
     pub fn load(file: Option<&Path>) -> Result<Self, Vec<Fault>> {
-        let merged = Merged::read(file)?;
+        Self::of(&Merged::read(file, false)?)
+    }
+
+    /// The same for a command that sends nothing: what a secret is does not matter to it, and whoever runs it may not be
+    /// able to read it.
+    pub fn load_for_command(file: Option<&Path>) -> Result<Self, Vec<Fault>> {
+        Self::of(&Merged::read(file, true)?)
+    }
+
+    fn of(merged: &Merged) -> Result<Self, Vec<Fault>> {
         let faults = Faults::default();
         // Where the environment does not lie over such a section, reading it tells the same.
         let hidden =
@@ -103,7 +130,7 @@ impl Policy {
             .into_iter()
             .chain(hidden)
             .for_each(|fault| faults.push(fault.key, fault.source, fault.message));
-        let policy = read(&merged, &faults);
+        let policy = read(merged, &faults);
         match policy {
             Some(policy) if faults.is_empty() => Ok(policy),
             None if faults.is_empty() => Err(vec![Fault {
@@ -176,7 +203,8 @@ fn digest(section: &str, value: &Value, secrets: &[Held]) -> String {
 /// Takes a setting out of a section; the path names each table on the way to it.
 fn leave_out(value: &mut Value, path: &[&str]) {
     match (value, path) {
-        (Value::Dict(_, dict), [name]) => drop(dict.remove(*name)),
+        // Of a list all of it: each of them is one.
+        (Value::Dict(_, dict), [name]) => drop(dict.remove(name.split('[').next().unwrap_or(name))),
         (Value::Dict(_, dict), [name, rest @ ..]) => {
             if let Some(below) = dict.get_mut(*name) {
                 leave_out(below, rest);

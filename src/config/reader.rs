@@ -180,9 +180,23 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// A secret: a text, `{ file = "…" }` or `{ env = "…" }`. No fault repeats it.
-    pub fn secret(&self, name: &'static str) -> Option<Secret> {
-        let value = self.get(name)?;
+    /// One secret, or a list of up to so many: each a text, `{ file = "…" }` or `{ env = "…" }`. No fault repeats one.
+    pub fn secrets(&self, name: &'static str, most: usize) -> Option<Vec<Secret>> {
+        match self.get(name)? {
+            Value::Array(_, items) if !(1..=most).contains(&items.len()) => {
+                self.fault(name, format!("must be one secret, or a list of 1 to {most}"));
+                None
+            }
+            Value::Array(_, items) => {
+                // Gathered first, so that every fault is told.
+                let all: Vec<_> = items.iter().enumerate().map(|(at, item)| self.secret(&format!("{name}[{at}]"), item)).collect();
+                all.into_iter().collect()
+            }
+            value => Some(vec![self.secret(name, value)?]),
+        }
+    }
+
+    fn secret(&self, name: &str, value: &Value) -> Option<Secret> {
         let key = self.key(name);
         let read = match value.as_dict() {
             Some(dict) => elsewhere(dict),
@@ -195,8 +209,9 @@ impl<'a> Table<'a> {
             },
         };
         match read {
+            Err(_) if self.from.secrets_may_miss && value.as_dict().is_some_and(says_where) => Some(Secret::unread()),
             Ok((secret, place)) => {
-                self.from.secrets.borrow_mut().push(Held { key, place });
+                self.from.secrets.borrow_mut().push(Held { key, place, secret: secret.clone() });
                 Some(secret)
             }
             Err(fault) => {
@@ -248,6 +263,11 @@ impl<'a> Table<'a> {
             self.faults.push(&key, self.from.source(&key, value), format!("there is no such setting{hint}"));
         }
     }
+}
+
+/// Whether it says where a secret stands.
+fn says_where(dict: &Dict) -> bool {
+    dict.len() == 1 && dict.iter().all(|(name, value)| ["file", "env"].contains(&name.as_str()) && value.as_str().is_some())
 }
 
 /// A secret that stands in a file or a variable.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use base64::Engine;
+
 /// The longest secret.
 const LONGEST: u64 = 64 * 1024;
 
@@ -15,6 +17,14 @@ impl Secret {
     /// The secret itself, for whoever is about to use it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl Secret {
+    /// Stands for one that this user cannot read, where nothing is done with it. A random one, so that nobody could use it.
+    pub(super) fn unread() -> Self {
+        let bytes: [u8; 32] = rand::random();
+        format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(bytes)).into()
     }
 }
 
@@ -54,6 +64,8 @@ pub struct Held {
     pub key: String,
     /// Where it stands.
     pub place: Place,
+    /// Itself: two configurations may differ in nothing else.
+    pub secret: Secret,
 }
 
 /// Reads a secret that a file holds; the line's end behind it is not part of it.

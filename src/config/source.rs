@@ -30,11 +30,13 @@ pub struct Merged {
     pub misshapen: Vec<Fault>,
     /// The secrets that were read so far.
     pub secrets: RefCell<Vec<Held>>,
+    /// Whether a secret that cannot be read is no fault.
+    pub secrets_may_miss: bool,
 }
 
 impl Merged {
     /// Reads the defaults, the file and the environment.
-    pub fn read(file: Option<&Path>) -> Result<Self, Vec<Fault>> {
+    pub fn read(file: Option<&Path>, secrets_may_miss: bool) -> Result<Self, Vec<Fault>> {
         let builtin = Figment::from(Toml::string(super::DEFAULT));
         let defaults = flat(&builtin).map_err(|fault| unreadable("the defaults", &fault))?;
         let mut figment = builtin;
@@ -48,7 +50,7 @@ impl Merged {
         }
         let figment = figment.merge(Env::prefixed(VARIABLES).filter(|name| name.as_str().contains(BETWEEN)).split(BETWEEN));
         let values = flat(&figment).map_err(|fault| unreadable("the environment", &fault))?;
-        Ok(Self { figment, values, defaults, misshapen, secrets: RefCell::default() })
+        Ok(Self { figment, values, defaults, misshapen, secrets: RefCell::default(), secrets_may_miss })
     }
 
     /// Where a value came from: a file, a variable, or the defaults.
@@ -149,7 +151,7 @@ pub fn file(named: Option<&Path>) -> Option<PathBuf> {
 /// Where the database is, as far as that can be read: a configuration with faults elsewhere says so, too.
 pub fn database(file: Option<&Path>) -> PathBuf {
     let named = |file| {
-        let merged = Merged::read(file).ok()?;
+        let merged = Merged::read(file, true).ok()?;
         let database = merged.values.get("server")?.as_dict()?.get("database")?.as_str()?.to_owned();
         Some(PathBuf::from(database))
     };

@@ -18,6 +18,9 @@ use crate::domain::webhook::{Pattern, SigningKey};
 /// How many endpoints there may be.
 const MOST_ENDPOINTS: usize = 32;
 
+/// How many secrets an endpoint may have: the one of now, the one of before, and some room.
+const MOST_SECRETS: usize = 4;
+
 /// How often a message may be tried again, and how soon and how late.
 const MOST_RETRIES: usize = 20;
 const SOONEST: Span = Span::from_millis(100);
@@ -93,9 +96,9 @@ impl Address {
         self.authority.port_u16().unwrap_or(if self.is_https { 443 } else { 80 })
     }
 
-    /// As it may be shown: without the query, where some receivers want a secret.
+    /// As it may be shown: scheme and host alone, because some receivers want a secret in the path or the query.
     pub fn shown(&self) -> String {
-        format!("{}://{}{}", if self.is_https { "https" } else { "http" }, self.authority, self.path.path())
+        format!("{}://{}", if self.is_https { "https" } else { "http" }, self.authority)
     }
 
     fn literal(&self) -> Option<IpAddr> {
@@ -110,8 +113,8 @@ pub struct Webhook {
     pub name: String,
     /// Where it is.
     pub address: Address,
-    /// What its messages are signed with.
-    pub key: SigningKey,
+    /// What its messages are signed with, by each of them.
+    pub keys: Vec<SigningKey>,
     /// What it is told of.
     pub events: Vec<Pattern>,
     /// Whether it may be on this machine or in a private network.
@@ -153,8 +156,8 @@ pub(super) fn read(top: &Table<'_>) -> Option<Vec<Webhook>> {
 
 fn read_one(name: String, table: &Table<'_>) -> Option<Webhook> {
     let address = table.parsed("url", Address::parse);
-    let secret = table.secret("secret");
-    let key = secret.as_ref().and_then(|secret| signing_key(table, secret));
+    let secrets = table.secrets("secret", MOST_SECRETS);
+    let keys = secrets.as_ref().and_then(|secrets| signing_keys(table, secrets));
     let events = if table.holds("events") { table.all_parsed("events", Pattern::parse) } else { Some(vec![Pattern::All]) };
     let allow_private = if table.holds("allow_private") { table.flag("allow_private") } else { Some(false) };
     let retries = if table.holds("retries") { table.all_parsed("retries", delay) } else { Some(RETRIES.to_vec()) };
@@ -176,11 +179,12 @@ fn read_one(name: String, table: &Table<'_>) -> Option<Webhook> {
     if !allow_private && address.literal().is_some_and(|literal| !is_public(literal)) {
         table.fault("url", "leads to a private address: name a public one, or set allow_private = true");
     }
-    Some(Webhook { name, address, key: key?, events: events?, allow_private, retries: retries?, authorities: authorities? })
+    Some(Webhook { name, address, keys: keys?, events: events?, allow_private, retries: retries?, authorities: authorities? })
 }
 
-fn signing_key(table: &Table<'_>, secret: &Secret) -> Option<SigningKey> {
-    SigningKey::parse(secret.expose()).map_err(|fault| table.fault("secret", fault)).ok()
+fn signing_keys(table: &Table<'_>, secrets: &[Secret]) -> Option<Vec<SigningKey>> {
+    let key = |secret: &Secret| SigningKey::parse(secret.expose()).map_err(|fault| table.fault("secret", fault)).ok();
+    secrets.iter().map(key).collect()
 }
 
 fn delay(text: &str) -> Result<Span, String> {
@@ -209,10 +213,10 @@ mod tests {
     #[test]
     fn where_a_receiver_can_be() {
         for (text, shown, port) in [
-            ("https://example.com/hooks", "https://example.com/hooks", 443),
-            ("https://example.com", "https://example.com/", 443),
-            ("http://example.com:8080/a/b?token=x", "http://example.com:8080/a/b", 8080),
-            ("http://[::1]:3000/", "http://[::1]:3000/", 3000),
+            ("https://example.com/hooks/T0/B1", "https://example.com", 443),
+            ("https://example.com", "https://example.com", 443),
+            ("http://example.com:8080/a/b?token=x", "http://example.com:8080", 8080),
+            ("http://[::1]:3000/", "http://[::1]:3000", 3000),
         ] {
             let address = Address::parse(text).unwrap();
             assert_eq!((address.shown().as_str(), address.port()), (shown, port), "{text}");

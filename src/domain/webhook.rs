@@ -43,7 +43,7 @@ impl SigningKey {
         }
     }
 
-    /// What stands in `webhook-signature`.
+    /// One of those that stand in `webhook-signature`, with a blank between them.
     pub fn sign(&self, id: &str, at: i64, body: &str) -> String {
         let mut mac = match Hmac::<Sha256>::new_from_slice(&self.0) {
             Ok(mac) => mac,

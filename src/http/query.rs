@@ -8,8 +8,56 @@ use crate::service::PageAsk;
 /// How many characters what is searched for may have.
 const LONGEST_SEARCH: usize = 200;
 
+/// What is said of a cursor that the list did not give.
+pub const NO_CURSOR: &str = "is none that this list gave";
+
 /// Parameters, by name.
 pub type Parameters = Vec<(String, String)>;
+
+/// Parameters while they are read, one by one: every fault is kept.
+pub struct Query {
+    parameters: Parameters,
+    faults: Vec<FieldFault>,
+}
+
+impl Query {
+    /// Of these.
+    pub fn new(parameters: Parameters) -> Self {
+        Self { parameters, faults: Vec::new() }
+    }
+
+    /// A parameter, where it is given and sound.
+    pub fn parsed<T, E: Into<String>>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        let at = self.parameters.iter().position(|(known, _)| known == name)?;
+        let (_, text) = self.parameters.swap_remove(at);
+        parse(&text).map_err(|message| self.fault(name, message)).ok()
+    }
+
+    /// `limit`.
+    pub fn limit(&mut self) -> Option<usize> {
+        self.parsed("limit", |text| {
+            let number = text.parse().ok().filter(|limit| (1..=PageAsk::MOST).contains(limit));
+            number.ok_or_else(|| format!("must be a whole number from 1 to {}", PageAsk::MOST))
+        })
+    }
+
+    /// `cursor`, where the list says how its own are read.
+    pub fn cursor<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        self.parsed("cursor", |text| parse(text).ok_or(NO_CURSOR))
+    }
+
+    /// Names one as wrong; what was named before stays as it was told.
+    pub fn fault(&mut self, field: &str, message: impl Into<String>) {
+        if self.faults.iter().all(|fault| fault.field != field) {
+            self.faults.push(FieldFault { field: field.into(), message: message.into() });
+        }
+    }
+
+    /// What nobody has read; or every fault.
+    pub fn finish(self) -> Result<Parameters, Error> {
+        if self.faults.is_empty() { Ok(self.parameters) } else { Err(Error::Invalid(self.faults)) }
+    }
+}
 
 impl Call {
     /// The parameters of the query; those that nobody knows, or that are given twice, are refused.
@@ -30,26 +78,18 @@ impl Call {
         more: &[&str],
         check: impl FnOnce(&Parameters) -> Vec<FieldFault>,
     ) -> Result<(PageAsk, Parameters), Unreadable> {
-        let (mut query, mut faults) = self.parameters(&[&["limit", "cursor"], more].concat());
-        let mut take = |name: &str| query.iter().position(|(known, _)| known == name).map(|at| query.swap_remove(at).1);
-        let (limit, cursor, search) = (take("limit"), take("cursor").unwrap_or_default(), take("search"));
-        let mut fault = |field: &str, message: String| faults.push(FieldFault { field: field.into(), message });
-        let limit = limit.map_or(Some(PageAsk::USUAL), |text| text.parse().ok().filter(|limit| (1..=PageAsk::MOST).contains(limit)));
-        if limit.is_none() {
-            fault("limit", format!("must be a whole number from 1 to {}", PageAsk::MOST));
-        }
-        if !cursor.is_empty() && !is_cursor(&cursor) {
-            fault("cursor", "is none that this list gave".into());
-        }
+        let (parameters, faults) = self.parameters(&[&["limit", "cursor"], more].concat());
+        let mut query = Query { parameters, faults };
+        let limit = query.limit().unwrap_or(PageAsk::USUAL);
+        let cursor = query.cursor(|cursor| (cursor.is_empty() || is_cursor(cursor)).then(|| cursor.to_owned())).unwrap_or_default();
+        let search = query.parsed("search", |search| match search.chars().count() {
+            ..=LONGEST_SEARCH => Ok(search.to_owned()),
+            _ => Err(format!("must have at most {LONGEST_SEARCH} characters")),
+        });
         let search = search.filter(|search| !search.is_empty());
-        if search.as_ref().is_some_and(|search| search.chars().count() > LONGEST_SEARCH) {
-            fault("search", format!("must have at most {LONGEST_SEARCH} characters"));
-        }
-        faults.extend(check(&query));
-        match limit {
-            Some(limit) if faults.is_empty() => Ok((PageAsk { search, cursor, limit }, query)),
-            _ => Err(Error::Invalid(faults).into()),
-        }
+        let wrong = check(&query.parameters);
+        query.faults.extend(wrong);
+        Ok((PageAsk { search, cursor, limit }, query.finish()?))
     }
 
     /// The parameters that are known, and what is wrong with the query so far.

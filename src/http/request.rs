@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use http_body_util::combinators::BoxBody;
@@ -127,6 +127,12 @@ impl Call {
     pub fn media(&self) -> String {
         let media = self.parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+
+    /// The types that the answer may have, as `Accept` lists them: in lower case and without their parameters.
+    pub fn accepted(&self) -> impl Iterator<Item = String> {
+        let values = self.parts.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).map(|media| media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
     }
 
     /// The body as it comes, however long it is. Only for endpoints that stream: the time-out is for each piece.

@@ -63,7 +63,7 @@ impl Services {
         self.store.write(change, |()| ()).await
     }
 
-    /// Forgets what has had its time, round by round, so that no change waits long behind it.
+    /// Forgets what has had its time, round by round, so that no change waits long behind it. `now` is a time that it surely is.
     pub async fn tidy(self: &Arc<Self>, now: Timestamp) -> Result<()> {
         let history = self.policy.history;
         self.rounds(idempotency::tidy, now).await?;
@@ -71,7 +71,7 @@ impl Services {
         self.rounds(audit::tidy, now.minus(history.audit)).await?;
         self.rounds(balances::tidy, now.minus(history.balance)).await?;
         self.rounds(notices::tidy, now.minus(WINDOWS_KEPT)).await?;
-        self.give_up_orphans(now.minus(history.webhooks)).await?;
+        self.give_up_waiting(now.minus(history.webhooks)).await?;
         self.rounds(outbox::tidy, now.minus(history.webhooks)).await
     }
 

@@ -30,6 +30,11 @@ impl Services {
     /// Writes a change down. Called inside its transaction.
     pub(crate) fn journal(&self, connection: &Connection, act: &Act, change: Change<'_>) -> Result<()> {
         self.announce(connection, change.event, &change.after, act.at)?;
+        self.enter(connection, act, change)
+    }
+
+    /// The same for the audit alone: what is no news for a webhook.
+    pub(crate) fn enter(&self, connection: &Connection, act: &Act, change: Change<'_>) -> Result<()> {
         let (before, after) = differing(&change.before, &change.after);
         let entry = Entry {
             id: self.next_id(connection, id::AUDIT, act.at)?,

@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use crate::domain::time::Timestamp;
-use crate::measure::{Counter, Crowd, Histogram, Timer};
+use crate::measure::{Counter, Crowd, Histogram, Latest, Timer};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
@@ -53,6 +53,10 @@ pub struct Metrics {
     pub charges: Counter,
     /// How many tokens that was.
     pub charged_tokens: Counter,
+    /// Webhooks that were given up because too many waited.
+    pub webhooks_overflowed: Counter,
+    /// Webhooks that wait, as last counted.
+    pub webhooks_waiting: Latest,
 }
 
 impl Metrics {
@@ -66,6 +70,8 @@ impl Metrics {
             most_connections: OnceLock::new(),
             charges: Counter::new(),
             charged_tokens: Counter::new(),
+            webhooks_overflowed: Counter::new(),
+            webhooks_waiting: Latest::default(),
         }
     }
 

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod ask;
 pub mod balance;
 pub mod cache;
+mod configured;
 pub mod expiring;
 pub mod export;
 pub mod gate;
@@ -15,6 +16,7 @@ pub mod limits;
 pub mod meter;
 pub mod metrics;
 pub mod notices;
+pub mod passed;
 mod refund;
 pub mod tokens;
 pub mod usage;
@@ -66,6 +68,8 @@ pub struct Services {
     pub(crate) announcer: Arc<Announcer>,
     /// Set when a key was changed: it may end at another time.
     pub(crate) ends_changed: Arc<AtomicBool>,
+    /// Which accounts read about themselves.
+    pub(crate) turns: Arc<usage::Turns>,
     /// The import that may be under way.
     pub(crate) imports: Arc<import::Imports>,
     /// The exports that may be under way.
@@ -104,6 +108,7 @@ impl Services {
             ids,
             announcer,
             ends_changed: Arc::default(),
+            turns: Arc::default(),
             imports: Arc::default(),
             exports: export::Exports::default(),
             closed: Arc::default(),

@@ -3,16 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Services;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::passed::Passed;
+use super::{Services, slot_of};
 use crate::domain::act::Act;
 use crate::domain::error::{Error, Result};
 use crate::domain::id;
-use crate::domain::time::{Span, Timestamp};
+use crate::domain::time::Timestamp;
 use crate::domain::usage::{By, Counted, HOUR, Place, Sums, UsageAsk};
 use crate::store::{Connection, accounts, keys, usage};
 
 /// How long one reading goes on from start to start. Other lists get their turn between two readings.
 const READING: Duration = Duration::from_millis(200);
+/// The same for holders of keys, who all share one thread.
+const READING_OF_HOLDERS: Duration = Duration::from_millis(50);
 /// After so long a page is told as far as it came; the next one goes on from there.
 const PAGE: Duration = Duration::from_secs(5);
 /// A single start that takes longer to sum up is refused.
@@ -55,6 +60,27 @@ pub enum Asker {
     Holder,
 }
 
+/// How many accounts read about themselves at once, at the most; where more do, some wait for each other.
+const TURNS: usize = 64;
+
+/// Whose turn it is: of all keys of an account one reads at a time, so that however much it asks for, others wait for one reading
+/// of it, and no more.
+#[derive(Debug)]
+pub struct Turns([Arc<Mutex<()>>; TURNS]);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Arc::default()))
+    }
+}
+
+impl Turns {
+    /// Waits for an account's turn, which lasts as long as what is answered.
+    async fn of(&self, account: &str) -> OwnedMutexGuard<()> {
+        self.0[slot_of(account) % TURNS].clone().lock_owned().await
+    }
+}
+
 impl Services {
     /// The account and key that usage is asked for. Where the asker reaches one account only, all else does not exist.
     pub async fn usage_whose(&self, account: Option<String>, key: Option<String>, act: &Act) -> Result<(Option<String>, Option<String>)> {
@@ -81,10 +107,17 @@ impl Services {
         let (mut rows, mut next) = (Vec::new(), Some(from.unwrap_or_else(|| Place::at(ask.from))));
         while let Some(place) = next {
             let (ask, wanted) = (ask.clone(), limit + 1 - rows.len());
-            let job = move |connection: &Connection| read(connection, &ask, place, wanted);
             let piece = match asker {
-                Asker::Operator => self.store.list(job).await?,
-                Asker::Holder => self.store.read_for_holder(job).await?,
+                Asker::Operator => self.store.list(move |connection| read(connection, &ask, place, wanted, READING)).await?,
+                Asker::Holder => {
+                    let turn = self.turns.of(ask.account.as_deref().unwrap_or_default()).await;
+                    let job = move |connection: &Connection| {
+                        // Kept until it is read, also where nobody waits for it any more.
+                        let _turn = turn;
+                        read(connection, &ask, place, wanted, READING_OF_HOLDERS)
+                    };
+                    self.store.read_for_holder(job).await?
+                }
             };
             rows.extend(piece.rows);
             next = piece.next;
@@ -123,19 +156,19 @@ impl Services {
 /// Ages usage for as long as the program runs, each time as the services of that time say. A clock that is set forward meanwhile
 /// takes no day away: days go by the time that has really passed since the start.
 pub async fn age(services: impl Fn() -> Arc<Services>) {
-    let (began, began_at) = (Instant::now(), Timestamp::now());
+    let passed = Passed::since(Timestamp::now());
     let mut turn = tokio::time::interval(AGE_EVERY);
     loop {
         turn.tick().await;
-        let passed = began_at.plus(Span::from_secs(began.elapsed().as_secs()));
-        if let Err(error) = services().age(Timestamp::now(), passed.min(Timestamp::now())).await {
+        let now = Timestamp::now();
+        if let Err(error) = services().age(now, passed.surely(now)).await {
             tracing::warn!("usage could not be aged: {error}");
         }
     }
 }
 
 /// Reads from start to start until there are rows enough, or the time is up.
-fn read(connection: &Connection, ask: &UsageAsk, mut place: Place, wanted: usize) -> Result<UsagePage> {
+fn read(connection: &Connection, ask: &UsageAsk, mut place: Place, wanted: usize, reading: Duration) -> Result<UsagePage> {
     let (began, mut rows) = (Instant::now(), Vec::new());
     loop {
         let Some(start) = usage::next_start(connection, ask.by, place.start, ask.to)? else { return Ok(UsagePage { rows, next: None }) };
@@ -147,7 +180,7 @@ fn read(connection: &Connection, ask: &UsageAsk, mut place: Place, wanted: usize
             return Ok(UsagePage { next: Some(Place::after(last)), rows });
         }
         place = Place::at(start.plus(ask.by.length()));
-        if began.elapsed() > READING {
+        if began.elapsed() > reading {
             return Ok(UsagePage { rows, next: Some(place) });
         }
     }

@@ -19,6 +19,9 @@ use crate::domain::webhook::MessageState;
 use crate::store::outbox::{self, Count, Filter, Message};
 use crate::store::{Connection, audit};
 
+/// How many messages may wait for one endpoint. Looked at whenever the database is tidied.
+const MOST_WAITING: u64 = 100_000;
+
 /// Writes down what happens, for those who want it.
 #[derive(Debug)]
 pub struct Announcer {
@@ -183,14 +186,43 @@ impl Services {
         self.store.write(job, |()| ()).await
     }
 
-    /// Gives up what has waited since before `before` for endpoints that the configuration no longer has.
-    pub(super) async fn give_up_orphans(&self, before: Timestamp) -> Result<()> {
-        let names: Vec<String> = self.policy.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
+    /// Gives up what nobody will take: what has waited since before `before` for endpoints that the configuration no longer has,
+    /// and the oldest where more wait than there may be.
+    pub(super) async fn give_up_waiting(&self, before: Timestamp) -> Result<()> {
         let counts = self.store.list(outbox::counts).await?;
-        for orphan in counts.into_iter().filter(|count| count.waiting > 0 && !names.contains(&count.endpoint)) {
-            self.store.write(move |connection| outbox::give_up(connection, &orphan.endpoint, before), |()| ()).await?;
+        self.metrics.webhooks_waiting.set(counts.iter().map(|count| count.waiting).sum());
+        for Count { endpoint, waiting, .. } in counts {
+            let is_known = self.policy.webhooks.iter().any(|webhook| webhook.name == endpoint);
+            let beyond = waiting.saturating_sub(MOST_WAITING);
+            if beyond > 0 {
+                let given_up =
+                    self.give_up(&endpoint, Timestamp::MAX, beyond, "too many messages waited: the oldest were given up").await?;
+                self.metrics.webhooks_overflowed.add(given_up);
+                tracing::warn!(
+                    endpoint,
+                    "{given_up} webhooks were given up, the oldest: no more than {MOST_WAITING} may wait for one endpoint"
+                );
+            }
+            if !is_known && waiting > 0 {
+                self.give_up(&endpoint, before, u64::MAX, "there is no such webhook any more").await?;
+            }
         }
         Ok(())
+    }
+
+    /// Gives up to `most` of the messages that have waited for an endpoint since before `before`, the oldest first, round by round;
+    /// answers how many. The writer is handed ids: what it takes to find them, it does not wait for.
+    async fn give_up(&self, endpoint: &str, before: Timestamp, most: u64, fault: &'static str) -> Result<u64> {
+        let mut given_up = 0;
+        while given_up < most {
+            let (endpoint, left) = (endpoint.to_owned(), most - given_up);
+            let ids = self.store.list(move |connection| outbox::oldest_waiting(connection, &endpoint, before, left)).await?;
+            if ids.is_empty() {
+                break;
+            }
+            given_up += self.store.write(move |connection| outbox::give_up(connection, &ids, fault), |_| ()).await?;
+        }
+        Ok(given_up)
     }
 }
 

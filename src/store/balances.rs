@@ -46,9 +46,10 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
-/// Adds an entry; what requests used within one hour, with nothing else between them, is summed up in one.
+/// Adds an entry; what requests used within one hour is summed up in one, for as long as nothing else moves the balance: each
+/// entry's balance follows from the one before it.
 pub fn insert(connection: &Connection, entry: &Entry) -> Result<()> {
-    if entry.kind == Movement::Used && add_to_last(connection, entry)? {
+    if entry.kind == Movement::Used && add_to_newest(connection, entry)? {
         return Ok(());
     }
     connection.prepare_cached(&format!("INSERT INTO balance_history ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"))?.execute(
@@ -67,15 +68,15 @@ pub fn insert(connection: &Connection, entry: &Entry) -> Result<()> {
     Ok(())
 }
 
-/// Adds what was used to the account's last entry, if that tells of the same hour's use.
-fn add_to_last(connection: &Connection, entry: &Entry) -> Result<bool> {
-    let added = connection
+/// Adds to the account's newest entry, where that is of the same kind and hour; answers whether it is.
+fn add_to_newest(connection: &Connection, entry: &Entry) -> Result<bool> {
+    let changed = connection
         .prepare_cached(
-            "UPDATE balance_history SET tokens = tokens + ?3, balance = ?4
-             WHERE id = (SELECT max(id) FROM balance_history WHERE account = ?1) AND kind = 'used' AND at = ?2",
+            "UPDATE balance_history SET tokens = tokens + ?4, balance = ?5
+             WHERE id = (SELECT max(id) FROM balance_history WHERE account = ?1) AND kind = ?2 AND at = ?3",
         )?
-        .execute(params![entry.account, entry.at.millis(), entry.tokens, entry.balance])?;
-    Ok(added == 1)
+        .execute(params![entry.account, entry.kind.name(), entry.at.millis(), entry.tokens, entry.balance])?;
+    Ok(changed == 1)
 }
 
 /// Up to `limit` entries of an account, newest first, older than the one named.

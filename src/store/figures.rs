@@ -48,9 +48,9 @@ impl Store {
         self.writer.figures()
     }
 
-    /// How many readings wait for a thread: for a check, and for a list.
-    pub fn readings(&self) -> (u64, u64) {
-        (self.readers.waiting(), self.lister.waiting())
+    /// How many readings wait for a thread: for checks, for lists, and for holders of keys.
+    pub fn readings(&self) -> [(&'static str, u64); 3] {
+        [("checks", self.readers.waiting()), ("lists", self.lister.waiting()), ("holders", self.holders.waiting())]
     }
 
     /// How large it is, as its disk says: no thread of the database is asked, so it is told also where none answers.

@@ -38,15 +38,12 @@ pub fn forget(connection: &Connection, subject: &str, notice: &str) -> Result<()
     Ok(())
 }
 
-/// How many notices one round of tidying forgets.
-const ROUND: i64 = 2000;
-
 /// Forgets a bounded number of notices that nobody needs since before `before`; answers whether there may be more.
 pub fn tidy(connection: &Connection, before: Timestamp) -> Result<bool> {
     let forgotten = connection
         .prepare_cached(
             "DELETE FROM notices WHERE (subject, notice, about) IN (SELECT subject, notice, about FROM notices WHERE until < ?1 LIMIT ?2)",
         )?
-        .execute([before.millis(), ROUND])?;
-    Ok(forgotten as i64 == ROUND)
+        .execute([before.millis(), super::ROUND])?;
+    Ok(forgotten as i64 == super::ROUND)
 }

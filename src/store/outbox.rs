@@ -168,24 +168,29 @@ pub fn counts(connection: &Connection) -> Result<Vec<Count>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// How many messages one round of tidying forgets.
-const ROUND: i64 = 1000;
-
 /// Forgets a bounded number of messages from before `before` that are done; answers whether there may be more.
 pub fn tidy(connection: &Connection, before: Timestamp) -> Result<bool> {
     let forgotten = connection
         .prepare_cached("DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE due_at IS NULL AND created_at < ?1 LIMIT ?2)")?
-        .execute([before.millis(), ROUND])?;
-    Ok(forgotten as i64 == ROUND)
+        .execute([before.millis(), super::ROUND])?;
+    Ok(forgotten as i64 == super::ROUND)
 }
 
-/// Gives up what has waited since before `before` for an endpoint that nobody names any more.
-pub fn give_up(connection: &Connection, endpoint: &str, before: Timestamp) -> Result<()> {
-    connection
-        .prepare_cached(
-            "UPDATE outbox SET due_at = NULL, fault = 'there is no such webhook any more'
-             WHERE endpoint = ?1 AND due_at IS NOT NULL AND created_at < ?2",
-        )?
-        .execute(params![endpoint, before.millis()])?;
-    Ok(())
+/// A bounded number of messages that wait for an endpoint since before `before`, the oldest first: their ids.
+pub fn oldest_waiting(connection: &Connection, endpoint: &str, before: Timestamp, most: u64) -> Result<Vec<String>> {
+    let mut statement = connection
+        .prepare_cached("SELECT id FROM outbox WHERE endpoint = ?1 AND due_at IS NOT NULL AND created_at < ?2 ORDER BY id LIMIT ?3")?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX).min(super::ROUND);
+    let rows = statement.query_map(params![endpoint, before.millis(), most], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Gives up those of these messages that still wait; answers how many.
+pub fn give_up(connection: &Connection, ids: &[String], fault: &str) -> Result<u64> {
+    let mut statement = connection.prepare_cached("UPDATE outbox SET due_at = NULL, fault = ?2 WHERE id = ?1 AND due_at IS NOT NULL")?;
+    let mut given_up = 0;
+    for id in ids {
+        given_up += statement.execute(params![id, fault])? as u64;
+    }
+    Ok(given_up)
 }

@@ -219,6 +219,8 @@ fn everything_is_there_from_the_start() {
         ("tollgate_database_size_bytes{file=\"wal\"}", 0.0, 1e9),
         ("tollgate_database_disk_free_bytes", 1.0, 1e18),
         ("tollgate_webhooks_waiting_messages", 0.0, 0.0),
+        ("tollgate_webhooks_overflowed_messages_total", 0.0, 0.0),
+        ("tollgate_reader_queue_readings{readers=\"holders\"}", 0.0, 10.0),
         (&format!("tollgate_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION")), 1.0, 1.0),
         ("process_start_time_seconds", jiff::Timestamp::now().as_second() as f64 - 120.0, jiff::Timestamp::now().as_second() as f64 + 1.0),
         ("process_resident_memory_bytes", 1e6, 1e9),

@@ -480,3 +480,39 @@ fn the_command_line_shows_a_table_json_and_csv() {
         assert!(String::from_utf8_lossy(&output.stderr).contains(says), "{output:?}");
     }
 }
+
+#[test]
+fn who_reads_much_of_its_own_keeps_no_other_holder_waiting() {
+    let folder = Folder::with(PLANS);
+    let today = now() / DAY * DAY;
+    let account = folder.account(&["--plan", "wide"]);
+    let key = folder.key(&account, &[]);
+    let verdicts = ["expired", "ok", "rate_limited", "wrong_ip"];
+    let row = |at: i64| (account.clone(), text(&key["id"]), today - (at / 4) * HOUR, verdicts[at as usize % 4], 1 + at);
+    seed(&folder, &(0..2880).map(row).collect::<Vec<_>>(), &[]);
+    let (stage, ended) = (Stage::of(folder), AtomicBool::new(false));
+    let metrics = stage.folder.token("metrics");
+    let greedy = Request::get("/auth/v1/me/usage?by=hour&from=2020-01-01&format=csv").bearer(&text(&key["key"]));
+    let waiting = |text: &str| -> u64 {
+        let line = text.lines().find(|line| line.starts_with("tollgate_reader_queue_readings{readers=\"holders\"}"));
+        line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_else(|| panic!("{text}"))
+    };
+    std::thread::scope(|scope| {
+        let readers: Vec<_> =
+            (0..24).map(|_| scope.spawn(|| (0..4).map(|_| stage.server.send(&greedy).expect(200).body).collect::<Vec<_>>())).collect();
+        let most = scope.spawn(|| {
+            let mut most = 0;
+            while !ended.load(Ordering::Relaxed) {
+                most = most.max(waiting(&stage.server.get("/auth/metrics", &metrics).expect(200).body));
+            }
+            most
+        });
+        for reader in readers {
+            let texts = reader.join().unwrap();
+            assert!(texts.iter().all(|text| text.lines().count() == 2881), "each got all of it");
+        }
+        ended.store(true, Ordering::Relaxed);
+        let most = most.join().unwrap();
+        assert!(most <= 1, "{most} readings of one account waited before everybody else's");
+    });
+}

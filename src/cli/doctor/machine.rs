@@ -81,7 +81,7 @@ pub fn config(file: Option<&Path>, policy: &Policy) -> Check {
 
 /// Who may read the secrets that the configuration holds, or says where they stand.
 fn judge_secrets(config: &Path, mode: u32, policy: &Policy, findings: &mut Findings) {
-    for Held { key, place } in &policy.secrets {
+    for Held { key, place, .. } in &policy.secrets {
         match place {
             Place::Text if mode & READABLE != 0 => {
                 let (shown, detail) = (config.display(), format!("the secret {key} stands in {}", config.display()));

@@ -289,7 +289,7 @@ pub fn rightful_owner(database: &Path, own: Option<u32>) -> Option<u32> {
 async fn may_boot(database: &Path) -> Result<(), String> {
     let whose = owner(database).or_else(|| owner(folder(database)));
     match (owner(Path::new("/proc/self")), whose) {
-        (Some(0), Some(user)) if user != 0 && connect(database).await.is_none() => Err(format!(
+        (Some(0), Some(user)) if user != 0 && !matches!(connect(database).await, Ok(Some(_))) => Err(format!(
             "no server runs, and the database's place belongs to user {user}: run this as that user, sudo -u '#{user}' tollgate doctor"
         )),
         _ => Ok(()),
@@ -299,7 +299,7 @@ async fn may_boot(database: &Path) -> Result<(), String> {
 async fn call(database: &Path, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
     let late = |_| Failure::Failed(format!("the running server did not answer within {} s", PATIENCE.as_secs()));
     let calling = async {
-        let stream = connect(database).await.ok_or_else(|| Failure::Failed("the running server does not answer".into()))?;
+        let stream = connect(database).await?.ok_or_else(|| Failure::Failed("the running server does not answer".into()))?;
         Client::over(stream).await?.call(method, path, body).await
     };
     tokio::time::timeout(PATIENCE, calling).await.map_err(late)?

@@ -10,14 +10,12 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::config::certificates;
 use crate::domain::time::Timestamp;
-use crate::http::tls::connector;
+use crate::http::tls::{Stream, connector, secured};
 
 /// How long one request may take, from the look for the address to the last byte of the answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -72,9 +70,6 @@ pub struct Wire {
     /// Whether a connection to loopback comes from [`APART`].
     stands_apart: bool,
 }
-
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 impl Wire {
     /// Reads `http://…` or `https://…`, without a path; `ca` are certificates of a private authority, PEM.
@@ -192,11 +187,8 @@ impl Wire {
         let stream = self.connect_tcp().await?;
         let local = stream.local_addr().ok();
         let Way::Tls(connector) = &self.way else { return Ok((Box::new(stream), local)) };
-        let name =
-            ServerName::try_from(self.host.clone()).map_err(|_| format!("'{}' is no name that a certificate could be for", self.host))?;
-        let secured = tokio::time::timeout(CONNECTING, connector.connect(name, stream)).await;
-        let secured = secured.map_err(|_| "the TLS handshake takes too long".to_owned())?;
-        Ok((Box::new(secured.map_err(|error| format!("TLS: {error}"))?), local))
+        let securing = tokio::time::timeout(CONNECTING, secured(connector, &self.host, stream)).await;
+        Ok((securing.map_err(|_| "the TLS handshake takes too long".to_owned())??, local))
     }
 
     async fn connect_tcp(&self) -> Result<TcpStream, String> {

@@ -94,7 +94,6 @@ fn leases(text: &mut Exposition, services: &Services) {
 
 fn database(text: &mut Exposition, services: &Services) {
     let (writing, size) = (services.store.writing(), services.store.size());
-    let (for_checks, for_lists) = services.store.readings();
     text.gauge("tollgate_writer_queue_changes", "Changes that wait to be written, or are being written.", writing.waiting());
     let (written, unwritten) = (writing.written.get(), writing.unwritten.get());
     text.counters(
@@ -105,23 +104,23 @@ fn database(text: &mut Exposition, services: &Services) {
     );
     text.histogram("tollgate_commit_duration_seconds", "Time that a commit took, with all changes in it.", &writing.commits);
     text.counter("tollgate_commits_failed_total", "Commits that failed.", writing.failed.get());
-    text.gauges(
-        "tollgate_reader_queue_readings",
-        "Readings that wait for a thread.",
-        "readers",
-        [("checks", for_checks), ("lists", for_lists)],
-    );
+    text.gauges("tollgate_reader_queue_readings", "Readings that wait for a thread.", "readers", services.store.readings());
     let files = [("database", size.database), ("wal", size.log)];
     let files = files.into_iter().filter_map(|(file, bytes)| Some((file, bytes?)));
     text.gauges("tollgate_database_size_bytes", "How large the database and its log of changes are.", "file", files);
     text.gauge_if_known("tollgate_database_disk_free_bytes", "What this user may still write to the database's disk.", size.free);
 }
 
-/// What stands in the database; left out where that does not answer.
+/// What stands in the database; as it was last counted where that does not answer.
 async fn webhooks(text: &mut Exposition, services: &Services) {
-    let waiting = tokio::time::timeout(PATIENCE, services.store.list(outbox::waiting)).await;
+    let metrics = &services.metrics;
+    if let Ok(Ok(waiting)) = tokio::time::timeout(PATIENCE, services.store.list(outbox::waiting)).await {
+        metrics.webhooks_waiting.set(waiting.unsigned_abs());
+    }
     let help = "Messages that are still to be sent, those that are tried again included.";
-    text.gauge_if_known("tollgate_webhooks_waiting_messages", help, waiting.ok().and_then(Result::ok));
+    text.gauge_if_known("tollgate_webhooks_waiting_messages", help, metrics.webhooks_waiting.get());
+    let help = "Messages that were given up because too many waited for their endpoint.";
+    text.counter("tollgate_webhooks_overflowed_messages_total", help, metrics.webhooks_overflowed.get());
 }
 
 fn connections(text: &mut Exposition, services: &Services) {

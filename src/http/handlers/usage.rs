@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use http::header::{ACCEPT, HeaderValue};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
+use http::header::HeaderValue;
 use serde_json::{Map, Value, json};
 
 use super::gate;
 use crate::domain::carrier::Carrier;
-use crate::domain::error::{Error, FieldFault};
+use crate::domain::error::Error;
 use crate::domain::id;
 use crate::domain::nearest::hint;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::usage::{By, Counted, Of, Place, UsageAsk};
 use crate::domain::verdict::Verdict;
 use crate::http::feed::Feed;
+use crate::http::query::{NO_CURSOR, Parameters, Query};
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::service::ask::Mode;
@@ -33,7 +34,7 @@ const KNOWN_TO_HOLDERS: [&str; 7] = ["verdict", "from", "to", "by", "limit", "cu
 
 /// The counts of everybody, of one account or of one key.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
-    let wanted = Wanted::read(call.query(&KNOWN)?, &call.parts.headers, call.now)?;
+    let wanted = Wanted::read(call.query(&KNOWN)?, &call)?;
     let whose = call.front.services.usage_whose(wanted.account.clone(), wanted.key.clone(), &call.act()?).await?;
     wanted.answer(&call, whose, Asker::Operator).await
 }
@@ -49,7 +50,7 @@ pub async fn mine(call: Call) -> Result<Response, Unreadable> {
     let known: Vec<&str> = KNOWN_TO_HOLDERS.into_iter().chain(credentials).collect();
     let mut query = call.query(&known)?;
     query.retain(|(name, _)| !is_credential(name));
-    let wanted = Wanted { of: Of::Key, ..Wanted::read(query, &call.parts.headers, call.now)? };
+    let wanted = Wanted { of: Of::Key, ..Wanted::read(query, &call)? };
     let whose = (Some(key.account.clone()), Some(key.id.clone()));
     wanted.answer(&call, whose, Asker::Holder).await
 }
@@ -70,8 +71,8 @@ struct Wanted {
 
 impl Wanted {
     /// Reads it; every wrong parameter is named in one answer.
-    fn read(query: Vec<(String, String)>, headers: &HeaderMap, now: Timestamp) -> Result<Self, Error> {
-        let mut query = Query { query, faults: Vec::new() };
+    fn read(query: Parameters, call: &Call) -> Result<Self, Error> {
+        let mut query = Query::new(query);
         let by = query.parsed("by", |text| By::from_name(text).ok_or("must be hour or day")).unwrap_or(By::Day);
         let of = query.parsed("of", |text| Of::from_name(text).ok_or("must be key, account or all")).unwrap_or(Of::All);
         let verdict = query.parsed("verdict", |text| Verdict::from_name(text).ok_or_else(|| no_such_verdict(text)));
@@ -79,24 +80,22 @@ impl Wanted {
         let key = query.parsed("key", |text| is_id(id::KEY, text));
         let to = query.parsed("to", Timestamp::parse);
         let from = query.parsed("from", Timestamp::parse);
-        let is_csv = query.parsed("format", format).unwrap_or_else(|| accepts_csv(headers));
-        let limit = query.parsed("limit", limit);
-        let cursor = query.parsed("cursor", |text| Place::from_cursor(text).ok_or(NO_CURSOR));
+        let is_csv = query.parsed("format", format).unwrap_or_else(|| accepts_csv(call));
+        let limit = query.limit();
+        let cursor = query.cursor(Place::from_cursor);
         if is_csv {
             let stray = [("limit", limit.is_some()), ("cursor", cursor.is_some())].into_iter().find(|(_, given)| *given);
             stray.into_iter().for_each(|(name, _)| query.fault(name, "is for JSON: CSV comes whole"));
         }
         let to = to.map_or(Timestamp::MAX, |to| by.first_from(to));
-        let from = from.map_or_else(|| usual_from(by, to, now), |from| by.first_from(from));
+        let from = from.map_or_else(|| usual_from(by, to, call.now), |from| by.first_from(from));
         if from > to {
             query.fault("from", "must lie before 'to'");
         }
         if cursor.as_ref().is_some_and(|place| place.start < from || place.start > to || by.first_from(place.start) != place.start) {
             query.fault("cursor", NO_CURSOR);
         }
-        if !query.faults.is_empty() {
-            return Err(Error::Invalid(query.faults));
-        }
+        query.finish()?;
         Ok(Self { account, key, verdict, from, to, by, of, limit: limit.unwrap_or(PageAsk::USUAL), cursor, is_csv })
     }
 
@@ -122,29 +121,6 @@ impl Wanted {
     }
 }
 
-/// Parameters, while they are read.
-struct Query {
-    query: Vec<(String, String)>,
-    faults: Vec<FieldFault>,
-}
-
-impl Query {
-    fn fault(&mut self, field: &str, message: impl Into<String>) {
-        if self.faults.iter().all(|fault| fault.field != field) {
-            self.faults.push(FieldFault { field: field.into(), message: message.into() });
-        }
-    }
-
-    /// A parameter, where it is given; its fault is kept.
-    fn parsed<T, E: Into<String>>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
-        let at = self.query.iter().position(|(known, _)| known == name)?;
-        let (_, text) = self.query.swap_remove(at);
-        parse(&text).map_err(|message| self.fault(name, message)).ok()
-    }
-}
-
-const NO_CURSOR: &str = "is none that this list gave";
-
 fn is_id(kind: &str, text: &str) -> Result<String, String> {
     if id::is(kind, text) { Ok(text.to_owned()) } else { Err(format!("must be an id, {kind}…")) }
 }
@@ -152,11 +128,6 @@ fn is_id(kind: &str, text: &str) -> Result<String, String> {
 fn no_such_verdict(text: &str) -> String {
     let known = || Verdict::ALL.iter().map(|verdict| verdict.name());
     format!("there is no verdict '{text}'{}; there are {}", hint(text, known()), known().collect::<Vec<_>>().join(", "))
-}
-
-fn limit(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|limit| (1..=PageAsk::MOST).contains(limit));
-    number.ok_or_else(|| format!("must be a whole number from 1 to {}", PageAsk::MOST))
 }
 
 fn format(text: &str) -> Result<bool, &'static str> {
@@ -168,10 +139,8 @@ fn format(text: &str) -> Result<bool, &'static str> {
 }
 
 /// Whether a request without `format` would rather have CSV.
-fn accepts_csv(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    let mut media = accepted.map(|one| one.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    media.find(|media| media == "text/csv" || media == "application/json").is_some_and(|media| media == "text/csv")
+fn accepts_csv(call: &Call) -> bool {
+    call.accepted().find(|media| media == "text/csv" || media == "application/json").is_some_and(|media| media == "text/csv")
 }
 
 /// So many days, or hours, up to now or to `to`, that of now with them.

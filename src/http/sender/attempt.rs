@@ -2,6 +2,7 @@
 //! that was checked.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,15 +10,16 @@ use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGE
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::TlsConnector;
 
 use super::asked_wait;
+use super::bounded::Bounded;
+use crate::config::Policy;
 use crate::config::webhooks::{Address, Webhook};
 use crate::domain::reach::is_public;
 use crate::domain::time::{Span, Timestamp};
-use crate::http::tls::connector;
+use crate::http::tls::{Stream, connector, secured};
 use crate::store::outbox::Message;
 
 /// How long a try may take, from the look for the address to the last byte of the answer.
@@ -29,6 +31,9 @@ const MOST_ADDRESSES: usize = 2;
 
 /// How much of an answer is read, and the longest head of one.
 const MOST_READ: usize = 64 * 1024;
+
+/// How much may come over a connection in all: whatever a receiver says before its answer is bounded too.
+const MOST_HEARD: usize = 4 * MOST_READ;
 
 /// How a try ended.
 #[derive(Debug)]
@@ -46,14 +51,30 @@ pub enum Ended {
     },
 }
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+/// An endpoint, and whom its connections believe: made once for each configuration.
+pub struct Receiver {
+    /// The endpoint.
+    pub webhook: Webhook,
+    /// What secures them, or why nothing does; `None` over plain HTTP.
+    tls: Option<Result<TlsConnector, String>>,
+}
+
+impl Receiver {
+    /// Those of a configuration.
+    pub fn all(policy: &Policy) -> Vec<Arc<Self>> {
+        let receiver = |webhook: &Webhook| {
+            let tls = webhook.address.is_https.then(|| connector(&webhook.authorities));
+            Arc::new(Self { webhook: webhook.clone(), tls })
+        };
+        policy.webhooks.iter().map(receiver).collect()
+    }
+}
 
 /// Sends a message once.
-pub async fn send(webhook: &Webhook, message: &Message, now: Timestamp) -> Ended {
+pub async fn send(receiver: &Receiver, message: &Message, now: Timestamp) -> Ended {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let failed = |fault| Ended::Failed { fault, wait: None };
-    match tokio::time::timeout_at(deadline, converse(webhook, message, now, deadline)).await {
+    match tokio::time::timeout_at(deadline, converse(receiver, message, now, deadline)).await {
         Ok(Ok((status, headers))) => judge(status, &headers, now),
         Ok(Err(fault)) => failed(fault),
         Err(_) => failed(format!("it did not answer within {} s", PATIENCE.as_secs())),
@@ -77,15 +98,16 @@ fn judge(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Ended {
 }
 
 async fn converse(
-    webhook: &Webhook,
+    receiver: &Receiver,
     message: &Message,
     now: Timestamp,
     deadline: tokio::time::Instant,
 ) -> Result<(StatusCode, HeaderMap), String> {
-    let request = request(webhook, message, now)?;
-    let stream = connect(webhook).await?;
+    let request = request(&receiver.webhook, message, now)?;
+    let stream = connect(receiver).await?;
     let broken = |error: hyper::Error| format!("its answer cannot be read: {error}");
-    let handshake = hyper::client::conn::http1::Builder::new().max_buf_size(MOST_READ).handshake(TokioIo::new(stream)).await;
+    let handshake =
+        hyper::client::conn::http1::Builder::new().max_buf_size(MOST_READ).handshake(TokioIo::new(Bounded::new(stream, MOST_HEARD))).await;
     let (mut sender, connection) = handshake.map_err(broken)?;
     let connection = AbortOnDrop(tokio::spawn(connection));
     let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
@@ -116,21 +138,23 @@ fn request(webhook: &Webhook, message: &Message, now: Timestamp) -> Result<Reque
         .header(CONTENT_TYPE, "application/json")
         .header("webhook-id", &message.id)
         .header("webhook-timestamp", seconds)
-        .header("webhook-signature", webhook.key.sign(&message.id, seconds, &message.body))
+        .header("webhook-signature", signatures(webhook, message, seconds))
         .body(Full::from(message.body.clone()))
         .map_err(|error| format!("it cannot be sent: {error}"))
 }
 
-async fn connect(webhook: &Webhook) -> Result<Box<dyn Stream>, String> {
-    let address = &webhook.address;
-    let stream = connect_tcp(&checked_addresses(address, webhook.allow_private).await?).await?;
-    if !address.is_https {
-        return Ok(Box::new(stream));
+/// One of each secret, so that a receiver may know any of them.
+fn signatures(webhook: &Webhook, message: &Message, at: i64) -> String {
+    webhook.keys.iter().map(|key| key.sign(&message.id, at, &message.body)).collect::<Vec<_>>().join(" ")
+}
+
+async fn connect(receiver: &Receiver) -> Result<Box<dyn Stream>, String> {
+    let Receiver { webhook, tls } = receiver;
+    let stream = connect_tcp(&checked_addresses(&webhook.address, webhook.allow_private).await?).await?;
+    match tls {
+        None => Ok(Box::new(stream)),
+        Some(tls) => secured(tls.as_ref().map_err(String::clone)?, webhook.address.host(), stream).await,
     }
-    let name = ServerName::try_from(address.host().to_owned())
-        .map_err(|_| format!("'{}' is no name that a certificate could be for", address.host()))?;
-    let secured = connector(&webhook.authorities)?.connect(name, stream).await;
-    Ok(Box::new(secured.map_err(|error| format!("TLS: {error}"))?))
 }
 
 /// Where a receiver is, now. One private address among them, and none is gone to.

@@ -2,6 +2,7 @@
 //! is slow or dead holds up nobody else: each endpoint has lanes of its own.
 
 mod attempt;
+mod bounded;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,13 +11,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
+use crate::config::Policy;
 use crate::config::webhooks::Webhook;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::webhook::{LONGEST_WAIT, next_try};
 use crate::http::Current;
 use crate::service::Services;
 use crate::store::outbox::Message;
-use attempt::{Ended, send};
+use attempt::{Ended, Receiver, send};
 
 /// How many messages are sent at once, in all, and to one endpoint.
 const MOST: usize = 32;
@@ -30,7 +32,8 @@ const AFTER_FAULT: Duration = Duration::from_secs(5);
 
 /// Sends until told to stop; what is under way then is finished, within `[server] shutdown_timeout`.
 pub async fn run(current: Arc<Current>, mut stop: watch::Receiver<bool>) {
-    let mut sender = Sender { current, under_way: HashMap::new(), tries: JoinSet::new() };
+    let policy = current.services().policy.clone();
+    let mut sender = Sender { receivers: Receiver::all(&policy), policy, current, under_way: HashMap::new(), tries: JoinSet::new() };
     tokio::select! {
         () = sender.send_all() => {}
         // Whoever could stop it is gone: so is the server.
@@ -45,6 +48,9 @@ pub async fn run(current: Arc<Current>, mut stop: watch::Receiver<bool>) {
 struct Sender {
     /// Each round sends by the configuration in force.
     current: Arc<Current>,
+    /// That which the receivers are of.
+    policy: Arc<Policy>,
+    receivers: Vec<Arc<Receiver>>,
     /// The messages that are being sent, each by its task: its endpoint and its id.
     under_way: HashMap<Id, (String, String)>,
     tries: JoinSet<()>,
@@ -74,6 +80,13 @@ impl Sender {
         self.under_way.remove(&id.0);
     }
 
+    /// Makes ready for the endpoints of another configuration.
+    fn follow(&mut self, policy: &Arc<Policy>) {
+        if !Arc::ptr_eq(&self.policy, policy) {
+            (self.policy, self.receivers) = (policy.clone(), Receiver::all(policy));
+        }
+    }
+
     /// How many messages are being sent to an endpoint.
     fn busy(&self, endpoint: &str) -> usize {
         self.under_way.values().filter(|(own, _)| own == endpoint).count()
@@ -83,9 +96,9 @@ impl Sender {
     async fn begin_due(&mut self) -> Duration {
         let now = Timestamp::now();
         let services = self.current.services();
-        let policy = services.policy.clone();
-        let each = (MOST / policy.webhooks.len().max(1)).clamp(1, MOST_EACH);
-        let names = policy.webhooks.iter().map(|webhook| &webhook.name).filter(|name| self.busy(name) < each);
+        self.follow(&services.policy);
+        let each = (MOST / self.receivers.len().max(1)).clamp(1, MOST_EACH);
+        let names = self.receivers.iter().map(|receiver| &receiver.webhook.name).filter(|name| self.busy(name) < each);
         // What is under way is due as well, and is left out below.
         let wanted: Vec<(String, usize)> = names.map(|name| (name.clone(), each)).collect();
         if wanted.is_empty() {
@@ -99,11 +112,11 @@ impl Sender {
             }
         };
         for message in due.messages {
-            let Some(webhook) = policy.webhooks.iter().find(|webhook| webhook.name == message.endpoint) else { continue };
+            let Some(receiver) = self.receivers.iter().find(|receiver| receiver.webhook.name == message.endpoint) else { continue };
             let is_under_way = self.under_way.values().any(|(_, id)| *id == message.id);
             if !is_under_way && self.busy(&message.endpoint) < each {
-                let (services, webhook, way) = (services.clone(), webhook.clone(), (message.endpoint.clone(), message.id.clone()));
-                let begun = self.tries.spawn(async move { try_once(&services, &webhook, message).await });
+                let (services, receiver, way) = (services.clone(), receiver.clone(), (message.endpoint.clone(), message.id.clone()));
+                let begun = self.tries.spawn(async move { try_once(&services, &receiver, message).await });
                 self.under_way.insert(begun.id(), way);
             }
         }
@@ -112,10 +125,11 @@ impl Sender {
 }
 
 /// Tries a message once, and notes what came of it until that is written: sent twice would be better than lost, but not for long.
-async fn try_once(services: &Services, webhook: &Webhook, mut message: Message) {
+async fn try_once(services: &Services, receiver: &Receiver, mut message: Message) {
+    let webhook = &receiver.webhook;
     let tried = Timestamp::now();
     message.tries = message.tries.saturating_add(1);
-    let ended = send(webhook, &message, tried).await;
+    let ended = send(receiver, &message, tried).await;
     let now = Timestamp::now();
     judge(&mut message, ended, webhook, now);
     while let Err(error) = services.note_try(&message, tried).await {

@@ -125,6 +125,41 @@ fn a_plan_can_be_taken_away_and_the_database_shows_what_holds() {
     assert_eq!(mirrored, [("free".into(), "Gratis".into())]);
 }
 
+/// What the audit tells of the configuration, newest first: the sections that differ, with their digests before and after.
+fn taken(stage: &Stage) -> Vec<Value> {
+    let entries = stage.get("/audit?action=config.taken").expect(200).json();
+    entries["data"].as_array().unwrap().clone()
+}
+
+#[test]
+fn the_audit_tells_of_a_configuration_that_was_changed_between_two_runs() {
+    let stage = Stage::with(&plan(5));
+    let first = taken(&stage);
+    assert_eq!(first.len(), 1, "what it began with");
+    assert_eq!((&first[0]["before"], &first[0]["actor"]), (&Value::Null, &json!("tollgate")));
+    let digests = |entry: &Value, side: &str| entry[side]["digests"].as_object().unwrap().clone();
+    let all = digests(&first[0], "after");
+    assert!(all.keys().eq(first[0]["after"]["sections"].as_array().unwrap()), "{first:?}");
+    let stage = stage.restart();
+    assert_eq!(taken(&stage), first, "nothing changed");
+    let Stage { folder, server, token } = stage;
+    assert_eq!(server.stop().0, Some(0));
+    folder.rewrite(&format!("{}[log]\nrequests = true\n", plan(6)));
+    let stage = Stage { server: folder.serve(), folder, token };
+    let entries = taken(&stage);
+    assert_eq!(entries.len(), 2, "{entries:?}");
+    assert_eq!(entries[0]["after"]["sections"], json!(["log", "plans"]));
+    let (before, after) = (digests(&entries[0], "before"), digests(&entries[0], "after"));
+    assert!(before.keys().eq(["log", "plans"]) && after.len() == all.len(), "{entries:?}");
+    assert!(before.iter().all(|(name, digest)| all[name] == *digest && after[name] != *digest), "{entries:?}");
+    // What a reload took is what the next start compares with.
+    take(&stage, &plan(7));
+    let told = eventually("the reload is told", || Some(taken(&stage)).filter(|entries| entries.len() == 3));
+    assert_eq!(told[0]["after"]["sections"], json!(["log", "plans"]));
+    let stage = stage.restart();
+    assert_eq!(taken(&stage), told);
+}
+
 #[test]
 fn a_request_under_way_ends_at_the_app_it_began_at_and_under_the_style_it_began_under() {
     let (asked, asking) = channel();
@@ -219,7 +254,12 @@ fn what_needs_a_restart_is_named_and_the_rest_is_taken() {
     ];
     let settings: String = fixed.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
     folder.rewrite(&format!("[server]\n{settings}prefix = \"/gate\"\n{}", plan(3)));
-    let log = server.reload();
+    let before = server.log().len();
+    server.reload();
+    // What waits is told after what is in force.
+    let log = eventually("each is named", || {
+        Some(server.log()[before..].to_owned()).filter(|log| log.matches("waits for a restart").count() >= fixed.len())
+    });
     for (name, _) in fixed {
         assert!(log.contains(&format!("server.{name} was changed, and waits for a restart")), "{name}: {log}");
     }

@@ -38,6 +38,32 @@ fn who_is_told_follows_the_configuration_in_force() {
     assert_eq!(first.heard().len(), 2);
 }
 
+/// A secret changes while the file stays as it was, or beside all else that stays: it is told as a change, by its section alone.
+#[test]
+fn a_secret_that_changed_is_told_as_a_change() {
+    const SECRETS: [&str; 2] = ["whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "whsec_c3BlYWsgZnJpZW5kIGFuZCBlbnRlciwgbm93ISE="];
+    let config = |secret: &str| format!("[webhooks.main]\nurl = \"https://example.com/\"\nsecret = {secret}\n");
+    let text = |which: usize| config(&format!("\"{}\"", SECRETS[which]));
+    let stage = Stage::with(&text(0));
+    let write = |secret: &str| std::fs::write(stage.folder.path("secret.txt"), secret).unwrap();
+    let differs = || stage.server.reload().contains("it differs in [webhooks]\n");
+    assert!(!differs(), "nothing changed yet");
+    stage.folder.rewrite(&text(1));
+    assert!(differs(), "another text");
+    write(SECRETS[1]);
+    stage.folder.rewrite(&config("{ file = \"secret.txt\" }"));
+    assert!(differs(), "another place");
+    assert!(!differs());
+    write(SECRETS[0]);
+    assert!(differs(), "another file's content");
+    let entries = eventually("the audit tells each", || {
+        let entries = stage.get("/audit?action=config.taken").expect(200).json();
+        let told = entries["data"].as_array().unwrap().iter().filter(|entry| entry["after"]["sections"] == json!(["webhooks"])).count();
+        (told == 3).then_some(entries)
+    });
+    assert!(SECRETS.iter().all(|secret| !entries.to_string().contains(&secret[6..])), "{entries}");
+}
+
 #[test]
 fn what_is_counted_goes_on() {
     let app = App::answering(|_| ok(""));

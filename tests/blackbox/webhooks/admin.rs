@@ -32,7 +32,7 @@ fn endpoints_are_shown_as_they_are_configured() {
         json!({
             "data": [{
                 "name": "main",
-                "url": format!("{}/", app.url),
+                "url": app.url,
                 "events": ["key.*", "quota.reached"],
                 "allow_private": true,
                 "retries": ["5s", "5m", "30m", "2h", "5h", "10h", "14h", "20h", "1d"],

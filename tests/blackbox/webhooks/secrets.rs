@@ -33,17 +33,41 @@ fn a_secret_may_stand_elsewhere() {
     }
 }
 
+/// The new one before the old one goes: whichever a receiver knows, it knows the message.
+#[test]
+fn a_message_is_signed_with_each_secret() {
+    const NEW: &str = "whsec_bWVsbG9uLCBzYWlkIHRoZSB3aXphcmQgdG8gdGhlIGRvb3I=";
+    let app = App::answering(|_| answer("200 OK", "", ""));
+    let config = |secret: &str| format!("[webhooks.main]\nurl = \"{}\"\nallow_private = true\nsecret = {secret}\n", app.url);
+    let new = STANDARD.decode(NEW.trim_start_matches("whsec_")).unwrap();
+    let folder = Folder::with(&config(&format!("[{{ file = \"new.txt\" }}, \"{SECRET}\"]")));
+    std::fs::write(folder.path("new.txt"), NEW).unwrap();
+    let stage = Stage::of(folder);
+    for (secret, keys) in [(None, vec![&new[..], KEY]), (Some(NEW), vec![&new[..]])] {
+        if let Some(secret) = secret {
+            stage.folder.rewrite(&config(&format!("\"{secret}\"")));
+            stage.server.reload();
+        }
+        let before = app.heard().len();
+        let account = stage.account(json!({}));
+        let told = eventually("it is told", || app.heard().into_iter().skip(before).find(|heard| message(heard)["data"]["id"] == account));
+        let content = [format!("{}.{}.", told.one("webhook-id"), told.one("webhook-timestamp")).as_bytes(), &told.body].concat();
+        let expected: Vec<String> = keys.iter().map(|key| format!("v1,{}", STANDARD.encode(hmac(key, &content)))).collect();
+        assert_eq!(told.one("webhook-signature"), expected.join(" "));
+    }
+}
+
 #[test]
 fn nothing_shows_it() {
     let bare = SECRET.trim_start_matches("whsec_");
     let app = App::answering(|_| answer("500 Internal Server Error", "", SECRET));
-    let folder = Folder::with(&endpoint("main", &format!("{}/path?token=hush", app.url), "retries = [\"100ms\"]"));
+    let folder = Folder::with(&endpoint("main", &format!("{}/hush?token=hush", app.url), "retries = [\"100ms\"]"));
     let stage = Stage::of(folder.variable("TOLLGATE_LOG", "trace"));
     stage.account(json!({}));
     let given_up = wait_for_state(&stage, "given_up", |_| true);
     let mut told = vec![given_up.to_string(), stage.get("/webhooks").expect(200).body];
     let list = stage.folder.json(&["webhook", "list"]);
-    assert_eq!(list["data"][0]["url"], format!("{}/path", app.url), "some receivers want a secret in the query");
+    assert_eq!(list["data"][0]["url"], app.url, "some receivers want a secret in the path, or the query");
     told.push(list.to_string());
     for arguments in [&["validate"][..], &["doctor"], &["webhook", "list"], &["webhook", "messages"], &["webhook", "test", SECRET]] {
         let output = stage.folder.run(arguments);
@@ -70,7 +94,11 @@ fn a_wrong_configuration_is_told_without_it() {
         (format!("[webhooks.main]\n{url}secret = \"{tail}\""), "webhooks.main.secret", "whsec_"),
         (format!("[webhooks.main]\n{url}secret = \"whsec_{tail}\""), "webhooks.main.secret", "24 to 64 bytes"),
         (format!("[webhooks.main]\n{url}secret = \"whsec_{}\"", tail.repeat(8)), "webhooks.main.secret", "24 to 64 bytes"),
-        (format!("[webhooks.main]\n{url}secret = [\"{SECRET}\"]"), "webhooks.main.secret", "{ file = "),
+        (format!("[webhooks.main]\n{url}secret = []"), "webhooks.main.secret", "1 to 4"),
+        (format!("[webhooks.main]\n{url}secret = [{}]", format!("\"{SECRET}\", ").repeat(5)), "webhooks.main.secret", "1 to 4"),
+        (format!("[webhooks.main]\n{url}secret = [\"{SECRET}\", \"{tail}\"]"), "webhooks.main.secret", "24 to 64 bytes"),
+        (format!("[webhooks.main]\n{url}secret = [\"{SECRET}\", [\"{SECRET}\"]]"), "webhooks.main.secret[1]", "{ file = "),
+        (format!("[webhooks.main]\n{url}secret = [\"{SECRET}\", {{ file = \"empty.txt\" }}]"), "webhooks.main.secret[1]", "is empty"),
         (format!("[webhooks.main]\n{url}secret = {{ text = \"{SECRET}\" }}"), "webhooks.main.secret", "{ file = "),
         (format!("[webhooks.main]\n{url}secret = {{ file = \"a\", env = \"{tail}\" }}"), "webhooks.main.secret", "{ file = "),
         (format!("[webhooks.main]\n{url}secret = {{ file = \"nowhere.txt\" }}"), "webhooks.main.secret", "nowhere.txt"),

@@ -287,3 +287,61 @@ fn what_a_command_does_without_a_server_is_sent_by_the_next_one() {
     let _server: Server = folder.serve();
     assert_eq!(wait_for(&app, 1)[0]["data"]["id"], key["id"]);
 }
+
+/// The disk is not for those who never answer: beyond so many the oldest are given up, and it is told.
+#[test]
+fn no_more_than_so_many_wait() {
+    const MOST: usize = 100_000;
+    let config = endpoint("main", &quiet(), "events = [\"key.revoked\"]");
+    let stage = Stage::with(&config);
+    assert_eq!(stage.server.stop().0, Some(0));
+    let mut database = rusqlite::Connection::open(stage.folder.database()).unwrap();
+    let transaction = database.transaction().unwrap();
+    let id = |at: usize| format!("msg_01ARZ3NDEKTSV4RRFFQ{at:07}");
+    let now = jiff::Timestamp::now().as_millisecond();
+    for at in 0..MOST + 2500 {
+        let sql =
+            "INSERT INTO outbox (id, endpoint, event, body, created_at, due_at, tries) VALUES (?1, 'main', 'key.revoked', '{}', ?2, ?3, 1)";
+        transaction.prepare_cached(sql).unwrap().execute(rusqlite::params![id(at), now, now + 86_400_000]).unwrap();
+    }
+    transaction.commit().unwrap();
+    let stage = Stage { server: stage.folder.serve(), folder: stage.folder, token: stage.token };
+    let counts = eventually("the oldest are given up", || {
+        let list = stage.get("/webhooks").expect(200).json();
+        (list["data"][0]["given_up"] == 2500).then(|| list["data"][0].clone())
+    });
+    assert_eq!(counts["waiting"], MOST);
+    let page = stage.get("/webhooks/messages?limit=1&state=waiting").expect(200).json();
+    assert_eq!(page["data"][0]["id"], id(2500), "those that waited longest went");
+    let given_up = stage.get("/webhooks/messages?limit=1&state=given_up").expect(200).json();
+    assert!(given_up["data"][0]["fault"].as_str().unwrap().contains("too many"), "{given_up}");
+    let metrics = eventually("it is counted", || {
+        let text = stage.server.get("/auth/metrics", &stage.folder.token("metrics")).expect(200).body;
+        text.contains("tollgate_webhooks_overflowed_messages_total 2500\n").then_some(text)
+    });
+    assert!(metrics.contains(&format!("tollgate_webhooks_waiting_messages {MOST}\n")), "{metrics}");
+    eventually("it is logged", || stage.server.log().contains("2500 webhooks were given up").then_some(()));
+}
+
+/// What waits for an endpoint that is gone is given up once it is old, however much it is.
+#[test]
+fn what_waits_for_an_endpoint_that_is_gone_is_given_up() {
+    let stage = Stage::with("[history]\nwebhooks = \"1d\"\n");
+    assert_eq!(stage.server.stop().0, Some(0));
+    let mut database = rusqlite::Connection::open(stage.folder.database()).unwrap();
+    let transaction = database.transaction().unwrap();
+    let now = jiff::Timestamp::now().as_millisecond();
+    for at in 0..5000 {
+        let created_at = if at < 4500 { now - 2 * 86_400_000 } else { now };
+        let sql =
+            "INSERT INTO outbox (id, endpoint, event, body, created_at, due_at, tries) VALUES (?1, 'gone', 'key.revoked', '{}', ?2, ?2, 1)";
+        transaction.prepare_cached(sql).unwrap().execute(rusqlite::params![format!("msg_01ARZ3NDEKTSV4RRFFQ{at:07}"), created_at]).unwrap();
+    }
+    transaction.commit().unwrap();
+    let stage = Stage { server: stage.folder.serve(), folder: stage.folder, token: stage.token };
+    eventually("the old ones are given up, and forgotten", || {
+        let list = stage.get("/webhooks").expect(200).json();
+        let endpoint = &list["data"][0];
+        (endpoint["waiting"] == 500 && endpoint["given_up"] == 0).then_some(())
+    });
+}
