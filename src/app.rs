@@ -42,7 +42,7 @@ impl std::error::Error for StartError {}
 
 /// Where the command line reaches a running server.
 pub fn control_socket(database: &Path) -> PathBuf {
-    side::beside(database, side::CONTROL)
+    side::beside(database, side::SOCKET)
 }
 
 /// Connects to a running server, if there is one; that this user may not is no sign that there is none.
@@ -108,7 +108,7 @@ impl App {
         let services = Arc::new(Services::new(policy, store, lock));
         services.mirror_plans().await.map_err(|error| StartError(error.to_string()))?;
         let import = services.unfinished_import().unwrap_or_else(|error| {
-            let file = side::beside(&services.policy.server.database, side::SEALED);
+            let file = side::beside(&services.policy.server.database, side::IMPORT);
             tracing::error!("an import that was cut off cannot go on: {error} Move {} away to give it up", file.display());
             None
         });

@@ -126,7 +126,7 @@ fn cannot_listen(address: &str, error: &std::io::Error) -> StartError {
 /// Binds a socket with its permissions in place from the start: made in a folder that only we can enter, then moved.
 fn bind_unix(path: &Path, mode: u32) -> Result<UnixListener, StartError> {
     let bind = || -> std::io::Result<UnixListener> {
-        let nursery = side::beside(path, side::NURSERY);
+        let nursery = side::beside(path, ".new");
         if nursery.exists() {
             std::fs::remove_dir_all(&nursery)?;
         }

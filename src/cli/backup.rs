@@ -18,6 +18,7 @@ use super::output::Output;
 use crate::config::Policy;
 use crate::domain::time::Timestamp;
 use crate::store::copy::{self, Content, Progress};
+use crate::store::side;
 
 pub async fn run(args: BackupArgs, policy: Arc<Policy>, output: &Output) -> Result<(), Failure> {
     let BackupArgs { file, force } = args;
@@ -48,6 +49,9 @@ pub async fn run(args: BackupArgs, policy: Arc<Policy>, output: &Output) -> Resu
 fn check(database: &Path, file: &Path, force: bool) -> Result<(), String> {
     let source =
         database.metadata().map_err(|_| format!("there is no database {} to copy; [server] database names it", database.display()))?;
+    if side::is_one_of(database, file) {
+        return Err("that is the name of one of the database's own files: name another one".into());
+    }
     let Ok(there) = file.symlink_metadata() else { return Ok(()) };
     let same = file.metadata().is_ok_and(|file| (file.dev(), file.ino()) == (source.dev(), source.ino()));
     match force {

@@ -8,8 +8,6 @@ use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use crate::store::side;
-
 /// The file while it is made: `NAME.part`, for its owner alone. Goes where it does not land.
 pub struct Landing {
     name: PathBuf,
@@ -23,7 +21,9 @@ impl Landing {
     /// Makes it empty. What an earlier try left behind when it was killed is taken over; one that is still at work keeps it, and
     /// what somebody else put there is not touched.
     pub fn begin(name: &Path) -> Result<Self, String> {
-        let part = side::beside(name, side::HALF);
+        let mut part = name.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
         // What lies there is looked at once it is open, so that nobody can put another in its place.
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let mut options = OpenOptions::new();
@@ -84,9 +84,9 @@ impl Landing {
 impl Drop for Landing {
     fn drop(&mut self) {
         if !self.has_landed {
-            // SQLite's are there only where it was interrupted.
-            for side in [""].into_iter().chain(side::SQLITE) {
-                let _ = std::fs::remove_file(side::beside(&self.part, side));
+            for side in ["", "-wal", "-shm", "-journal"] {
+                // Most of them were never there.
+                let _ = std::fs::remove_file(crate::store::side::beside(&self.part, side));
             }
         }
     }

@@ -48,8 +48,7 @@ fn check_free(database: &Path) -> Result<(), String> {
              {name}-shm where these are there, and try again"
         ));
     }
-    for side in side::OWN {
-        let side = side::beside(database, side);
+    for side in side::of_changes(database) {
         if side.symlink_metadata().is_ok() {
             return Err(format!(
                 "{} is left of a database that is gone, and may hold its last changes: move it away first",

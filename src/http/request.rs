@@ -182,6 +182,16 @@ impl Call {
         Ok(Act { actor, origin, request_id, at: self.now, expected: self.expected()? })
     }
 
+    /// Fails where whoever asks may not any more, some time after they were let in.
+    pub async fn still_may(&self) -> Result<(), Unreadable> {
+        let Actor::Token(_) = &self.actor else { return Ok(()) };
+        let raw = self.bearer().unwrap_or_default();
+        match self.front.services.token(raw, Timestamp::now()).await? {
+            Some(_) => Ok(()),
+            None => Err(Error::Forbidden("This service token was revoked, or has expired, meanwhile: nothing was changed.".into()).into()),
+        }
+    }
+
     /// `If-Match`: the states that what is changed may have.
     fn expected(&self) -> Result<Expected, Unreadable> {
         if !self.parts.headers.contains_key(IF_MATCH) {

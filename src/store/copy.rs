@@ -14,7 +14,8 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use super::audit::{self, Entry};
-use super::{fault, import, open, side, state};
+use super::side::{LOG, beside};
+use super::{fault, import, open, state};
 use crate::domain::id::{self, Ids};
 use crate::domain::time::Timestamp;
 
@@ -112,8 +113,8 @@ fn begin_reading(source: &Connection, mut go_on: impl FnMut() -> Result<(), Stri
 /// Looks a copy through, all of it: whether it is ours, sound, and what is in it. Nothing is written, not even beside it.
 pub fn look_through(path: &Path) -> Result<Content, String> {
     check_file(path).map_err(|reason| of_a_copy(&reason))?;
-    for side in [side::LOG, side::JOURNAL] {
-        if side::beside(path, side).metadata().is_ok_and(|side| side.len() > 0) {
+    for side in ["-wal", "-journal"] {
+        if beside(path, side).metadata().is_ok_and(|side| side.len() > 0) {
             return Err(format!(
                 "there is a {side} file beside it: it is a database in use, and no copy; make one with: tollgate backup FILE"
             ));
@@ -217,7 +218,7 @@ fn open_at(path: &Path, parameters: &str) -> rusqlite::Result<Connection> {
 }
 
 fn log_of(database: &Path) -> u64 {
-    side::beside(database, side::LOG).metadata().map_or(0, |log| log.len())
+    beside(database, LOG).metadata().map_or(0, |log| log.len())
 }
 
 fn cannot(what: &str, error: &std::io::Error) -> String {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Store, side};
+use super::Store;
 use crate::measure::{Counter, Histogram};
 
 /// What the writer counts.
@@ -56,8 +56,9 @@ impl Store {
     /// How large it is, as its disk says: no thread of the database is asked, so it is told also where none answers.
     pub fn size(&self) -> Size {
         let bytes = |path: &Path| std::fs::metadata(path).ok().map(|metadata| metadata.len());
-        let log = side::beside(&self.path, side::LOG);
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
         let disk = rustix::fs::statvfs(&self.path).ok();
-        Size { database: bytes(&self.path), log: bytes(&log), free: disk.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)) }
+        Size { database: bytes(&self.path), log: bytes(log.as_ref()), free: disk.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)) }
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::json;
 use super::open;
-use super::side::{self, beside};
+use super::side::{GATHERING, IMPORT, beside};
 use crate::domain::error::{Error, Result};
 
 /// What the side file holds. Its rows are found by their place: of keys the hash, of accounts the line.
@@ -37,12 +37,12 @@ const LOOK_EVERY: u64 = 1000;
 const OPERATION: &str = "import";
 
 fn gathered_in(database: &Path) -> PathBuf {
-    beside(database, side::GATHERED)
+    beside(database, GATHERING)
 }
 
 /// Where a sealed import lies.
 pub fn sealed_in(database: &Path) -> PathBuf {
-    beside(database, side::SEALED)
+    beside(database, IMPORT)
 }
 
 /// Throws away what was gathered and never sealed.

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::side;
+use super::side::{LOCK, beside};
 
 /// Held as long as this lives.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Lock {
 
 /// Takes the lock. `Ok(None)`: somebody else has it.
 pub fn take(database: &Path) -> std::io::Result<Option<Lock>> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(side::beside(database, side::LOCK))?;
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(beside(database, LOCK))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(Lock { _file: file })),
         Err(TryLockError::WouldBlock) => Ok(None),

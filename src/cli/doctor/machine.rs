@@ -12,10 +12,10 @@ use super::report::{Check, Findings};
 use crate::config::Policy;
 use crate::config::secret::{Held, Place};
 use crate::http::server::OTHER_FILES;
-use crate::store::side::{self, beside};
+use crate::store::side::beside;
 
 /// What lies beside a database, and the database itself.
-const FILES: [&str; 5] = ["", side::LOG, side::INDEX, side::LOCK, side::CONTROL];
+const FILES: [&str; 5] = ["", "-wal", "-shm", ".lock", ".sock"];
 
 /// Others may write, and others may read: group and world.
 const WRITABLE: u32 = 0o022;
@@ -173,7 +173,7 @@ pub struct Scratch {
 impl Scratch {
     /// Makes it. `Ok(None)`: another doctor is at work.
     pub fn make(database: &Path) -> io::Result<Option<Self>> {
-        let path = beside(database, side::TRIAL);
+        let path = beside(database, ".doctor");
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { file, path })),

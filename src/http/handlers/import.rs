@@ -1,6 +1,7 @@
 //! Accounts and keys brought along from elsewhere: rows as they come, checked beside the database, and moved only when all are sound.
 
 use std::pin::Pin;
+use std::time::{Duration, Instant};
 
 use http::header::ACCEPT;
 use http::{HeaderValue, StatusCode};
@@ -19,6 +20,13 @@ use crate::http::response::{self, Response};
 use crate::http::rows::{self, Format, Rows};
 use crate::service::import::{AccountRow, Admitted, Gathering, KeyRow, MOST_FAULTS, Mover, RowFault, What};
 use crate::store::idempotency::Once;
+
+/// How much must come within which time: there is one import at a time, and others wait for it.
+const LEAST: usize = 4096;
+const PACE: Duration = Duration::from_secs(30);
+
+/// How much is read of a body that nobody wants any more.
+const MOST_UNWANTED: usize = 64 << 20;
 
 const LINES: HeaderValue = HeaderValue::from_static("application/jsonl");
 
@@ -44,7 +52,10 @@ async fn import(mut call: Call, what: What) -> Result<Response, Unreadable> {
     let read = pass(&mut call, feed).await;
     let gathered = gathering.await;
     let hash = read?;
-    if let Some(once) = &mut once {
+    // The body may have taken long: whoever may no more, imports no more.
+    call.still_may().await?;
+    let is_hopeless = gathered.as_ref().is_ok_and(Gathering::is_hopeless);
+    if let Some(once) = once.as_mut().filter(|_| !is_hopeless) {
         once.request = hash;
         if let Some(rows) = services.imported(once.clone(), Timestamp::now()).await? {
             return Ok(response::json(StatusCode::OK, &imported(rows)));
@@ -78,14 +89,26 @@ fn panicked() -> Error {
     Error::Internal("the thread of an import ended in a panic".into())
 }
 
-/// Passes the body on to whoever gathers; answers the hash of all of it. What nobody wants any more is read all the same: who is
-/// still sending would not see the answer.
+/// Passes the body on to whoever gathers; answers the hash of all of it. What nobody wants any more is read all the same, for a
+/// while: who is still sending would not see the answer.
 async fn pass(call: &mut Call, feed: Feed) -> Result<[u8; 32], Unreadable> {
-    let (mut pieces, mut digest) = (call.pieces(), Sha256::new());
-    while let Some(piece) = pieces.next().await? {
+    let (mut pieces, mut digest, mut unwanted) = (call.pieces(), Sha256::new(), 0);
+    let (mut since, mut came) = (Instant::now(), 0);
+    while unwanted < MOST_UNWANTED
+        && let Some(piece) = pieces.next().await?
+    {
         digest.update(&piece);
-        // It has seen enough.
-        let _ = feed.send(piece).await;
+        came += piece.len();
+        if since.elapsed() > PACE {
+            if came < LEAST {
+                return Err(Unreadable::TooSlow);
+            }
+            (since, came) = (Instant::now(), 0);
+        }
+        let length = piece.len();
+        if feed.send(piece).await.is_err() {
+            unwanted += length;
+        }
     }
     feed.end();
     Ok(digest.finalize().into())

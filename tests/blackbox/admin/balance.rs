@@ -349,6 +349,22 @@ fn any_sequence_of_movements_adds_up() {
 }
 
 #[test]
+fn requests_before_and_after_something_else_stand_apart() {
+    let stage = Stage::with(TOKENS);
+    let account = stage.account(json!({ "balance": 100 }));
+    let key = text(&stage.key(&account, json!({}))["key"]);
+    for round in ["a", "b"] {
+        for _ in 0..2 {
+            stage.server.get("/dear", &key).expect(200);
+        }
+        move_tokens(&stage, &account, 50, round).expect(200);
+    }
+    let told: Vec<i64> = history(&stage, &account).iter().rev().map(|entry| entry["balance"].as_i64().unwrap()).collect();
+    assert!(told == [100, 94, 144, 138, 188], "within one hour: {told:?}");
+    assert_adds_up(&stage, &account);
+}
+
+#[test]
 fn a_charge_is_taken_once_however_often_the_server_is_killed() {
     let mut stage = Stage::with(TOKENS);
     let account = stage.account(json!({ "balance": 100_000 }));
