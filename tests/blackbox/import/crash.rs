@@ -111,6 +111,22 @@ fn a_copy_holds_all_rows_of_an_import_or_is_not_made() {
 }
 
 #[test]
+fn the_command_says_what_becomes_of_an_import_whose_server_is_gone() {
+    let stage = stage();
+    let account = stage.account(json!({}));
+    std::fs::write(stage.folder.path("keys.jsonl"), keys(&account, 0..MANY)).unwrap();
+    let mut command = stage.folder.command(&["key", "import", "keys.jsonl"]);
+    let command = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    eventually("rows move", || (count(&stage.folder, "keys") > 1000).then_some(()));
+    let folder = stage.folder;
+    stage.server.kill();
+    let output = command.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), told.contains("is finished all the same")), (Some(1), true), "{told}");
+    assert_eq!(folder.json(&["audit", "--action", "keys.imported"])["data"][0]["after"]["imported"], MANY);
+}
+
+#[test]
 fn stopped_while_rows_move_the_rest_follows_at_the_next_start() {
     let stage = Stage::with(&format!("[server]\nshutdown_timeout = \"0s\"\n{CONFIG}"));
     super::import(&stage, "accounts", JSONL, &format!("{{\"id\": \"{}\", \"name\": \"a\"}}", account())).expect(200);
@@ -128,9 +144,14 @@ fn finished(folder: &Folder) {
     assert_clean(folder);
 }
 
-fn marks(folder: &Folder) -> i64 {
+fn count(folder: &Folder, rows: &str) -> i64 {
     let connection = rusqlite::Connection::open(folder.database()).unwrap();
-    connection.query_row("SELECT count(*) FROM idempotency WHERE operation = 'import'", [], |row| row.get(0)).unwrap()
+    connection.query_row(&format!("SELECT count(*) FROM {rows}"), [], |row| row.get(0)).unwrap()
+}
+
+/// How many imports the database knows of.
+fn marks(folder: &Folder) -> i64 {
+    count(folder, "idempotency WHERE operation = 'import'")
 }
 
 #[test]
@@ -142,11 +163,7 @@ fn killed_while_rows_move_among_other_changes_no_id_comes_twice() {
     let before = stage.account(json!({}));
     import.send(&(0..MANY).map(|n| format!("{{\"name\": \"n{n}\"}}\n")).collect::<String>());
     import.end();
-    let moved = |folder: &Folder| {
-        let connection = rusqlite::Connection::open(folder.database()).unwrap();
-        connection.query_row("SELECT count(*) FROM accounts", [], |row| row.get::<_, i64>(0)).unwrap()
-    };
-    eventually("rows move", || (moved(&stage.folder) > 500).then_some(()));
+    eventually("rows move", || (count(&stage.folder, "accounts") > 500).then_some(()));
     let folder = stage.folder;
     stage.server.kill();
     assert!(folder.path("tollgate.db.import").exists(), "the kill came in time");

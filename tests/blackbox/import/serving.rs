@@ -138,6 +138,35 @@ fn it_is_written_down_once() {
 }
 
 #[test]
+fn two_exports_at_a_time_and_each_is_written_down() {
+    let stage = stage();
+    let account = stage.account(json!({}));
+    let filled = "x".repeat(3000);
+    let row = |n| json!({ "account": account, "name": "n", "key": raw(n), "metadata": { "filled": filled } });
+    // More than the buffers between them hold.
+    let rows: String = (0..6000).map(|n| format!("{}\n", row(n))).collect();
+    import(&stage, "keys", JSONL, &rows).expect(200);
+    let begin = || {
+        let mut line = Line::to(&stage.server.address);
+        line.say(format!("GET /auth/v1/keys/export HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\n\r\n", stage.token));
+        assert!(line.head().line.contains(" 200 "));
+        line
+    };
+    let (first, _second) = (begin(), begin());
+    let third = stage.get("/accounts/export").expect(409);
+    assert!(third.body.contains("exports are under way"), "{}", third.body);
+    drop(first);
+    eventually("there is room for another", || (stage.get(&format!("/accounts/export?account={account}")).status == 200).then_some(()));
+    let audit = stage.get("/audit").expect(200).json();
+    let of = |action: &str| {
+        let entries = audit["data"].as_array().unwrap().iter().filter(|entry| entry["action"] == action);
+        entries.map(|entry| entry["after"]["account"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("keys.exported"), [Value::Null, Value::Null]);
+    assert_eq!(of("accounts.exported"), [json!(account)], "and none that was not begun");
+}
+
+#[test]
 fn the_command_works_with_and_without_a_server() {
     let folder = Folder::with(CONFIG);
     let imported = folder.run_with_input(&["account", "import", "-"], "name,plan\nAda,pro\n");
