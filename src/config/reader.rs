@@ -60,13 +60,14 @@ impl<'a> Table<'a> {
         self.faults.push(key, source, message);
     }
 
-    /// Whether a field is there, readable or not.
-    pub fn holds(&self, name: &str) -> bool {
+    /// Whether a field is there, readable or not. Who asks knows of it.
+    pub fn holds(&self, name: &'static str) -> bool {
+        self.known.borrow_mut().push(name);
         self.dict.is_some_and(|dict| dict.contains_key(name))
     }
 
     /// A field without a default is not there; one that is there and wrong was told already.
-    pub fn missing(&self, name: &str) {
+    pub fn missing(&self, name: &'static str) {
         if self.dict.is_some() && !self.holds(name) {
             self.fault(name, "must be given");
         }

@@ -51,3 +51,14 @@ fn a_private_address_that_is_written_down_is_a_fault_of_the_configuration() {
         assert!(output.status.success(), "{host}: {output:?}");
     }
 }
+
+#[test]
+fn a_misspelt_setting_is_told_with_the_nearest_one() {
+    let misspelt = [("evnts = [\"*\"]", "'events'"), ("allow_privat = true", "'allow_private'"), ("retires = [\"5s\"]", "'retries'")];
+    let more: Vec<&str> = misspelt.iter().map(|(line, _)| *line).collect();
+    let output = Folder::with(&endpoint("main", "http://127.0.0.1:1/", &more.join("\n"))).run(&["validate"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    for (line, nearest) in misspelt {
+        assert!(told.contains(&format!("did you mean {nearest}?")), "{line}: {told}");
+    }
+}
