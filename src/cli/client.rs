@@ -1,5 +1,6 @@
 //! A client of the admin API: of the running server, or of the same code in this process.
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -34,8 +35,8 @@ impl Client {
         match App::claim(&policy.server.database).await? {
             Claim::Ours(lock) => {
                 let mut app = App::open(policy.clone(), lock).await?;
-                if app.current.services().store.is_new {
-                    // In the wrong folder, this is the one sign of it.
+                if app.current.services().store.is_new && std::io::stderr().is_terminal() {
+                    // For people: in the wrong folder, this is the one sign of it.
                     let database = &policy.server.database;
                     eprintln!("There was no database {} and no server on it: it was made anew.", database.display());
                 }

@@ -3,7 +3,8 @@
 //! The copy is SQLite's own (its backup interface), page by page within one reading of the source. In WAL mode a reading stops no
 //! writer, and what it sees stays as it was when it began; so nothing has to begin anew because something changed. VACUUM INTO
 //! would hold such a reading for several times as long, because it builds every table and index again, and would sync nothing.
-//! The one price is that the log of changes (`-wal`) cannot be folded in meanwhile: where it grows too long, the copy is given up.
+//! The one price is that the log of changes (`-wal`) cannot be folded in meanwhile: where it grows too long, the copy is given up,
+//! and in the end it is folded in here, so that no commit of the server's has to.
 
 use std::fs::File;
 use std::path::Path;
@@ -80,11 +81,20 @@ pub fn copy(from: &Path, into: &Path, mut watch: impl FnMut(Progress) -> Result<
         }
     }
     drop(backup);
+    // The copy stands, folded in or not.
+    let _ = fold_in(source);
     // One plain file, which can be read where nothing can be written; the server brings its log back by itself.
     copy.execute_batch("PRAGMA journal_mode = delete").map_err(told)?;
     copy.close().map_err(|(_, error)| told(error))?;
     file.sync_all().map_err(|error| cannot("written", &error))?;
     Ok(content)
+}
+
+/// Ends the reading, and folds in what was changed meanwhile. Where nobody does, the next commit would, with everybody waiting behind
+/// it. No writer waits for this; one that commits meanwhile leaves it to us.
+fn fold_in(source: Connection) -> rusqlite::Result<()> {
+    source.execute_batch("COMMIT")?;
+    source.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }
 
 /// Begins the one reading that a copy is made of. While rows of an import move, it waits: half of them are of no use to anybody.
@@ -226,5 +236,32 @@ fn cannot(what: &str, error: &std::io::Error) -> String {
         std::io::ErrorKind::NotFound => "there is no such file".into(),
         std::io::ErrorKind::StorageFull => "the disk is full: free some space and try again".into(),
         _ => format!("it cannot be {what}: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_changed_meanwhile_is_folded_in_by_the_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let (database, into) = (folder.path().join("tollgate.db"), folder.path().join("copy.db"));
+        let writer = open::open(&database).unwrap().connection;
+        // Nobody else does.
+        writer.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+        writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        File::create_new(&into).unwrap();
+        let size = || std::fs::metadata(&database).unwrap().len();
+        let before = size();
+        let mut rows = 0;
+        let change = |_: Progress| {
+            rows += 1;
+            let sql = "INSERT INTO plans (name, title, definition) VALUES (?1, hex(zeroblob(200000)), '{}')";
+            writer.execute(sql, [rows.to_string()]).map(|_| ()).map_err(|error| error.to_string())
+        };
+        let content = copy(&database, &into, change).unwrap();
+        assert_eq!(content.rows_of("plans"), 0, "the copy is as all was when it began");
+        assert!(size() >= before + 400_000, "{before} bytes, and {} after it", size());
     }
 }

@@ -441,3 +441,42 @@ fn only_one_copy_of_a_name_is_made_at_a_time() {
     let told: Value = serde_json::from_slice(&first.wait_with_output().unwrap().stdout).unwrap();
     assert_eq!(told["rows"]["usage"], 250_000);
 }
+
+#[test]
+fn the_databases_own_names_are_no_names_for_a_copy() {
+    let folder = Folder::new();
+    folder.account(&[]);
+    let before = files(&folder);
+    for side in ["-wal", "-shm", "-journal", ".lock", ".sock", ".import", ".import.new"] {
+        refused(&folder.run(&["backup", &format!("tollgate.db{side}")]), "own files");
+    }
+    assert_eq!(files(&folder), before);
+    done(&folder.run(&["backup", "tollgate.db.2026-11-21"]));
+}
+
+#[test]
+fn a_database_that_somebody_altered_is_used_by_nobody() {
+    let never = "CREATE TRIGGER never AFTER UPDATE ON keys WHEN NEW.revoked_at IS NOT NULL BEGIN UPDATE keys SET revoked_at = NULL; END";
+    let cases = [
+        (never, "trigger never"),
+        ("DROP TRIGGER audit_never_changes", "trigger audit_never_changes"),
+        ("DROP INDEX keys_of_account", "index keys_of_account"),
+        ("CREATE VIEW seen AS SELECT 1", "view seen"),
+    ];
+    for (sql, what) in cases {
+        let folder = Folder::new();
+        folder.account(&[]);
+        let copy = folder.path("copy.db");
+        done(&folder.run(&["backup", "copy.db"]));
+        spoil(&copy, sql);
+        lose(&folder);
+        refused(&folder.run(&["restore", "copy.db"]), what);
+        std::fs::copy(&copy, folder.database()).unwrap();
+        refused(&folder.run(&["account", "list"]), what);
+    }
+    // Somebody's own index does no harm.
+    let folder = Folder::new();
+    folder.account(&[]);
+    spoil(&folder.database(), "CREATE INDEX mine ON accounts (name)");
+    folder.json(&["account", "list"]);
+}

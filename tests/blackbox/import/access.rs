@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::stage;
-use crate::support::Request;
 use crate::support::server::text;
+use crate::support::{Line, Request};
 
 const PATHS: [(&str, &str); 4] = [("POST", "keys/import"), ("POST", "accounts/import"), ("GET", "keys/export"), ("GET", "accounts/export")];
 
@@ -35,4 +35,25 @@ fn a_wrong_type_is_told_and_so_is_a_wrong_method() {
     }
     stage.get("/keys/import").expect(405);
     stage.call("PUT", "/keys/import", None).expect(405);
+}
+
+#[test]
+fn who_may_no_more_when_the_rows_have_come_imports_nothing() {
+    let stage = stage();
+    let made = stage.post("/tokens", &json!({"scopes": ["admin"]})).expect(201).json();
+    let mut line = Line::to(&stage.server.address);
+    line.say(format!(
+        "POST /auth/v1/accounts/import HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\nContent-Type: application/jsonl\r\n\
+         Transfer-Encoding: chunked\r\n\r\n",
+        text(&made["token"])
+    ));
+    line.chunk(b"{\"name\": \"first\"}\n");
+    stage.delete(&format!("/tokens/{}", text(&made["id"]))).expect(204);
+    line.chunk(b"{\"name\": \"second\"}\n");
+    line.say("0\r\n\r\n");
+    let reply = line.reply("POST");
+    assert_eq!(reply.status, 403, "{reply:?}");
+    assert_eq!(stage.get("/accounts").expect(200).json()["data"], json!([]));
+    // And nobody else has to wait for it.
+    super::import(&stage, "accounts", "application/jsonl", "{\"name\": \"third\"}\n").expect(200);
 }

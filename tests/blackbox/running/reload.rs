@@ -78,7 +78,7 @@ fn each_section_holds_from_the_next_request_on() {
     take(&stage, "[cors]\norigins = [\"https://app.example.com\"]\n");
     let cross = stage.server.send(&bearer.clone().header("Origin", "https://app.example.com")).expect(200);
     assert_eq!(cross.header("access-control-allow-origin").as_deref(), Some("https://app.example.com"));
-    take(&stage, "");
+    take(&stage, "# all as it is built in\n");
     let cross = stage.server.send(&bearer.header("Origin", "https://app.example.com")).expect(200);
     assert_eq!(cross.header("access-control-allow-origin"), None);
 }
@@ -188,7 +188,7 @@ fn a_request_under_way_ends_at_the_app_it_began_at_and_under_the_style_it_began_
     go_on.open();
     assert_eq!(told(line.reply("GET").expect(200)), ("first".into(), "first".into()));
     assert_eq!(told(line.ask(&ask).expect(200)), ("second".into(), "second".into()));
-    take(&stage, "");
+    take(&stage, "# all as it is built in\n");
     assert!(stage.server.get("/x", &key).expect(200).json()["valid"] == true, "the gate answers for itself");
 }
 
@@ -435,4 +435,40 @@ fn many_at_once_end_with_the_last_configuration() {
     });
     let (code, log) = stage.server.stop();
     assert!(code == Some(0) && !log.contains("ERROR") && !log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn commands_reach_a_server_whose_configuration_is_spoilt_by_now() {
+    let folder = Folder::with("");
+    let server = folder.serve();
+    let raw = folder.raw_key("free");
+    let key = folder.json(&["key", "list"])["data"][0]["id"].as_str().unwrap().to_owned();
+    folder.rewrite("[server]\nprefx = 1\n");
+    let revoked = folder.run(&["key", "revoke", &key]);
+    assert!(revoked.status.success() && String::from_utf8_lossy(&revoked.stderr).contains("validate"), "{revoked:?}");
+    assert_eq!(server.get("/", &raw).status, 401);
+    // Without one, the faults are what there is to say.
+    server.stop();
+    assert_eq!(folder.run(&["key", "list"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_command_needs_no_secret_that_it_does_not_use() {
+    let folder = Folder::with("[webhooks.main]\nurl = \"https://hooks.example.com/\"\nsecret = { file = \"nowhere\" }\n");
+    folder.account(&[]);
+    assert_eq!(folder.run(&["validate"]).status.code(), Some(2));
+    assert_eq!(folder.run(&["serve"]).status.code(), Some(2), "what signs needs it");
+}
+
+#[test]
+fn an_empty_file_is_no_configuration_while_one_is_in_force() {
+    let folder = Folder::with("[[routes]]\npath = \"/admin/**\"\nscopes = [\"admin\"]\n\n[[plans]]\nname = \"free\"\n");
+    let server = folder.serve();
+    let account = folder.account(&[]);
+    let raw = text(&folder.key(&account, &["--scope", "reader"])["key"]);
+    assert_eq!(server.get("/admin/x", &raw).status, 403);
+    folder.rewrite("");
+    let log = server.reload();
+    assert!(log.contains("is empty") && log.contains("old one holds"), "{log}");
+    assert_eq!(server.get("/admin/x", &raw).status, 403);
 }

@@ -30,7 +30,7 @@ fn who_is_told_follows_the_configuration_in_force() {
     stage.server.reload();
     stage.key(&account, json!({}));
     told(&second, 2);
-    stage.folder.rewrite(&config(&[]));
+    stage.folder.rewrite("# nobody is told\n");
     stage.server.reload();
     stage.key(&account, json!({}));
     let messages = stage.get("/webhooks/messages").expect(200).json();

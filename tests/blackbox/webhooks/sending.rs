@@ -345,3 +345,17 @@ fn what_waits_for_an_endpoint_that_is_gone_is_given_up() {
         (endpoint["waiting"] == 500 && endpoint["given_up"] == 0).then_some(())
     });
 }
+
+#[test]
+fn one_that_never_comes_to_its_answer_is_left() {
+    // Interim answers without end: neither a head nor a body bounds them.
+    let app = App::scripted(|call| {
+        let _ = call.try_body();
+        let interim = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1000);
+        while call.try_say(&interim).is_ok() {}
+    });
+    let stage = Stage::with(&endpoint("main", &app.url, "events = [\"account.*\"]\nretries = [\"1h\"]"));
+    stage.account(json!({}));
+    let message = wait_for_state(&stage, "waiting", |message| message["tries"] == 1);
+    assert!(text(&message["fault"]).contains("cannot be read"), "{message}");
+}
