@@ -209,7 +209,7 @@ impl Call {
         if given.next().is_some() {
             return Err(Unreadable::Bad("There is more than one Idempotency-Key.".into()));
         }
-        let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
+        let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()) && !key.contains('\t'));
         let key = key.ok_or_else(|| Unreadable::Bad("The Idempotency-Key must have 1 to 255 visible characters.".into()))?;
         // Whatever the order of its fields.
         let mut request = request.clone();
