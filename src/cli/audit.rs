@@ -39,18 +39,27 @@ fn for_people(list: &Value) -> Value {
     list
 }
 
-/// How many fields are told where something was made: a whole record is for `--json`.
+/// How many fields are told where something was made, and how many letters of it all: the whole is for `--json`.
 const MOST_TOLD: usize = 4;
+const LONGEST_TOLD: usize = 100;
 
 fn change(before: &Value, after: &Value) -> String {
     let Some(is) = after.as_object() else { return String::new() };
-    let Some(was) = before.as_object() else {
-        let told = is.iter().filter(|(name, _)| is.len() <= MOST_TOLD || *name == "name");
-        return told.map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join(", ");
+    let told: Vec<String> = match before.as_object() {
+        Some(was) => is.iter().map(|(name, is)| told(name, was.get(name), is)).collect(),
+        None => is.iter().filter(|(name, _)| is.len() <= MOST_TOLD || *name == "name").map(|(name, is)| told(name, None, is)).collect(),
     };
-    let fields = is.iter().map(|(name, is)| match was.get(name) {
+    clipped(told.join(", "))
+}
+
+fn told(name: &str, was: Option<&Value>, is: &Value) -> String {
+    match was {
         Some(was) => format!("{name}: {was} → {is}"),
         None => format!("{name}: {is}"),
-    });
-    fields.collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn clipped(text: String) -> String {
+    let end = text.char_indices().nth(LONGEST_TOLD).map(|(at, _)| at);
+    end.map_or(text.clone(), |at| format!("{}…", &text[..at]))
 }
