@@ -121,6 +121,11 @@ pub enum Matched {
 }
 
 impl Matched {
+    /// Whether what is asked for may take as long as it takes.
+    pub const fn streams(&self) -> bool {
+        matches!(self, Self::Endpoint(endpoint, _) if endpoint.streams)
+    }
+
     /// What kind of request it is, for the metrics.
     pub fn kind(&self) -> Kind {
         let Self::Endpoint(endpoint, _) = self else { return Kind::Other };
@@ -151,11 +156,6 @@ pub fn find(method: &Method, path: &str, is_operator: bool) -> Matched {
         methods.push("HEAD");
     }
     if methods.is_empty() { Matched::Nothing } else { Matched::WrongMethod(methods) }
-}
-
-/// Whether what is asked for may take as long as it takes.
-pub fn streams(method: &Method, path: &str) -> bool {
-    matches!(find(method, path, true), Matched::Endpoint(endpoint, _) if endpoint.streams)
 }
 
 /// Whether a path is of a pattern, and what its `{id}` is; empty where it has none.

@@ -31,15 +31,13 @@ pub struct Feed {
 pub struct Fed {
     pieces: mpsc::Receiver<Bytes>,
     is_whole: Arc<AtomicBool>,
-    /// Whether what came before it broke off has had its time to go out.
-    has_waited: bool,
 }
 
 /// A body, and what makes it.
 pub fn feed() -> (Feed, Fed) {
     let (sender, pieces) = mpsc::channel(AHEAD);
     let is_whole = Arc::new(AtomicBool::new(false));
-    (Feed { pieces: sender, is_whole: is_whole.clone() }, Fed { pieces, is_whole, has_waited: false })
+    (Feed { pieces: sender, is_whole: is_whole.clone() }, Fed { pieces, is_whole })
 }
 
 impl Feed {
@@ -103,11 +101,6 @@ impl Body for Fed {
             Some(piece) => Some(Ok(Frame::data(piece))),
             // The end is said before the channel closes.
             None if self.is_whole.load(Ordering::Acquire) => None,
-            // Whoever sends it throws away what is not written yet when it breaks off: that goes first.
-            None if !std::mem::replace(&mut self.has_waited, true) => {
-                context.waker().wake_by_ref();
-                return Poll::Pending;
-            }
             None => Some(Err(BodyFault("it was not made to its end".into()))),
         })
     }

@@ -25,6 +25,8 @@ pub type Response = http::Response<ResponseBody>;
 #[derive(Debug)]
 pub struct ResponseBody {
     source: Source,
+    /// How it broke off, while what came before that goes out.
+    fault: Option<BodyFault>,
     /// Written when it has gone out.
     line: Option<Box<RequestLine>>,
 }
@@ -39,7 +41,11 @@ enum Source {
 impl ResponseBody {
     /// The app's.
     pub(super) fn passing(body: Download) -> Self {
-        Self { source: Source::Passing(Box::new(body)), line: None }
+        Self::of(Source::Passing(Box::new(body)))
+    }
+
+    const fn of(source: Source) -> Self {
+        Self { source, fault: None, line: None }
     }
 
     /// Writes the request's line once it has gone out, or nobody takes it any more.
@@ -53,19 +59,33 @@ impl Body for ResponseBody {
     type Error = BodyFault;
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        match &mut self.get_mut().source {
+        let this = self.get_mut();
+        if let Some(fault) = this.fault.take() {
+            return Poll::Ready(Some(Err(fault)));
+        }
+        let frame = match &mut this.source {
             Source::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
             Source::Fed(body) => Pin::new(body).poll_frame(context),
             Source::Passing(body) => Pin::new(&mut **body).poll_frame(context),
+        };
+        match frame {
+            // hyper throws away what is not written yet when a body breaks off: that goes first.
+            Poll::Ready(Some(Err(fault))) => {
+                this.fault = Some(fault);
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            frame => frame,
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
+        let is_end = match &self.source {
             Source::Whole(body) => body.is_end_stream(),
             Source::Fed(body) => body.is_end_stream(),
             Source::Passing(body) => body.is_end_stream(),
-        }
+        };
+        is_end && self.fault.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -79,7 +99,7 @@ impl Body for ResponseBody {
 
 impl<T: Into<Bytes>> From<T> for ResponseBody {
     fn from(bytes: T) -> Self {
-        Self { source: Source::Whole(Full::new(bytes.into())), line: None }
+        Self::of(Source::Whole(Full::new(bytes.into())))
     }
 }
 
@@ -135,7 +155,7 @@ pub fn streamed(content_type: HeaderValue) -> (Feed, Response) {
     let (feed, fed) = feed();
     let mut response = empty(StatusCode::OK);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
-    *response.body_mut() = ResponseBody { source: Source::Fed(fed), line: None };
+    *response.body_mut() = ResponseBody::of(Source::Fed(fed));
     (feed, response)
 }
 

@@ -81,11 +81,12 @@ async fn route(call: Call, path: &str) -> Response {
     let Some(own) = own else { return gate::gate(call).await };
     let (request_id, method) = (call.request_id.clone(), call.parts.method.clone());
     let services = call.front.services.clone();
-    if endpoints::streams(&method, &own) {
-        return own_answer(call, &own).await;
+    let matched = endpoints::find(&method, &own, call.peer == Peer::Control);
+    if matched.streams() {
+        return own_answer(call, matched).await;
     }
     let patience = services.policy.server.request_timeout.as_duration();
-    tokio::time::timeout(patience, own_answer(call, &own)).await.unwrap_or_else(|_| {
+    tokio::time::timeout(patience, own_answer(call, matched)).await.unwrap_or_else(|_| {
         let (method, path) = without_secrets(&services, &method, path);
         tracing::error!(request_id, "{method} {path} took too long");
         response::problem(StatusCode::SERVICE_UNAVAILABLE, "This took too long. Try again.", Vec::new(), &request_id)
@@ -93,9 +94,8 @@ async fn route(call: Call, path: &str) -> Response {
 }
 
 /// What one of tollgate's own paths answers.
-async fn own_answer(mut call: Call, own: &str) -> Response {
+async fn own_answer(mut call: Call, matched: Matched) -> Response {
     let (request_id, services) = (call.request_id.clone(), call.front.services.clone());
-    let matched = endpoints::find(&call.parts.method, own, call.peer == Peer::Control);
     let _timer = services.metrics.time(matched.kind());
     let (endpoint, id) = match matched {
         Matched::Endpoint(endpoint, id) => (endpoint, id),

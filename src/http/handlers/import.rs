@@ -3,7 +3,6 @@
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use http::header::ACCEPT;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -261,9 +260,7 @@ fn move_rows(mut mover: Mover, told: Told) {
 }
 
 fn wants_lines(call: &Call) -> bool {
-    let accepted = call.parts.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut media = accepted.flat_map(|value| value.split(',')).map(|media| media.split(';').next().unwrap_or_default().trim());
-    media.any(|media| Format::of_media(media) == Some(Format::Jsonl))
+    call.accepted().any(|media| Format::of_media(&media) == Some(Format::Jsonl))
 }
 
 fn wrong_type(request_id: &str) -> Response {

@@ -383,3 +383,19 @@ fn half_a_body_of_the_app_is_not_told_as_a_whole() {
         }
     }
 }
+
+#[test]
+fn what_came_of_half_an_answer_still_goes_out() {
+    let app = App::scripted(|call| {
+        call.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5\r\nworld\r\n");
+        call.hang_up();
+    });
+    let front = Front::of(app);
+    for _ in 0..20 {
+        let mut line = front.line();
+        line.say(front.head("GET", "/x", ""));
+        let came = String::from_utf8(line.rest()).unwrap();
+        assert!(came.starts_with("HTTP/1.1 200 OK") && came.contains("hello") && came.contains("world"), "{came}");
+        assert!(!came.ends_with("0\r\n\r\n"), "it is not told as a whole: {came}");
+    }
+}
