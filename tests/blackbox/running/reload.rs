@@ -2,12 +2,11 @@
 
 use std::fs::File;
 use std::process::Command;
-use std::sync::mpsc::channel;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::support::app::{Latch, by_answers, ok};
+use crate::support::app::ok;
 use crate::support::server::text;
 use crate::support::wire::PATIENCE;
 use crate::support::{App, Folder, Line, Request, Server, Stage, eventually};
@@ -162,16 +161,7 @@ fn the_audit_tells_of_a_configuration_that_was_changed_between_two_runs() {
 
 #[test]
 fn a_request_under_way_ends_at_the_app_it_began_at_and_under_the_style_it_began_under() {
-    let (asked, asking) = channel();
-    let go_on = Latch::default();
-    let first = App::scripted({
-        let go_on = go_on.clone();
-        move |call| {
-            asked.send(()).unwrap();
-            go_on.wait();
-            by_answers(|_| ok("first"))(call);
-        }
-    });
+    let (first, asking, go_on) = App::holding("first");
     let second = App::answering(|_| ok("second"));
     let config = |app: &App, name: &str| {
         format!("[upstream]\nurl = \"{}\"\n[style]\nheaders = [{{ name = \"X-Style\", value = \"{name}\" }}]\n", app.url)
@@ -362,16 +352,7 @@ fn a_reload_while_it_still_starts_waits_until_it_serves() {
 
 #[test]
 fn a_reload_while_it_stops_does_no_harm() {
-    let (asked, asking) = channel();
-    let go_on = Latch::default();
-    let app = App::scripted({
-        let go_on = go_on.clone();
-        move |call| {
-            asked.send(()).unwrap();
-            go_on.wait();
-            by_answers(|_| ok("late"))(call);
-        }
-    });
+    let (app, asking, go_on) = App::holding("late");
     let stage = Stage::with(&format!("[upstream]\nurl = \"{}\"\n{}", app.url, plan(10)));
     let key = stage.raw_key("free");
     let mut line = Line::to(&stage.server.address);

@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
@@ -58,6 +59,21 @@ impl App {
     /// One that reads each request whole and then answers.
     pub fn answering(answer: impl Fn(&Heard) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self::scripted(by_answers(answer))
+    }
+
+    /// One that answers so once it is let go on; and what tells of each request that has arrived.
+    pub fn holding(answer: &'static str) -> (Self, Receiver<()>, Latch) {
+        let (asked, asking) = channel();
+        let go_on = Latch::default();
+        let app = Self::scripted({
+            let go_on = go_on.clone();
+            move |call| {
+                asked.send(()).expect("the test listens");
+                go_on.wait();
+                by_answers(|_| ok(answer))(call);
+            }
+        });
+        (app, asking, go_on)
     }
 
     /// One whose script is played for each request, from its head on.

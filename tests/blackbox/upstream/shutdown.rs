@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use super::{Front, Stage};
-use crate::support::app::{Latch, by_answers, chunk, ok};
+use crate::support::app::{Latch, chunk, ok};
 use crate::support::wire::{Body, PATIENCE};
 use crate::support::{App, Server, eventually};
 
@@ -21,16 +21,7 @@ fn stopped(server: Server) -> (String, Duration) {
 
 #[test]
 fn a_request_under_way_at_the_app_is_finished() {
-    let (asked, asking) = channel();
-    let go_on = Latch::default();
-    let app = App::scripted({
-        let go_on = go_on.clone();
-        move |call| {
-            asked.send(()).unwrap();
-            go_on.wait();
-            by_answers(|_| ok("late"))(call);
-        }
-    });
+    let (app, asking, go_on) = App::holding("late");
     let Front { app, stage, key } = Front::of(app);
     let address = stage.server.address.clone();
     let mut line = crate::support::Line::to(&address);

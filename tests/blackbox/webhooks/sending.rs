@@ -216,8 +216,8 @@ fn a_dead_receiver_loses_nothing_across_a_restart() {
     wait_for_state(&stage, "taken", |_| true);
 }
 
-#[test]
-fn a_kill_before_the_answer_sends_it_again_under_the_same_id() {
+/// A receiver that takes each message once it is let go on; and what tells that one has arrived.
+fn holding() -> (App, Latch, Latch) {
     let (arrived, go) = (Latch::default(), Latch::default());
     let app = App::scripted({
         let (arrived, go) = (arrived.clone(), go.clone());
@@ -229,6 +229,12 @@ fn a_kill_before_the_answer_sends_it_again_under_the_same_id() {
             }
         }
     });
+    (app, arrived, go)
+}
+
+#[test]
+fn a_kill_before_the_answer_sends_it_again_under_the_same_id() {
+    let (app, arrived, go) = holding();
     let stage = Stage::with(&endpoint("main", &app.url, "events = [\"account.*\"]"));
     stage.account(json!({}));
     arrived.wait();
@@ -244,17 +250,7 @@ fn a_kill_before_the_answer_sends_it_again_under_the_same_id() {
 
 #[test]
 fn a_stop_lets_what_is_under_way_end() {
-    let (arrived, go) = (Latch::default(), Latch::default());
-    let app = App::scripted({
-        let (arrived, go) = (arrived.clone(), go.clone());
-        move |call| {
-            if call.try_body().is_ok() {
-                arrived.open();
-                go.wait();
-                call.say(answer("200 OK", "", ""));
-            }
-        }
-    });
+    let (app, arrived, go) = holding();
     let stage = Stage::with(&endpoint("main", &app.url, "events = [\"account.*\"]"));
     stage.account(json!({}));
     arrived.wait();
