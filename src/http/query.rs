@@ -8,22 +8,38 @@ use crate::service::PageAsk;
 /// How many characters what is searched for may have.
 const LONGEST_SEARCH: usize = 200;
 
+/// What every list knows.
+pub const PAGE: [&str; 2] = ["limit", "cursor"];
+
 /// What is said of a cursor that the list did not give.
 pub const NO_CURSOR: &str = "is none that this list gave";
 
-/// Parameters, by name.
-pub type Parameters = Vec<(String, String)>;
-
 /// Parameters while they are read, one by one: every fault is kept.
 pub struct Query {
-    parameters: Parameters,
+    parameters: Vec<(String, String)>,
     faults: Vec<FieldFault>,
 }
 
 impl Query {
-    /// Of these.
-    pub fn new(parameters: Parameters) -> Self {
-        Self { parameters, faults: Vec::new() }
+    /// A parameter that somebody else has read.
+    pub fn leave_out(&mut self, is_read: impl Fn(&str) -> bool) {
+        self.parameters.retain(|(name, _)| !is_read(name));
+    }
+
+    /// A text, where it is given.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        self.parsed(name, |text| Ok::<_, String>(text.to_owned()))
+    }
+
+    /// How a list is asked for, where it says what its cursors look like.
+    pub fn page(&mut self, is_cursor: impl FnOnce(&str) -> bool) -> PageAsk {
+        let limit = self.limit().unwrap_or(PageAsk::USUAL);
+        let cursor = self.cursor(|cursor| (cursor.is_empty() || is_cursor(cursor)).then(|| cursor.to_owned())).unwrap_or_default();
+        let search = self.parsed("search", |search| match search.chars().count() {
+            ..=LONGEST_SEARCH => Ok(search.to_owned()),
+            _ => Err(format!("must have at most {LONGEST_SEARCH} characters")),
+        });
+        PageAsk { search: search.filter(|search| !search.is_empty()), cursor, limit }
     }
 
     /// A parameter, where it is given and sound.
@@ -53,59 +69,38 @@ impl Query {
         }
     }
 
-    /// What nobody has read; or every fault.
-    pub fn finish(self) -> Result<Parameters, Error> {
-        if self.faults.is_empty() { Ok(self.parameters) } else { Err(Error::Invalid(self.faults)) }
+    /// Fails where there are faults.
+    pub fn finish(self) -> Result<(), Error> {
+        if self.faults.is_empty() { Ok(()) } else { Err(Error::Invalid(self.faults)) }
     }
 }
 
 impl Call {
-    /// The parameters of the query; those that nobody knows, or that are given twice, are refused.
-    pub fn query(&self, known: &[&str]) -> Result<Parameters, Unreadable> {
-        let (query, faults) = self.parameters(known);
-        if faults.is_empty() { Ok(query) } else { Err(Error::Invalid(faults).into()) }
-    }
-
-    /// How a list is asked for: `limit`, `cursor`, and whatever else the list knows.
-    pub fn page(&self, kind: &str, more: &[&str]) -> Result<(PageAsk, Parameters), Unreadable> {
-        self.page_with(|cursor| id::is(kind, cursor), more, |_| Vec::new())
-    }
-
-    /// The same, where the list says what its cursors look like, and what is wrong with what else it knows.
-    pub fn page_with(
-        &self,
-        is_cursor: impl FnOnce(&str) -> bool,
-        more: &[&str],
-        check: impl FnOnce(&Parameters) -> Vec<FieldFault>,
-    ) -> Result<(PageAsk, Parameters), Unreadable> {
-        let (parameters, faults) = self.parameters(&[&["limit", "cursor"], more].concat());
-        let mut query = Query { parameters, faults };
-        let limit = query.limit().unwrap_or(PageAsk::USUAL);
-        let cursor = query.cursor(|cursor| (cursor.is_empty() || is_cursor(cursor)).then(|| cursor.to_owned())).unwrap_or_default();
-        let search = query.parsed("search", |search| match search.chars().count() {
-            ..=LONGEST_SEARCH => Ok(search.to_owned()),
-            _ => Err(format!("must have at most {LONGEST_SEARCH} characters")),
-        });
-        let search = search.filter(|search| !search.is_empty());
-        let wrong = check(&query.parameters);
-        query.faults.extend(wrong);
-        Ok((PageAsk { search, cursor, limit }, query.finish()?))
-    }
-
-    /// The parameters that are known, and what is wrong with the query so far.
-    fn parameters(&self, known: &[&str]) -> (Parameters, Vec<FieldFault>) {
-        let (mut seen, mut faults) = (Parameters::new(), Vec::new());
+    /// The parameters of the query; those that nobody knows, or that are given twice, are wrong.
+    pub fn query(&self, known: &[&str]) -> Query {
+        let mut query = Query { parameters: Vec::new(), faults: Vec::new() };
         for (name, value) in form_urlencoded::parse(self.parts.uri.query().unwrap_or_default().as_bytes()).into_owned() {
-            let message = if !known.contains(&name.as_str()) {
-                format!("there is no such parameter; there are {}", known.join(", "))
-            } else if seen.iter().any(|(other, _)| *other == name) {
-                "is given twice".into()
+            if !known.contains(&name.as_str()) {
+                query.fault(&name, format!("there is no such parameter; there are {}", known.join(", ")));
+            } else if query.parameters.iter().any(|(other, _)| *other == name) {
+                query.fault(&name, "is given twice");
             } else {
-                seen.push((name, value));
-                continue;
-            };
-            faults.push(FieldFault { field: name, message });
+                query.parameters.push((name, value));
+            }
         }
-        (seen, faults)
+        query
+    }
+
+    /// How a list is asked for whose cursors are ids of a kind.
+    pub fn page(&self, kind: &str, more: &[&str]) -> Result<PageAsk, Unreadable> {
+        let (ask, query) = self.paged(kind, more);
+        query.finish()?;
+        Ok(ask)
+    }
+
+    /// The same, where what else it knows is still to be read.
+    pub fn paged(&self, kind: &str, more: &[&str]) -> (PageAsk, Query) {
+        let mut query = self.query(&[&PAGE, more].concat());
+        (query.page(|cursor| id::is(kind, cursor)), query)
     }
 }

@@ -15,7 +15,7 @@ use crate::store::accounts::StoredAccount;
 
 /// A page of accounts.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
-    let (ask, _) = call.page(id::ACCOUNT, &["search"])?;
+    let ask = call.page(id::ACCOUNT, &["search"])?;
     let page = call.front.services.accounts(ask, &call.act()?).await?;
     Ok(response::json(StatusCode::OK, &views::page(&page, views::account)))
 }

@@ -47,7 +47,7 @@ fn check_reason(reason: &str, call: &Call) -> Result<(), String> {
 
 /// A page of an account's movements, newest first.
 pub async fn history(call: Call) -> Result<Response, Unreadable> {
-    let (ask, _) = call.page(id::BALANCE, &[])?;
+    let ask = call.page(id::BALANCE, &[])?;
     let page = call.front.services.movements(&call.id, ask, &call.act()?).await?;
     Ok(response::json(StatusCode::OK, &views::page(&page, views::movement)))
 }

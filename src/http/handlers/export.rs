@@ -5,7 +5,6 @@ use std::future::Future;
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::domain::time::Timestamp;
 use crate::http::request::{Call, Unreadable};
@@ -56,14 +55,14 @@ pub async fn accounts(call: Call) -> Result<Response, Unreadable> {
 
 /// In which format, and of which account where not of all.
 async fn asked(call: &Call) -> Result<(Format, Option<String>), Unreadable> {
-    let query = call.query(&["format", "account"])?;
-    let given = |name: &str| query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    let format = given("format").unwrap_or("jsonl");
-    let format = Format::from_name(format).ok_or_else(|| Error::field("format", "must be jsonl or csv"))?;
-    if let Some(account) = given("account") {
+    let mut query = call.query(&["format", "account"]);
+    let format = query.parsed("format", |name| Format::from_name(name).ok_or("must be jsonl or csv")).unwrap_or(Format::Jsonl);
+    let account = query.text("account");
+    query.finish()?;
+    if let Some(account) = &account {
         call.front.services.account(account, &call.act()?).await?;
     }
-    Ok((format, given("account").map(str::to_owned)))
+    Ok((format, account))
 }
 
 /// Sends page after page; where one cannot be read, the answer does not end properly.

@@ -40,7 +40,7 @@ pub async fn keys(call: Call) -> Result<Response, Unreadable> {
 }
 
 async fn import(mut call: Call, what: What) -> Result<Response, Unreadable> {
-    call.query(&[])?;
+    call.query(&[]).finish()?;
     let Some(format) = Format::of_media(&call.media()) else { return Ok(wrong_type(&call.request_id)) };
     let (services, request_id, wants_lines) = (call.front.services.clone(), call.request_id.clone(), wants_lines(&call));
     let mut once = call.once(what.operation(), &Value::Null)?;

@@ -20,8 +20,9 @@ const USUAL_GRACE: Span = Span::from_secs(7 * 86_400);
 
 /// A page of keys.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
-    let (ask, more) = call.page(id::KEY, &["search", "account"])?;
-    let account = more.into_iter().find(|(name, _)| name == "account").map(|(_, value)| value);
+    let (ask, mut query) = call.paged(id::KEY, &["search", "account"]);
+    let account = query.text("account");
+    query.finish()?;
     let page = call.front.services.keys(account, ask, &call.act()?).await?;
     Ok(response::json(StatusCode::OK, &views::page(&page, views::key)))
 }

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use crate::http::query::PAGE;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::views;
@@ -10,7 +11,9 @@ use crate::service::limits::plan_json;
 /// A page of them, in the order of the config.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
     let plans = &call.front.services.policy.plans;
-    let (ask, _) = call.page_with(|cursor| plans.named(cursor).is_some(), &[], |_| Vec::new())?;
+    let mut query = call.query(&PAGE);
+    let ask = query.page(|cursor| plans.named(cursor).is_some());
+    query.finish()?;
     let rest = plans.all().iter().skip_while(|plan| !ask.cursor.is_empty() && plan.name != ask.cursor);
     let rows = rest.skip(usize::from(!ask.cursor.is_empty())).take(ask.limit + 1).cloned().collect();
     let page = ask.page(rows, |plan| plan.name.clone());

@@ -13,7 +13,7 @@ use crate::service::tokens::TokenInput;
 
 /// A page of tokens.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
-    let (ask, _) = call.page(id::TOKEN, &[])?;
+    let ask = call.page(id::TOKEN, &[])?;
     let page = call.front.services.tokens(ask, &call.act()?).await?;
     Ok(response::json(StatusCode::OK, &views::page(&page, views::token)))
 }

@@ -15,7 +15,7 @@ use crate::domain::time::{Span, Timestamp};
 use crate::domain::usage::{By, Counted, Of, Place, UsageAsk};
 use crate::domain::verdict::Verdict;
 use crate::http::feed::Feed;
-use crate::http::query::{NO_CURSOR, Parameters, Query};
+use crate::http::query::{NO_CURSOR, Query};
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::service::ask::Mode;
@@ -34,7 +34,7 @@ const KNOWN_TO_HOLDERS: [&str; 7] = ["verdict", "from", "to", "by", "limit", "cu
 
 /// The counts of everybody, of one account or of one key.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
-    let wanted = Wanted::read(call.query(&KNOWN)?, &call)?;
+    let wanted = Wanted::read(call.query(&KNOWN), &call)?;
     let whose = call.front.services.usage_whose(wanted.account.clone(), wanted.key.clone(), &call.act()?).await?;
     wanted.answer(&call, whose, Asker::Operator).await
 }
@@ -48,8 +48,8 @@ pub async fn mine(call: Call) -> Result<Response, Unreadable> {
     let is_credential = |name: &str| carriers.iter().any(|carrier| matches!(carrier, Carrier::Query(own) if own == name));
     let credentials = carriers.iter().filter_map(|carrier| if let Carrier::Query(name) = carrier { Some(name.as_str()) } else { None });
     let known: Vec<&str> = KNOWN_TO_HOLDERS.into_iter().chain(credentials).collect();
-    let mut query = call.query(&known)?;
-    query.retain(|(name, _)| !is_credential(name));
+    let mut query = call.query(&known);
+    query.leave_out(is_credential);
     let wanted = Wanted { of: Of::Key, ..Wanted::read(query, &call)? };
     let whose = (Some(key.account.clone()), Some(key.id.clone()));
     wanted.answer(&call, whose, Asker::Holder).await
@@ -71,8 +71,7 @@ struct Wanted {
 
 impl Wanted {
     /// Reads it; every wrong parameter is named in one answer.
-    fn read(query: Parameters, call: &Call) -> Result<Self, Error> {
-        let mut query = Query::new(query);
+    fn read(mut query: Query, call: &Call) -> Result<Self, Error> {
         let by = query.parsed("by", |text| By::from_name(text).ok_or("must be hour or day")).unwrap_or(By::Day);
         let of = query.parsed("of", |text| Of::from_name(text).ok_or("must be key, account or all")).unwrap_or(Of::All);
         let verdict = query.parsed("verdict", |text| Verdict::from_name(text).ok_or_else(|| no_such_verdict(text)));

@@ -3,16 +3,18 @@
 use http::StatusCode;
 use serde_json::json;
 
-use crate::domain::error::Error;
 use crate::domain::id;
 use crate::domain::webhook::MessageState;
+use crate::http::query::PAGE;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::views;
 
 /// The endpoints, and how their messages stand. They are few: there is one page.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
-    call.page_with(|_| false, &[], |_| Vec::new())?;
+    let mut query = call.query(&PAGE);
+    query.page(|_| false);
+    query.finish()?;
     let endpoints = call.front.services.webhooks().await?;
     let data: Vec<_> = endpoints.iter().map(views::webhook).collect();
     Ok(response::json(StatusCode::OK, &json!({ "data": data, "next_cursor": null })))
@@ -20,13 +22,14 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
 
 /// A page of messages.
 pub async fn messages(call: Call) -> Result<Response, Unreadable> {
-    let (ask, more) = call.page(id::MESSAGE, &["endpoint", "state"])?;
-    let given = |name: &str| more.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-    let state = given("state").map(|name| {
-        let known = MessageState::ALL.map(MessageState::name).join(", ");
-        MessageState::from_name(&name).ok_or_else(|| Error::field("state", format!("must be one of {known}")))
+    let (ask, mut query) = call.paged(id::MESSAGE, &["endpoint", "state"]);
+    let state = query.parsed("state", |name| {
+        let known = || MessageState::ALL.map(MessageState::name).join(", ");
+        MessageState::from_name(name).ok_or_else(|| format!("must be one of {}", known()))
     });
-    let page = call.front.services.messages(given("endpoint"), state.transpose()?, ask).await?;
+    let endpoint = query.text("endpoint");
+    query.finish()?;
+    let page = call.front.services.messages(endpoint, state, ask).await?;
     Ok(response::json(StatusCode::OK, &views::page(&page, views::message)))
 }
 

@@ -118,3 +118,13 @@ fn what_waits_for_an_endpoint_that_is_gone_is_shown() {
     let list = folder.json(&["webhook", "list"]);
     assert_eq!((&list["data"][0]["name"], &list["data"][0]["url"], &list["data"][0]["waiting"]), (&json!("old"), &Value::Null, &json!(1)));
 }
+
+#[test]
+fn all_that_is_wrong_with_a_list_of_messages_is_told_at_once() {
+    let stage = Stage::with("");
+    let reply = stage.get("/webhooks/messages?limit=0&cursor=x&state=lost&colour=red").expect(400).json();
+    let fields: Vec<String> = reply["errors"].as_array().unwrap().iter().map(|error| text(&error["field"])).collect();
+    for field in ["limit", "cursor", "state", "colour"] {
+        assert!(fields.iter().any(|told| told == field), "{field}: {reply}");
+    }
+}
