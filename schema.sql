@@ -1,7 +1,8 @@
 -- The whole schema of a tollgate database, version 1. The first file to read.
 --
 -- Times are Unix milliseconds, UTC. Flags are 0 or 1. Lists and maps are JSON text.
--- No raw key, password, token or code is in here: keys and tokens are SHA-256.
+-- No raw key, password, token or code is in here: keys and tokens are SHA-256, passwords Argon2id, codes HMAC-SHA256, secrets of a
+-- second factor encrypted. The secret of those two stands beside this file, in DATABASE.secret, or in the configuration.
 
 -- The plans of auth.toml, mirrored at each start, for whoever reads the database from outside.
 CREATE TABLE plans (
@@ -52,6 +53,184 @@ CREATE TABLE keys (
 
 CREATE INDEX keys_of_account ON keys (account, id);
 CREATE INDEX keys_to_expire ON keys (expires_at) WHERE expires_at IS NOT NULL AND revoked_at IS NULL;
+
+-- People who sign in. Each has a personal account, made with them.
+CREATE TABLE users (
+  id                INTEGER PRIMARY KEY AUTOINCREMENT, -- shown to people; never given twice
+  name              TEXT NOT NULL,
+  email             TEXT UNIQUE,          -- in lower case; whoever has it must prove it before they sign in
+  email_verified_at INTEGER,
+  phone             TEXT UNIQUE,          -- E.164
+  phone_verified_at INTEGER,
+  password          TEXT,                 -- PHC string: Argon2id, or as it was imported until the next sign-in; none: signs in otherwise
+  picture           TEXT,                 -- a URL, from a provider
+  account           TEXT NOT NULL UNIQUE REFERENCES accounts (id), -- the personal one
+  is_admin          INTEGER NOT NULL CHECK (is_admin IN (0, 1)), -- may administrate the whole server
+  disabled          INTEGER NOT NULL CHECK (disabled IN (0, 1)),
+  agreement         TEXT,                 -- the version of the agreement that was accepted last
+  created_at        INTEGER NOT NULL,
+  revision          INTEGER NOT NULL      -- counts changes of what can be set: its ETag
+) STRICT;
+
+-- Who belongs to which account. An organization has at least one owner, always.
+CREATE TABLE members (
+  account   TEXT NOT NULL REFERENCES accounts (id),
+  user      INTEGER NOT NULL REFERENCES users (id),
+  role      TEXT NOT NULL CHECK (role IN ('owner', 'admin', 'member')),
+  joined_at INTEGER NOT NULL,
+  PRIMARY KEY (account, user)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX members_by_user ON members (user, account);
+
+-- How users sign in by others: the provider's own id of them, never a name or an address.
+CREATE TABLE identities (
+  provider   TEXT NOT NULL,               -- the issuer's URL; of the Login Widget: telegram
+  subject    TEXT NOT NULL,               -- what the provider calls them
+  user       INTEGER NOT NULL REFERENCES users (id),
+  label      TEXT NOT NULL,               -- for people: an address, a @name
+  created_at INTEGER NOT NULL,
+  used_at    INTEGER NOT NULL,
+  PRIMARY KEY (provider, subject)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX identities_of_user ON identities (user);
+
+-- Where users are signed in.
+CREATE TABLE sessions (
+  id         TEXT PRIMARY KEY,            -- ses_ULID
+  user       INTEGER NOT NULL REFERENCES users (id),
+  account    TEXT NOT NULL REFERENCES accounts (id), -- the one that its next access token names
+  method     TEXT NOT NULL,               -- password, code, telegram, google, …
+  origin     TEXT NOT NULL,               -- the address it was last refreshed from
+  agent      TEXT NOT NULL,               -- the User-Agent, cut short
+  created_at INTEGER NOT NULL,
+  used_at    INTEGER NOT NULL,            -- when it was last refreshed
+  expires_at INTEGER NOT NULL,
+  ended_at   INTEGER,
+  ended_by   TEXT                         -- why: signed_out, revoked, password, reuse, …
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sessions_of_user ON sessions (user, id);
+CREATE INDEX sessions_to_tidy ON sessions (expires_at);
+
+-- Refresh tokens: a family is a session. One that was used is replaced; used again later, it ends the family.
+CREATE TABLE refresh_tokens (
+  hash        BLOB PRIMARY KEY CHECK (length(hash) = 32),
+  session     TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+  created_at  INTEGER NOT NULL,
+  replaced_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX refresh_tokens_of_session ON refresh_tokens (session);
+
+-- What somebody was sent, by mail or SMS, to prove that an address is theirs, and what they are to have for it. What was sent is
+-- worked out of the id and the server's secret, so that a try to send it again sends the same.
+CREATE TABLE proofs (
+  id         TEXT PRIMARY KEY,            -- prf_ULID
+  hash       BLOB NOT NULL UNIQUE CHECK (length(hash) = 32), -- of the token: SHA-256; of the code: HMAC-SHA256 of it and this id
+  purpose    TEXT NOT NULL CHECK (purpose IN ('register', 'verify', 'change', 'reset', 'second_factor')),
+  channel    TEXT NOT NULL CHECK (channel IN ('email', 'phone', 'none')),
+  address    TEXT NOT NULL,               -- exactly where it was sent; of a second factor: empty
+  user       INTEGER REFERENCES users (id), -- of a registration: none yet
+  payload    TEXT NOT NULL,               -- JSON: of a registration name and password, as a PHC string
+  tries      INTEGER NOT NULL,            -- wrong codes so far
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  used_at    INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX proofs_of_address ON proofs (address, purpose);
+CREATE INDEX proofs_of_user ON proofs (user);
+CREATE INDEX proofs_to_tidy ON proofs (expires_at);
+
+-- TOTP (RFC 6238).
+CREATE TABLE second_factors (
+  user         INTEGER PRIMARY KEY REFERENCES users (id),
+  secret       BLOB NOT NULL,             -- encrypted: nonce, ciphertext, tag
+  confirmed_at INTEGER,                   -- none: was begun, and is not asked for yet
+  last_step    INTEGER NOT NULL,          -- the last time step that was used: none up to it counts again
+  created_at   INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE recovery_codes (
+  user    INTEGER NOT NULL REFERENCES users (id),
+  hash    BLOB NOT NULL CHECK (length(hash) = 32),
+  used_at INTEGER,
+  PRIMARY KEY (user, hash)
+) STRICT, WITHOUT ROWID;
+
+-- What may be used once in its time, and was: a signed login of a widget, a nonce.
+CREATE TABLE spent (
+  hash  BLOB PRIMARY KEY CHECK (length(hash) = 32),
+  until INTEGER NOT NULL                  -- from then on it is refused anyhow
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX spent_to_tidy ON spent (until);
+
+-- Who accepted which version of the agreement.
+CREATE TABLE agreements (
+  user    INTEGER NOT NULL REFERENCES users (id),
+  version TEXT NOT NULL,
+  at      INTEGER NOT NULL,
+  origin  TEXT NOT NULL,                  -- the address it came from
+  PRIMARY KEY (user, version)
+) STRICT, WITHOUT ROWID;
+
+-- Who was asked to join an account.
+CREATE TABLE invitations (
+  id          TEXT PRIMARY KEY,           -- inv_ULID
+  hash        BLOB NOT NULL UNIQUE CHECK (length(hash) = 32), -- of the token in the mail
+  account     TEXT NOT NULL REFERENCES accounts (id),
+  email       TEXT NOT NULL,              -- in lower case: for whoever has this address, verified
+  role        TEXT NOT NULL CHECK (role IN ('owner', 'admin', 'member')),
+  invited_by  INTEGER NOT NULL REFERENCES users (id),
+  created_at  INTEGER NOT NULL,
+  expires_at  INTEGER NOT NULL,
+  accepted_at INTEGER,
+  ended_at    INTEGER                     -- taken back
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX invitations_of_account ON invitations (account, id);
+CREATE INDEX invitations_of_email ON invitations (email);
+
+-- Who asks for a plan that is granted by review.
+CREATE TABLE applications (
+  id         TEXT PRIMARY KEY,            -- app_ULID
+  account    TEXT NOT NULL REFERENCES accounts (id),
+  user       INTEGER NOT NULL REFERENCES users (id),
+  plan       TEXT NOT NULL,
+  use_case   TEXT NOT NULL,
+  volume     TEXT NOT NULL,               -- what they expect, in their words
+  created_at INTEGER NOT NULL,
+  state      TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'withdrawn')),
+  decided_at INTEGER,
+  decided_by TEXT,                        -- as in audit
+  note       TEXT NOT NULL                -- what the applicant is told with the decision
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX applications_of_account ON applications (account, id);
+CREATE INDEX applications_by_state ON applications (state, id);
+CREATE UNIQUE INDEX applications_open ON applications (account, plan) WHERE state = 'open';
+
+-- Mails and SMS on their way: written with what they tell of, tried until somebody takes them. Without any token or code.
+CREATE TABLE mails (
+  id         TEXT PRIMARY KEY,            -- eml_ULID
+  channel    TEXT NOT NULL CHECK (channel IN ('email', 'phone')),
+  address    TEXT NOT NULL,
+  template   TEXT NOT NULL,               -- verify, reset, invitation, …
+  fields     TEXT NOT NULL,               -- JSON: what the template speaks of
+  secret_of  TEXT,                        -- the proof or invitation whose token or code stands in it
+  created_at INTEGER NOT NULL,
+  due_at     INTEGER,                     -- when it is tried next; none: taken, or given up
+  tries      INTEGER NOT NULL,
+  fault      TEXT,
+  taken_at   INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX mails_due ON mails (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX mails_of_address ON mails (address, created_at);
+CREATE INDEX mails_to_tidy ON mails (created_at) WHERE due_at IS NULL;
 
 -- Service tokens: what the app, or the operator's scripts, use to talk to tollgate.
 CREATE TABLE tokens (
