@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod caller;
+pub mod profile;
 pub mod secret;
 pub mod session;
 
@@ -24,12 +25,15 @@ pub struct SignIn {
     pub(crate) secret: ServerSecret,
     /// Makes access tokens, and reads them.
     pub(crate) signer: Signer,
+    /// The secret beside the database.
+    own: ServerSecret,
 }
 
 impl SignIn {
     /// Under a configuration; `own` is the secret beside the database.
-    pub fn new(policy: &Policy, own: &ServerSecret) -> Result<Self> {
-        let secret = own.under(&policy.sign_in.secrets);
+    pub fn new(policy: &Policy, own: ServerSecret) -> Result<Self> {
+        let given: Vec<&[u8]> = policy.sign_in.secrets.iter().map(|secret| secret.expose().as_bytes()).collect();
+        let secret = own.after(&given);
         let issuer = if policy.server.public_url.is_empty() { "tollgate".to_owned() } else { policy.server.public_url.clone() };
         let signer = match &policy.sign_in.signing {
             Signing::Hs256 => Signer::of_secrets(&secret.derived("access tokens"), issuer)?,
@@ -38,7 +42,12 @@ impl SignIn {
                 Signer::of_pems(&pems, issuer).map_err(Error::Internal)?
             }
         };
-        Ok(Self { secret, signer })
+        Ok(Self { secret, signer, own })
+    }
+
+    /// The same under the next configuration.
+    pub fn under(&self, policy: &Policy) -> Result<Self> {
+        Self::new(policy, self.own.clone())
     }
 }
 
