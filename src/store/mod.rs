@@ -17,6 +17,7 @@ pub mod outbox;
 pub mod plans;
 mod reader;
 pub mod side;
+pub mod spent;
 pub mod state;
 pub mod tokens;
 pub mod usage;
