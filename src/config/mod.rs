@@ -1,5 +1,6 @@
 //! `auth.toml`: defaults, file and environment, read into a checked [`Policy`]. Every fault that can be found is found at once.
 
+pub mod address;
 pub mod certificates;
 pub mod cors;
 pub mod fault;

@@ -13,6 +13,7 @@ mod json;
 mod linger;
 pub mod note;
 pub mod openapi;
+pub mod outgoing;
 pub mod peer;
 mod process;
 mod query;

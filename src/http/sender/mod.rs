@@ -2,7 +2,6 @@
 //! is slow or dead holds up nobody else: each endpoint has lanes of its own.
 
 mod attempt;
-mod bounded;
 
 use std::collections::HashMap;
 use std::sync::Arc;
