@@ -21,6 +21,7 @@ pub mod proofs;
 mod reader;
 pub mod sessions;
 pub mod side;
+pub mod spent;
 pub mod state;
 pub mod tokens;
 pub mod usage;
