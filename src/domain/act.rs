@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::error::{Error, Result};
 use super::caller::Caller;
+use super::error::{Error, Result};
 use super::time::Timestamp;
 use super::token::TokenRecord;
 use super::user::UserFacts;

@@ -78,14 +78,7 @@ pub fn refresh_shapes() -> Result<Environments, String> {
 /// As a key's, with a checksum.
 fn shape(name: &str, prefix: &str) -> Result<Environments, String> {
     let alphabet = Alphabet::parse("base62")?;
-    let shape = Environment {
-        name: name.into(),
-        prefix: prefix.into(),
-        length: 48,
-        alphabet,
-        checksum: true,
-        reserved: false,
-        imported: false,
-    };
+    let shape =
+        Environment { name: name.into(), prefix: prefix.into(), length: 48, alphabet, checksum: true, reserved: false, imported: false };
     Ok(Environments::new(vec![shape]))
 }

@@ -146,8 +146,10 @@ mod tests {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
     const NOW: Timestamp = Timestamp::from_millis(1_775_001_600_000);
-    const OLD: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIHr+y5oV/WzYqdBGuRBdSYRdIM5GcVZ2OUkVgqwVCBjt\n-----END PRIVATE KEY-----\n";
-    const NEW: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEICaV2/E7LjEZT2zVhH1SyTuV6m1WWLHIE1Onfx2zZxYL\n-----END PRIVATE KEY-----\n";
+    const OLD: &str =
+        "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIHr+y5oV/WzYqdBGuRBdSYRdIM5GcVZ2OUkVgqwVCBjt\n-----END PRIVATE KEY-----\n";
+    const NEW: &str =
+        "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEICaV2/E7LjEZT2zVhH1SyTuV6m1WWLHIE1Onfx2zZxYL\n-----END PRIVATE KEY-----\n";
 
     fn signer(secrets: &[u8]) -> Signer {
         let secrets: Vec<[u8; 32]> = secrets.iter().map(|byte| [*byte; 32]).collect();
