@@ -2,6 +2,8 @@
 
 pub mod access;
 pub mod caller;
+pub mod identity;
+pub mod people;
 pub mod profile;
 pub mod secret;
 pub mod session;
