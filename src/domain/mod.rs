@@ -13,6 +13,7 @@ pub mod id;
 pub mod key;
 pub mod limit;
 pub mod nearest;
+pub mod password;
 pub mod path;
 pub mod plan;
 pub mod reach;

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod notices;
 pub mod passed;
 mod refund;
+pub mod sign_in;
 pub mod tokens;
 pub mod usage;
 pub mod views;
