@@ -7,6 +7,8 @@ pub mod fault;
 mod history;
 mod keys;
 pub mod log;
+#[allow(dead_code)]
+pub mod passwords;
 mod plans;
 pub mod policy;
 mod reader;

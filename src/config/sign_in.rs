@@ -1,5 +1,6 @@
 //! `[sign_in]`: how people sign in, and for how long.
 
+use super::passwords::PasswordSettings;
 use super::reader::Table;
 use super::secret::Secret;
 use crate::domain::time::Span;
@@ -103,6 +104,8 @@ pub struct SignInSettings {
     pub links: Links,
     /// What has to be accepted.
     pub agreement: Option<Agreement>,
+    /// How passwords are hashed, and what is strong enough.
+    pub passwords: PasswordSettings,
 }
 
 impl SignInSettings {
@@ -137,6 +140,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
     let (code_lifetime, invitation_lifetime) = (table.span("code_lifetime", MINUTE..=60 * MINUTE), lifetime("invitation_lifetime"));
     let links = links(table.table("links"));
     let agreement = agreement(table.table("agreement"));
+    let passwords = super::passwords::read(table.table("passwords"));
     table.finish();
     Some(SignInSettings {
         enabled: enabled?,
@@ -157,6 +161,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
         invitation_lifetime: invitation_lifetime?,
         links: links?,
         agreement: agreement?,
+        passwords: passwords?,
     })
 }
 

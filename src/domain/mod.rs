@@ -15,6 +15,7 @@ pub mod identity;
 pub mod key;
 pub mod limit;
 pub mod nearest;
+pub mod password;
 pub mod path;
 pub mod plan;
 pub mod proof;
