@@ -11,6 +11,7 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod key;
+pub mod letter;
 pub mod limit;
 pub mod nearest;
 pub mod path;
