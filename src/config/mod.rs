@@ -13,6 +13,7 @@ mod reader;
 mod routes;
 pub mod secret;
 mod server;
+pub mod sign_in;
 pub mod source;
 mod style;
 pub mod upstream;

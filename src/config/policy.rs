@@ -15,6 +15,7 @@ use super::log::LogSettings;
 use super::reader::Table;
 use super::secret::{Held, Place};
 pub use super::server::{Listen, ServerSettings};
+use super::sign_in::SignInSettings;
 use super::source::Merged;
 use super::upstream::UpstreamSettings;
 use super::webhooks::{Notices, Webhook};
@@ -50,6 +51,8 @@ pub struct Policy {
     pub notices: Notices,
     /// Where its secrets stand.
     pub secrets: Vec<Held>,
+    /// `[sign_in]`.
+    pub sign_in: SignInSettings,
     /// `[log]`.
     pub log: LogSettings,
     /// Who has no credential, where such may call.
@@ -164,6 +167,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let style = super::style::read(&top, merged, faults, read.as_ref(), challenge);
     let webhooks = super::webhooks::read(&top);
     let notices = super::webhooks::read_notices(&top.table("notices"));
+    let sign_in = super::sign_in::read(top.table("sign_in"));
     let log = super::log::read(top.table("log"));
     top.finish();
     let tokens = token::shapes().map_err(|fault| faults.push("", "tollgate", fault)).ok()?;
@@ -176,6 +180,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         plans: read?.plans,
         routes: routes?,
         style: style?,
+        sign_in: sign_in?,
         log: log?,
         anonymous: anonymous?,
         tokens,

@@ -15,7 +15,7 @@ use super::note::RequestLine;
 use super::request::BodyFault;
 use super::upstream::download::Download;
 use crate::domain::decision::Decision;
-use crate::domain::error::Error;
+use crate::domain::error::{Error, FieldFault};
 use crate::style::Answer;
 
 /// A response.
@@ -189,7 +189,7 @@ pub fn failed(error: &Error, request_id: &str) -> Response {
         Error::Invalid(_) => StatusCode::BAD_REQUEST,
         Error::Conflict(_) => StatusCode::CONFLICT,
         Error::Stale => StatusCode::PRECONDITION_FAILED,
-        Error::Forbidden(_) => StatusCode::FORBIDDEN,
+        Error::Forbidden(_) | Error::Refused(_) => StatusCode::FORBIDDEN,
         Error::NoBalance => StatusCode::PAYMENT_REQUIRED,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -198,7 +198,8 @@ pub fn failed(error: &Error, request_id: &str) -> Response {
         tracing::error!(request_id, "{error}");
     }
     let errors = match error {
-        Error::Invalid(faults) => faults.iter().map(|fault| json!({ "field": fault.field, "message": fault.message })).collect(),
+        Error::Invalid(faults) => faults.iter().map(FieldFault::as_json).collect(),
+        Error::Refused(refusal) => refusal.errors.iter().map(FieldFault::as_json).collect(),
         _ => Vec::new(),
     };
     problem(status, &error.outer(), errors, request_id)
