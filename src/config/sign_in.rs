@@ -184,7 +184,11 @@ fn links(table: Table<'_>) -> Option<Links> {
 /// The inner `None`: there is none.
 fn agreement(table: Table<'_>) -> Option<Option<Agreement>> {
     let version = table.parsed("version", plain);
-    let address = if table.holds("url") { table.parsed("url", |text| if text.is_empty() { Ok(String::new()) } else { url(text) }) } else { Some(String::new()) };
+    let address = if table.holds("url") {
+        table.parsed("url", |text| if text.is_empty() { Ok(String::new()) } else { url(text) })
+    } else {
+        Some(String::new())
+    };
     table.finish();
     let (version, url) = (version?, address?);
     Some((!version.is_empty()).then_some(Agreement { version, url }))
@@ -192,7 +196,10 @@ fn agreement(table: Table<'_>) -> Option<Option<Agreement>> {
 
 fn base_path(text: &str) -> Result<String, String> {
     let is_segment = |segment: &str| {
-        !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
+        !segment.is_empty()
+            && segment != "."
+            && segment != ".."
+            && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
     };
     match text.strip_prefix('/') {
         Some(rest) if rest.split('/').all(is_segment) => Ok(text.to_owned()),
