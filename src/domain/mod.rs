@@ -13,6 +13,7 @@ pub mod event;
 pub mod id;
 pub mod identity;
 pub mod key;
+pub mod letter;
 pub mod limit;
 pub mod nearest;
 pub mod password;
