@@ -9,6 +9,7 @@ mod keys;
 pub mod log;
 mod plans;
 pub mod policy;
+pub mod providers;
 mod reader;
 mod routes;
 pub mod secret;

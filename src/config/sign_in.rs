@@ -1,5 +1,6 @@
 //! `[sign_in]`: how people sign in, and for how long.
 
+use super::providers::{self, Providers};
 use super::reader::Table;
 use super::secret::Secret;
 use crate::domain::time::Span;
@@ -103,6 +104,8 @@ pub struct SignInSettings {
     pub links: Links,
     /// What has to be accepted.
     pub agreement: Option<Agreement>,
+    /// Who else proves who somebody is.
+    pub providers: Providers,
 }
 
 pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
@@ -125,6 +128,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
     let (code_lifetime, invitation_lifetime) = (table.span("code_lifetime", MINUTE..=60 * MINUTE), lifetime("invitation_lifetime"));
     let links = links(table.table("links"));
     let agreement = agreement(table.table("agreement"));
+    let providers = providers::read(&table);
     table.finish();
     Some(SignInSettings {
         enabled: enabled?,
@@ -145,6 +149,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
         invitation_lifetime: invitation_lifetime?,
         links: links?,
         agreement: agreement?,
+        providers: providers?,
     })
 }
 
@@ -184,7 +189,11 @@ fn links(table: Table<'_>) -> Option<Links> {
 /// The inner `None`: there is none.
 fn agreement(table: Table<'_>) -> Option<Option<Agreement>> {
     let version = table.parsed("version", plain);
-    let address = if table.holds("url") { table.parsed("url", |text| if text.is_empty() { Ok(String::new()) } else { url(text) }) } else { Some(String::new()) };
+    let address = if table.holds("url") {
+        table.parsed("url", |text| if text.is_empty() { Ok(String::new()) } else { url(text) })
+    } else {
+        Some(String::new())
+    };
     table.finish();
     let (version, url) = (version?, address?);
     Some((!version.is_empty()).then_some(Agreement { version, url }))
@@ -192,7 +201,10 @@ fn agreement(table: Table<'_>) -> Option<Option<Agreement>> {
 
 fn base_path(text: &str) -> Result<String, String> {
     let is_segment = |segment: &str| {
-        !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
+        !segment.is_empty()
+            && segment != "."
+            && segment != ".."
+            && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
     };
     match text.strip_prefix('/') {
         Some(rest) if rest.split('/').all(is_segment) => Ok(text.to_owned()),

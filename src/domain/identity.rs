@@ -59,9 +59,9 @@ impl Proven {
             let address = &email.address;
             !address.is_empty() && address.len() <= LONGEST_ADDRESS && !address.chars().any(|c| c.is_control() || c.is_whitespace())
         });
-        let picture = said.picture.filter(|url| {
-            url.starts_with("https://") && url.len() <= LONGEST_PICTURE && url.bytes().all(|byte| byte.is_ascii_graphic())
-        });
+        let picture = said
+            .picture
+            .filter(|url| url.starts_with("https://") && url.len() <= LONGEST_PICTURE && url.bytes().all(|byte| byte.is_ascii_graphic()));
         let label = email.as_ref().map(|email| email.address.clone());
         let label = label.or_else(|| said.handle.as_deref().and_then(shown)).or_else(|| name.clone()).unwrap_or_else(|| subject.into());
         Some(Self { provider: provider.into(), subject: subject.into(), email, name, picture, label, method })
