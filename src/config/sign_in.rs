@@ -108,6 +108,18 @@ pub struct SignInSettings {
     pub providers: Providers,
 }
 
+impl SignInSettings {
+    /// Whether an identity is one of Telegram's.
+    pub fn is_telegram(&self, provider: &str) -> bool {
+        provider == "telegram" || provider == "https://oauth.telegram.org"
+    }
+
+    /// Whether an identity is one of Google's, or of whom the configuration has in its place.
+    pub fn is_google(&self, provider: &str) -> bool {
+        provider == "https://accounts.google.com"
+    }
+}
+
 pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
     let enabled = table.flag("enabled");
     let base_path = table.parsed("base_path", base_path);

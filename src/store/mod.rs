@@ -8,6 +8,7 @@ pub mod copy;
 pub mod fault;
 pub mod figures;
 pub mod idempotency;
+pub mod identities;
 pub mod import;
 pub mod keys;
 pub mod lock;

@@ -91,9 +91,11 @@ pub fn touch(connection: &Connection, session: &SessionRecord) -> Result<()> {
 
 /// Ends one; the first time stays.
 pub fn end(connection: &Connection, id: &str, why: &str, at: Timestamp) -> Result<()> {
-    connection
-        .prepare_cached("UPDATE sessions SET ended_at = ?2, ended_by = ?3 WHERE id = ?1 AND ended_at IS NULL")?
-        .execute(params![id, at.millis(), why])?;
+    connection.prepare_cached("UPDATE sessions SET ended_at = ?2, ended_by = ?3 WHERE id = ?1 AND ended_at IS NULL")?.execute(params![
+        id,
+        at.millis(),
+        why
+    ])?;
     Ok(())
 }
 
@@ -112,9 +114,11 @@ pub fn leave_account(connection: &Connection, user: i64, account: &str, personal
 
 /// Adds a refresh token.
 pub fn add_token(connection: &Connection, hash: &KeyHash, session: &str, at: Timestamp) -> Result<()> {
-    connection
-        .prepare_cached("INSERT INTO refresh_tokens (hash, session, created_at) VALUES (?1, ?2, ?3)")?
-        .execute(params![hash.as_bytes(), session, at.millis()])?;
+    connection.prepare_cached("INSERT INTO refresh_tokens (hash, session, created_at) VALUES (?1, ?2, ?3)")?.execute(params![
+        hash.as_bytes(),
+        session,
+        at.millis()
+    ])?;
     Ok(())
 }
 
@@ -123,6 +127,14 @@ pub fn replace_token(connection: &Connection, hash: &KeyHash, at: Timestamp) -> 
     connection
         .prepare_cached("UPDATE refresh_tokens SET replaced_at = coalesce(replaced_at, ?2) WHERE hash = ?1")?
         .execute(params![hash.as_bytes(), at.millis()])?;
+    Ok(())
+}
+
+/// Notes that all refresh tokens of a session were replaced.
+pub fn replace_tokens(connection: &Connection, session: &str, at: Timestamp) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE refresh_tokens SET replaced_at = ?2 WHERE session = ?1 AND replaced_at IS NULL")?
+        .execute(params![session, at.millis()])?;
     Ok(())
 }
 
