@@ -12,6 +12,7 @@ pub mod passwords;
 pub mod mail;
 mod plans;
 pub mod policy;
+pub mod providers;
 mod reader;
 mod retries;
 mod routes;

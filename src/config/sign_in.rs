@@ -1,6 +1,7 @@
 //! `[sign_in]`: how people sign in, and for how long.
 
 use super::passwords::PasswordSettings;
+use super::providers::{self, Providers};
 use super::reader::Table;
 use super::secret::Secret;
 use crate::domain::time::Span;
@@ -106,6 +107,8 @@ pub struct SignInSettings {
     pub agreement: Option<Agreement>,
     /// How passwords are hashed, and what is strong enough.
     pub passwords: PasswordSettings,
+    /// Who else proves who somebody is.
+    pub providers: Providers,
 }
 
 impl SignInSettings {
@@ -141,6 +144,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
     let links = links(table.table("links"));
     let agreement = agreement(table.table("agreement"));
     let passwords = super::passwords::read(table.table("passwords"));
+    let providers = providers::read(&table);
     table.finish();
     Some(SignInSettings {
         enabled: enabled?,
@@ -162,6 +166,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
         links: links?,
         agreement: agreement?,
         passwords: passwords?,
+        providers: providers?,
     })
 }
 

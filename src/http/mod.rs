@@ -17,6 +17,7 @@ pub mod openapi;
 pub mod outgoing;
 pub mod peer;
 mod process;
+pub mod provider;
 mod query;
 pub mod request;
 pub mod response;
