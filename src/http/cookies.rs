@@ -13,19 +13,18 @@ use crate::domain::key::PlainKey;
 /// What the refresh cookie is called.
 const NAME: &str = "refresh_token";
 
+/// What a browser keeps while it is at a provider.
+const BEGUN: &str = "sign_in_begun";
+
 /// Sets the refresh cookie, for so many seconds.
 pub fn set(call: &Call, token: &PlainKey, seconds: u64, into: &mut HeaderMap) {
     let cookie = built(call, token.expose().to_owned(), Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX)));
-    if let Ok(value) = cookie.to_string().parse() {
-        into.append(SET_COOKIE, value);
-    }
+    add(cookie, into);
 }
 
 /// Takes it away.
 pub fn clear(call: &Call, into: &mut HeaderMap) {
-    if let Ok(value) = built(call, String::new(), Duration::ZERO).to_string().parse() {
-        into.append(SET_COOKIE, value);
-    }
+    add(built(call, String::new(), Duration::ZERO), into);
 }
 
 fn built(call: &Call, value: String, max_age: Duration) -> Cookie<'static> {
@@ -38,13 +37,46 @@ fn built(call: &Call, value: String, max_age: Duration) -> Cookie<'static> {
     Cookie::build((NAME, value)).path(settings.base_path.clone()).max_age(max_age).http_only(true).secure(true).same_site(same_site).build()
 }
 
-/// The refresh token that a request carries. Two that differ are none: one of them was slipped in.
+/// Keeps what was begun, for so many seconds. It comes along when the provider's page leads back.
+pub fn set_begun(call: &Call, value: String, seconds: u64, into: &mut HeaderMap) {
+    add(begun_cookie(call, value, Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX))), into);
+}
+
+/// Takes that away.
+pub fn clear_begun(call: &Call, into: &mut HeaderMap) {
+    add(begun_cookie(call, String::new(), Duration::ZERO), into);
+}
+
+fn begun_cookie(call: &Call, value: String, max_age: Duration) -> Cookie<'static> {
+    let mut cookie = built(call, value, max_age);
+    cookie.set_name(BEGUN);
+    cookie.set_same_site(SameSite::Lax);
+    cookie
+}
+
+fn add(cookie: Cookie<'static>, into: &mut HeaderMap) {
+    if let Ok(value) = cookie.to_string().parse() {
+        into.append(SET_COOKIE, value);
+    }
+}
+
+/// What was begun in this browser.
+pub fn begun(call: &Call) -> Option<String> {
+    one(call, BEGUN)
+}
+
+/// The refresh token that a request carries.
 pub fn refresh_token(call: &Call) -> Option<String> {
+    one(call, NAME)
+}
+
+/// The value of a cookie. Two that differ are none: one of them was slipped in.
+fn one(call: &Call, name: &str) -> Option<String> {
     let headers = call.parts.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut tokens = headers
         .flat_map(|header| header.split(';'))
         .filter_map(|pair| Cookie::parse(pair.trim()).ok())
-        .filter(|cookie| cookie.name() == NAME)
+        .filter(|cookie| cookie.name() == name)
         .map(|cookie| cookie.value().to_owned());
     let first = tokens.next()?;
     tokens.all(|other| other == first).then_some(first)

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::sign_in::{balance as own_balance, login, session, user};
+use super::handlers::sign_in::{balance as own_balance, login, provider, session, user};
 use super::handlers::{
     accounts, audit, backup, balance, check, export, health, import, keys, me, metrics, openapi, plans, probe, state, tokens, usage,
     verify, webhooks,
@@ -132,6 +132,11 @@ endpoints! {
     /// Those below the sign-in's base path.
     SIGN_IN (true):
     POST   "/auth/login"           ANYONE => login::login;
+    POST   "/auth/telegram"        ANYONE => provider::telegram;
+    POST   "/auth/google"          ANYONE => provider::google;
+    POST   "/auth/oidc/{id}"       ANYONE => provider::oidc;
+    GET    "/auth/{id}/start"      ANYONE => provider::start;
+    GET    "/auth/{id}/callback"   ANYONE => provider::callback;
     POST   "/auth/refresh"         ANYONE => session::refresh;
     POST   "/auth/logout"          ANYONE => session::logout;
     POST   "/auth/switch"          USER   => session::switch;
