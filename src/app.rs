@@ -18,6 +18,8 @@ use crate::domain::time::Timestamp;
 use crate::http::{Current, Front};
 use crate::service::Services;
 use crate::service::import::Mover;
+use crate::service::sign_in::SignIn;
+use crate::service::sign_in::secret::ServerSecret;
 use crate::store::Store;
 use crate::store::lock::{self, Lock};
 use crate::store::side;
@@ -105,7 +107,8 @@ impl App {
     /// Opens the database that was claimed, or makes it.
     pub async fn open(policy: Arc<Policy>, lock: Lock) -> Result<Self, StartError> {
         let store = Arc::new(Store::open(&policy.server.database).map_err(|error| StartError(error.to_string()))?);
-        let services = Arc::new(Services::new(policy, store, lock));
+        let secret = ServerSecret::at(&side::beside(&policy.server.database, side::SECRET)).map_err(StartError)?;
+        let services = Arc::new(Services::new(policy, store, SignIn { secret }, lock));
         services.mirror_plans().await.map_err(|error| StartError(error.to_string()))?;
         let import = services.unfinished_import().unwrap_or_else(|error| {
             let file = side::beside(&services.policy.server.database, side::IMPORT);

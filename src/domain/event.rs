@@ -51,11 +51,15 @@ pub enum Event {
     WebhookTest,
     /// Somebody has a webhook's message sent again.
     WebhookRetried,
+    /// Somebody tries whether a mail arrives.
+    MailTest,
+    /// Somebody has a mail sent again.
+    MailRetried,
 }
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::AccountCreated,
         Self::AccountChanged,
         Self::AccountsImported,
@@ -80,6 +84,8 @@ impl Event {
         Self::DatabaseRestored,
         Self::WebhookTest,
         Self::WebhookRetried,
+        Self::MailTest,
+        Self::MailRetried,
     ];
 
     /// Its one name.
@@ -109,6 +115,8 @@ impl Event {
             Self::DatabaseRestored => "database.restored",
             Self::WebhookTest => "webhook.test",
             Self::WebhookRetried => "webhook.retried",
+            Self::MailTest => "mail.test",
+            Self::MailRetried => "mail.retried",
         }
     }
 

@@ -13,6 +13,7 @@ pub mod import;
 mod journal;
 pub mod keys;
 pub mod limits;
+pub mod mails;
 pub mod meter;
 pub mod metrics;
 pub mod notices;
@@ -67,6 +68,10 @@ pub struct Services {
     pub(crate) ids: Arc<Ids>,
     /// Tells of what happens.
     pub(crate) announcer: Arc<Announcer>,
+    /// Wakes what sends mails and SMS.
+    pub(crate) postbox: Arc<mails::Postbox>,
+    /// What signing in needs.
+    pub(crate) sign_in: Arc<sign_in::SignIn>,
     /// Set when a key was changed: it may end at another time.
     pub(crate) ends_changed: Arc<AtomicBool>,
     /// Which accounts read about themselves.
@@ -97,7 +102,7 @@ const HELD_TOKENS: usize = 1024;
 
 impl Services {
     /// Over an open database.
-    pub fn new(policy: Arc<Policy>, store: Arc<Store>, lock: Lock) -> Self {
+    pub fn new(policy: Arc<Policy>, store: Arc<Store>, sign_in: sign_in::SignIn, lock: Lock) -> Self {
         let ids: Arc<Ids> = Arc::default();
         let announcer = Arc::new(Announcer::new(policy.clone(), ids.clone()));
         let meter = Arc::new(Meter::new(store.clone(), announcer.clone(), policy.server.held_windows));
@@ -108,6 +113,8 @@ impl Services {
             accounts: Arc::default(),
             ids,
             announcer,
+            postbox: Arc::default(),
+            sign_in: Arc::new(sign_in),
             ends_changed: Arc::default(),
             turns: Arc::default(),
             imports: Arc::default(),
@@ -131,6 +138,7 @@ impl Services {
     /// What lives as long as the program, and is not asked by a request, follows this configuration from here on.
     pub fn lead(&self) {
         self.announcer.follow(self.policy.clone());
+        self.postbox.wake();
     }
 
     /// From here on nothing passes any more.

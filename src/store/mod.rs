@@ -11,6 +11,7 @@ pub mod idempotency;
 pub mod import;
 pub mod keys;
 pub mod lock;
+pub mod mails;
 pub mod members;
 pub mod notices;
 pub mod open;
