@@ -12,6 +12,7 @@ mod front;
 mod handlers;
 mod json;
 mod linger;
+pub mod mailer;
 pub mod note;
 pub mod openapi;
 pub mod outgoing;
