@@ -77,8 +77,6 @@ pub struct Services {
     pub(crate) announcer: Arc<Announcer>,
     /// Wakes what sends mails and SMS.
     pub(crate) postbox: Arc<mails::Postbox>,
-    /// What signing in needs.
-    pub(crate) sign_in: Arc<sign_in::SignIn>,
     /// Set when a key was changed: it may end at another time.
     pub(crate) ends_changed: Arc<AtomicBool>,
     /// Which accounts read about themselves.
@@ -127,7 +125,6 @@ impl Services {
             ids,
             announcer,
             postbox: Arc::default(),
-            sign_in: Arc::new(sign_in),
             ends_changed: Arc::default(),
             turns: Arc::default(),
             imports: Arc::default(),
