@@ -116,7 +116,7 @@ impl SignInSettings {
 
     /// Whether an identity is one of Google's, or of whom the configuration has in its place.
     pub fn is_google(&self, provider: &str) -> bool {
-        provider == "https://accounts.google.com"
+        self.providers.oidc.iter().any(|known| known.kind == providers::Kind::Google && known.issuer == provider)
     }
 }
 
