@@ -35,7 +35,7 @@ impl Address {
         let parts = uri.into_parts();
         let (Some(authority), Some(path)) = (parts.authority, parts.path_and_query) else { return Err(wrong()) };
         if authority.as_str().contains('@') {
-            return Err("names a user: receivers tell tollgate by its signature, so leave out what comes before @".into());
+            return Err("names a user, which is not sent: leave out what comes before @".into());
         }
         let says_port = authority.as_str().len() > authority.host().len();
         let is_port = !says_port || authority.port_u16().is_some_and(|port| port > 0);

@@ -12,10 +12,12 @@ use super::fault::{Fault, Faults};
 pub use super::history::HistorySettings;
 pub use super::keys::KeySettings;
 use super::log::LogSettings;
+use super::mail::MailSettings;
 use super::reader::Table;
 use super::secret::{Held, Place};
 pub use super::server::{Listen, ServerSettings};
 use super::sign_in::SignInSettings;
+use super::sms::SmsSettings;
 use super::source::Merged;
 use super::upstream::UpstreamSettings;
 use super::webhooks::{Notices, Webhook};
@@ -25,6 +27,7 @@ use crate::domain::plan::Plans;
 use crate::domain::route::Routes;
 use crate::domain::token;
 use crate::style::Style;
+use crate::style::letters::Letters;
 
 /// A whole, checked configuration.
 #[derive(Clone, Debug)]
@@ -53,6 +56,12 @@ pub struct Policy {
     pub secrets: Vec<Held>,
     /// `[sign_in]`.
     pub sign_in: SignInSettings,
+    /// `[mail]`, where there is a server.
+    pub mail: Option<MailSettings>,
+    /// `[sms]`, where there is a gateway.
+    pub sms: Option<SmsSettings>,
+    /// How mails and SMS read.
+    pub letters: Arc<Letters>,
     /// `[log]`.
     pub log: LogSettings,
     /// Who has no credential, where such may call.
@@ -170,10 +179,13 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let webhooks = super::webhooks::read(&top);
     let notices = super::webhooks::read_notices(&top.table("notices"));
     let sign_in = super::sign_in::read(top.table("sign_in"));
+    let mail = super::mail::read(top.table("mail"));
+    let sms = super::sms::read(top.table("sms"));
     let log = super::log::read(top.table("log"));
     top.finish();
     let shapes = |made: Result<Environments, String>| made.map_err(|fault| faults.push("", "tollgate", fault)).ok();
     let (tokens, sessions) = (shapes(token::shapes())?, shapes(token::refresh_shapes())?);
+    let (mail, letters) = mail?;
     Some(Policy {
         server: server?,
         upstream: upstream?,
@@ -184,6 +196,9 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         routes: routes?,
         style: style?,
         sign_in: sign_in?,
+        mail,
+        sms: sms?,
+        letters,
         log: log?,
         anonymous: anonymous?,
         tokens,

@@ -83,6 +83,11 @@ impl<'a> Table<'a> {
         self.faults.push(self.key(key), source, message);
     }
 
+    /// Whether a field is an empty text: as good as not given, where there may be none.
+    pub fn is_empty(&self, name: &'static str) -> bool {
+        self.get(name).is_some_and(|value| value.as_str() == Some(""))
+    }
+
     fn get(&self, name: &'static str) -> Option<&'a Value> {
         self.known.borrow_mut().push(name);
         self.dict?.get(name).filter(|value| !matches!(value, Value::Empty(_, Empty::None | Empty::Unit)))
@@ -207,6 +212,20 @@ impl<'a> Table<'a> {
         if is_empty { Some(None) } else { self.secret(name, value).map(Some) }
     }
 
+    /// The secrets of a table whose names people choose, each with its name.
+    pub fn named_secrets(&self, name: &'static str) -> Option<Vec<(String, Secret)>> {
+        let named = self.take(name, "a table", |value| value.as_dict())?;
+        // Gathered first, so that every fault is told.
+        let all: Vec<_> = named.iter().map(|(own, value)| Some((own.clone(), self.secret(&format!("{name}.{own}"), value)?))).collect();
+        all.into_iter().collect()
+    }
+
+    /// One that was read as a secret turned out to hold none: a URL without a password.
+    pub fn is_no_secret(&self, name: &'static str) {
+        let key = self.key(name);
+        self.from.secrets.borrow_mut().retain(|held| held.key != key);
+    }
+
     fn secret(&self, name: &str, value: &Value) -> Option<Secret> {
         let key = self.key(name);
         let read = match value.as_dict() {
@@ -226,7 +245,7 @@ impl<'a> Table<'a> {
                 Some(secret)
             }
             Err(fault) => {
-                self.fault(name, fault);
+                self.fault_below(name, fault);
                 None
             }
         }

@@ -1,5 +1,6 @@
 //! `[sign_in]`: how people sign in, and for how long.
 
+use super::passwords::PasswordSettings;
 use super::providers::{self, Providers};
 use super::reader::Table;
 use super::secret::Secret;
@@ -104,6 +105,8 @@ pub struct SignInSettings {
     pub links: Links,
     /// What has to be accepted.
     pub agreement: Option<Agreement>,
+    /// How passwords are hashed, and what is strong enough.
+    pub passwords: PasswordSettings,
     /// Who else proves who somebody is.
     pub providers: Providers,
 }
@@ -140,6 +143,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
     let (code_lifetime, invitation_lifetime) = (table.span("code_lifetime", MINUTE..=60 * MINUTE), lifetime("invitation_lifetime"));
     let links = links(table.table("links"));
     let agreement = agreement(table.table("agreement"));
+    let passwords = super::passwords::read(table.table("passwords"));
     let providers = providers::read(&table);
     table.finish();
     Some(SignInSettings {
@@ -161,6 +165,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
         invitation_lifetime: invitation_lifetime?,
         links: links?,
         agreement: agreement?,
+        passwords: passwords?,
         providers: providers?,
     })
 }

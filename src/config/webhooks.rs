@@ -7,6 +7,7 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use super::address::Address;
 use super::certificates;
 use super::reader::Table;
+use super::retries;
 use super::secret::Secret;
 use crate::domain::balance;
 use crate::domain::event::Event;
@@ -19,11 +20,6 @@ const MOST_ENDPOINTS: usize = 32;
 
 /// How many secrets an endpoint may have: the one of now, the one of before, and some room.
 const MOST_SECRETS: usize = 4;
-
-/// How often a message may be tried again, and how soon and how late.
-const MOST_RETRIES: usize = 20;
-const SOONEST: Span = Span::from_millis(100);
-const LATEST: Span = Span::from_secs(7 * 86_400);
 
 /// How long before its end a key may be told of.
 const LONGEST_NOTICE: u64 = 3650 * 86_400;
@@ -98,7 +94,7 @@ fn read_one(name: String, table: &Table<'_>) -> Option<Webhook> {
     let keys = secrets.as_ref().and_then(|secrets| signing_keys(table, secrets));
     let events = if table.holds("events") { table.all_parsed("events", Pattern::parse) } else { Some(vec![Pattern::All]) };
     let allow_private = if table.holds("allow_private") { table.flag("allow_private") } else { Some(false) };
-    let retries = if table.holds("retries") { table.all_parsed("retries", delay) } else { Some(RETRIES.to_vec()) };
+    let retries = if table.holds("retries") { retries::read(table) } else { Some(RETRIES.to_vec()) };
     let authorities = if table.holds("ca") { table.parsed("ca", |path| certificates::read(Path::new(path))) } else { Some(Vec::new()) };
     for required in ["url", "secret"] {
         table.missing(required);
@@ -106,9 +102,6 @@ fn read_one(name: String, table: &Table<'_>) -> Option<Webhook> {
     table.finish();
     if events.as_ref().is_some_and(Vec::is_empty) {
         table.fault("events", "names none: leave it out for all of them");
-    }
-    if retries.as_ref().is_some_and(|retries| retries.len() > MOST_RETRIES) {
-        table.fault("retries", format!("must be at most {MOST_RETRIES}"));
     }
     let (address, allow_private) = (address?, allow_private?);
     if !address.is_https && table.holds("ca") {
@@ -123,11 +116,6 @@ fn read_one(name: String, table: &Table<'_>) -> Option<Webhook> {
 fn signing_keys(table: &Table<'_>, secrets: &[Secret]) -> Option<Vec<SigningKey>> {
     let key = |secret: &Secret| SigningKey::parse(secret.expose()).map_err(|fault| table.fault("secret", fault)).ok();
     secrets.iter().map(key).collect()
-}
-
-fn delay(text: &str) -> Result<Span, String> {
-    let span = Span::parse(text)?;
-    if (SOONEST..=LATEST).contains(&span) { Ok(span) } else { Err(format!("must be from {SOONEST} to {LATEST}, and is {span}")) }
 }
 
 pub(super) fn read_notices(table: &Table<'_>) -> Option<Notices> {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::sign_in::{balance as own_balance, others, session, user};
+use super::handlers::sign_in::{balance as own_balance, login, others, session, user};
 use super::handlers::{
     accounts, audit, backup, balance, check, export, health, import, keys, me, metrics, openapi, plans, probe, state, tokens, usage,
     verify, webhooks,
@@ -131,6 +131,7 @@ endpoints! {
 endpoints! {
     /// Those below the sign-in's base path.
     SIGN_IN (true):
+    POST   "/auth/login"           ANYONE => login::login;
     POST   "/auth/telegram"        ANYONE => others::telegram;
     GET    "/auth/telegram/start"  ANYONE => others::start_telegram;
     GET    "/auth/telegram/callback" ANYONE => others::telegram_callback;

@@ -120,6 +120,16 @@ impl Fields {
         }
     }
 
+    /// A text that must be given, and has to be read further.
+    pub fn given<T, E: Display>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        let is_there = self.map.get(name).is_some_and(|value| !value.is_null());
+        let read = self.parsed(name, parse).flatten();
+        if !is_there {
+            self.fault(name, "must be given");
+        }
+        read
+    }
+
     /// When something ends: a length from now, or a time. May be null.
     pub fn end(&mut self, name: &'static str, now: Timestamp) -> Option<Option<Timestamp>> {
         self.parsed(name, |text| {

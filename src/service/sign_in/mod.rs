@@ -3,13 +3,14 @@
 pub mod access;
 pub mod caller;
 pub mod identity;
+pub mod login;
+pub mod password;
 pub mod people;
 pub mod profile;
 pub mod secret;
 pub mod session;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -18,17 +19,25 @@ use crate::config::sign_in::Signing;
 use crate::domain::act::Act;
 use crate::domain::error::{Error, Result};
 use access::Signer;
+use password::Passwords;
 use secret::ServerSecret;
 
 /// What the flows share, under one configuration.
-#[derive(Debug)]
 pub struct SignIn {
     /// What tokens, codes and the secrets of second factors are worked out of.
     pub(crate) secret: ServerSecret,
     /// Makes access tokens, and reads them.
     pub(crate) signer: Signer,
+    /// Hashes passwords, and checks them.
+    pub(crate) passwords: Passwords,
     /// The secret beside the database.
     own: ServerSecret,
+}
+
+impl std::fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SignIn(…)")
+    }
 }
 
 impl SignIn {
@@ -44,7 +53,8 @@ impl SignIn {
                 Signer::of_pems(&pems, issuer).map_err(Error::Internal)?
             }
         };
-        Ok(Self { secret, signer, own })
+        let passwords = Passwords::new(policy.sign_in.passwords.clone()).map_err(Error::Internal)?;
+        Ok(Self { secret, signer, passwords, own })
     }
 
     /// The same under the next configuration.
@@ -94,6 +104,3 @@ pub enum Entered {
 pub fn short_agent(agent: &str) -> String {
     agent.chars().filter(|c| !c.is_control()).take(200).collect()
 }
-
-/// A shared handle.
-pub type Shared = Arc<SignIn>;

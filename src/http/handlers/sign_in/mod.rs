@@ -1,6 +1,7 @@
 //! Signing in, over HTTP: handlers that read a request, ask a flow, and answer with the cookie.
 
 pub mod balance;
+pub mod login;
 pub mod others;
 pub mod session;
 pub mod user;
