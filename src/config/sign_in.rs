@@ -1,7 +1,7 @@
 //! `[sign_in]`: how people sign in, and for how long.
 
 use super::passwords::PasswordSettings;
-use super::providers::{self, Kind, Providers};
+use super::providers::{self, Providers};
 use super::reader::Table;
 use super::secret::Secret;
 use crate::domain::time::Span;
@@ -114,12 +114,12 @@ pub struct SignInSettings {
 impl SignInSettings {
     /// Whether an identity is one of Telegram's.
     pub fn is_telegram(&self, provider: &str) -> bool {
-        provider == crate::domain::telegram::PROVIDER
+        provider == "telegram" || provider == "https://oauth.telegram.org"
     }
 
     /// Whether an identity is one of Google's, or of whom the configuration has in its place.
     pub fn is_google(&self, provider: &str) -> bool {
-        self.providers.oidc.iter().any(|own| own.kind == Kind::Google && own.issuer == provider)
+        self.providers.oidc.iter().any(|known| known.kind == providers::Kind::Google && known.issuer == provider)
     }
 }
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::sign_in::{balance as own_balance, login, provider, session, user};
+use super::handlers::sign_in::{balance as own_balance, login, others, session, user};
 use super::handlers::{
     accounts, audit, backup, balance, check, export, health, import, keys, me, metrics, openapi, plans, probe, state, tokens, usage,
     verify, webhooks,
@@ -132,11 +132,15 @@ endpoints! {
     /// Those below the sign-in's base path.
     SIGN_IN (true):
     POST   "/auth/login"           ANYONE => login::login;
-    POST   "/auth/telegram"        ANYONE => provider::telegram;
-    POST   "/auth/google"          ANYONE => provider::google;
-    POST   "/auth/oidc/{id}"       ANYONE => provider::oidc;
-    GET    "/auth/{id}/start"      ANYONE => provider::start;
-    GET    "/auth/{id}/callback"   ANYONE => provider::callback;
+    POST   "/auth/telegram"        ANYONE => others::telegram;
+    GET    "/auth/telegram/start"  ANYONE => others::start_telegram;
+    GET    "/auth/telegram/callback" ANYONE => others::telegram_callback;
+    POST   "/auth/google"          ANYONE => others::google;
+    GET    "/auth/google/start"    ANYONE => others::start_google;
+    GET    "/auth/google/callback" ANYONE => others::google_callback;
+    POST   "/auth/oidc/{id}"       ANYONE => others::oidc;
+    GET    "/auth/oidc/{id}/start" ANYONE => others::start_oidc;
+    GET    "/auth/oidc/{id}/callback" ANYONE => others::oidc_callback;
     POST   "/auth/refresh"         ANYONE => session::refresh;
     POST   "/auth/logout"          ANYONE => session::logout;
     POST   "/auth/switch"          USER   => session::switch;

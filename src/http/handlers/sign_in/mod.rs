@@ -2,7 +2,7 @@
 
 pub mod balance;
 pub mod login;
-pub mod provider;
+pub mod others;
 pub mod session;
 pub mod user;
 
@@ -23,7 +23,7 @@ impl Call {
         self.visit_from_anywhere()
     }
 
-    /// The same where something else than a cookie says that the browser means it.
+    /// The same, where another site's page sends a browser here, and what it brings along says whether it may.
     pub fn visit_from_anywhere(&self) -> Result<Visit, Unreadable> {
         let act = self.act()?;
         let address = act.origin.parse().ok();
