@@ -16,6 +16,8 @@ pub mod secret;
 mod server;
 pub mod source;
 mod style;
+#[allow(dead_code)]
+pub mod throttle;
 pub mod upstream;
 pub mod webhooks;
 

@@ -13,9 +13,12 @@ pub mod id;
 pub mod key;
 pub mod limit;
 pub mod nearest;
+#[allow(dead_code)]
 pub mod password;
 pub mod path;
 pub mod plan;
+#[allow(dead_code)]
+pub mod rate;
 pub mod reach;
 pub mod route;
 pub mod scope;

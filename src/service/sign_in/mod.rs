@@ -2,3 +2,5 @@
 
 #[allow(dead_code)]
 pub mod password;
+#[allow(dead_code)]
+pub mod throttle;
