@@ -4,6 +4,7 @@ use super::passwords::PasswordSettings;
 use super::providers::{self, Providers};
 use super::reader::Table;
 use super::secret::Secret;
+use super::throttle::ThrottleSettings;
 use crate::domain::time::Span;
 
 /// How many secrets, or signing keys, there may be: the one of now, the one of before, and some room.
@@ -107,6 +108,8 @@ pub struct SignInSettings {
     pub agreement: Option<Agreement>,
     /// How passwords are hashed, and what is strong enough.
     pub passwords: PasswordSettings,
+    /// How often somebody may guess, and have something sent.
+    pub throttle: ThrottleSettings,
     /// Who else proves who somebody is.
     pub providers: Providers,
 }
@@ -144,6 +147,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
     let links = links(table.table("links"));
     let agreement = agreement(table.table("agreement"));
     let passwords = super::passwords::read(table.table("passwords"));
+    let throttle = super::throttle::read(table.table("throttle"));
     let providers = providers::read(&table);
     table.finish();
     Some(SignInSettings {
@@ -166,6 +170,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
         links: links?,
         agreement: agreement?,
         passwords: passwords?,
+        throttle: throttle?,
         providers: providers?,
     })
 }

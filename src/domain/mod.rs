@@ -20,6 +20,7 @@ pub mod password;
 pub mod path;
 pub mod plan;
 pub mod proof;
+pub mod rate;
 pub mod reach;
 pub mod refusal;
 pub mod route;
