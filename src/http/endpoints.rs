@@ -7,7 +7,7 @@ use http::Method;
 
 use super::handlers::sign_in::{balance as own_balance, login, others, session, user};
 use super::handlers::{
-    accounts, audit, backup, balance, check, export, health, import, keys, me, metrics, openapi, plans, probe, state, tokens, usage,
+    accounts, audit, backup, balance, check, export, health, import, keys, me, metrics, openapi, plans, probe, state, tokens, usage, users,
     verify, webhooks,
 };
 use super::request::{Call, Unreadable};
@@ -122,6 +122,12 @@ endpoints! {
     GET    "/v1/tokens"            ADMIN  => tokens::list;
     POST   "/v1/tokens"            ADMIN  => tokens::create;
     DELETE "/v1/tokens/{id}"       ADMIN  => tokens::revoke;
+    GET    "/v1/users"             WHOLE  => users::list;
+    POST   "/v1/users"             WHOLE  => users::create;
+    GET    "/v1/users/{id}"        WHOLE  => users::show;
+    PATCH  "/v1/users/{id}"        WHOLE  => users::set;
+    DELETE "/v1/users/{id}/sessions" WHOLE => users::sign_out;
+    DELETE "/v1/users/{id}/second-factor" WHOLE => users::remove_second_factor;
     GET    "/v1/webhooks"          WHOLE  => webhooks::list;
     GET    "/v1/webhooks/messages" WHOLE  => webhooks::messages;
     POST   "/v1/webhooks/messages/{id}/retry" WHOLE => webhooks::retry;
