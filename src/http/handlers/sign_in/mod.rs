@@ -1,13 +1,17 @@
 //! Signing in, over HTTP: handlers that read a request, ask a flow, and answer with the cookie.
 
+pub mod address;
 pub mod balance;
 pub mod login;
 pub mod others;
+pub mod register;
 pub mod session;
 pub mod user;
 
 use http::StatusCode;
 use serde_json::{Value, json};
+
+use address::either;
 
 use crate::domain::refusal::Refusal;
 use crate::domain::verdict::Verdict;
