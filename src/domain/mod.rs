@@ -16,6 +16,8 @@ pub mod nearest;
 #[allow(dead_code)]
 pub mod password;
 pub mod path;
+#[allow(dead_code)]
+pub mod phone;
 pub mod plan;
 #[allow(dead_code)]
 pub mod rate;
@@ -24,6 +26,8 @@ pub mod route;
 pub mod scope;
 pub mod time;
 pub mod token;
+#[allow(dead_code)]
+pub mod totp;
 pub mod usage;
 pub mod verdict;
 pub mod webhook;
