@@ -16,6 +16,8 @@ pub struct HistorySettings {
     pub balance: Span,
     /// Webhooks that were taken, or given up.
     pub webhooks: Span,
+    /// Mails and SMS that were taken, or given up.
+    pub mails: Span,
 }
 
 /// A hundred years: for ever, as far as a server goes.
@@ -24,7 +26,8 @@ const LONGEST: u64 = 36_500;
 pub(super) fn read(table: Table<'_>) -> Option<HistorySettings> {
     let days = |name, least: u64| table.span(name, least * 86_400..=LONGEST * 86_400);
     let (usage_by_hour, usage_by_day) = (days("usage_by_hour", 2), days("usage_by_day", 2));
-    let (audit, balance, webhooks) = (days("audit", 2), days("balance", 32), days("webhooks", 1));
+    let (audit, balance) = (days("audit", 2), days("balance", 32));
+    let (webhooks, mails) = (days("webhooks", 1), days("mails", 1));
     table.finish();
     Some(HistorySettings {
         usage_by_hour: usage_by_hour?,
@@ -32,5 +35,6 @@ pub(super) fn read(table: Table<'_>) -> Option<HistorySettings> {
         audit: audit?,
         balance: balance?,
         webhooks: webhooks?,
+        mails: mails?,
     })
 }

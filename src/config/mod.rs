@@ -1,22 +1,28 @@
 //! `auth.toml`: defaults, file and environment, read into a checked [`Policy`]. Every fault that can be found is found at once.
 
+pub mod address;
 pub mod certificates;
 pub mod cors;
 pub mod fault;
 mod history;
 mod keys;
+mod letters;
 pub mod log;
-#[allow(dead_code)]
+pub mod mail;
 pub mod passwords;
 mod plans;
 pub mod policy;
+pub mod providers;
 mod reader;
+mod retries;
 mod routes;
 pub mod secret;
 mod server;
+pub mod sign_in;
+pub mod sms;
 pub mod source;
 mod style;
-#[allow(dead_code)]
+
 pub mod throttle;
 pub mod upstream;
 pub mod webhooks;

@@ -12,9 +12,12 @@ use super::fault::{Fault, Faults};
 pub use super::history::HistorySettings;
 pub use super::keys::KeySettings;
 use super::log::LogSettings;
+use super::mail::MailSettings;
 use super::reader::Table;
 use super::secret::{Held, Place};
 pub use super::server::{Listen, ServerSettings};
+use super::sign_in::SignInSettings;
+use super::sms::SmsSettings;
 use super::source::Merged;
 use super::upstream::UpstreamSettings;
 use super::webhooks::{Notices, Webhook};
@@ -24,6 +27,7 @@ use crate::domain::plan::Plans;
 use crate::domain::route::Routes;
 use crate::domain::token;
 use crate::style::Style;
+use crate::style::letters::Letters;
 
 /// A whole, checked configuration.
 #[derive(Clone, Debug)]
@@ -50,12 +54,22 @@ pub struct Policy {
     pub notices: Notices,
     /// Where its secrets stand.
     pub secrets: Vec<Held>,
+    /// `[sign_in]`.
+    pub sign_in: SignInSettings,
+    /// `[mail]`, where there is a server.
+    pub mail: Option<MailSettings>,
+    /// `[sms]`, where there is a gateway.
+    pub sms: Option<SmsSettings>,
+    /// How mails and SMS read.
+    pub letters: Arc<Letters>,
     /// `[log]`.
     pub log: LogSettings,
     /// Who has no credential, where such may call.
     pub anonymous: Option<Arc<Caller>>,
     /// How a service token looks.
     pub tokens: Environments,
+    /// How a refresh token looks.
+    pub sessions: Environments,
     /// A digest of each section as it holds, defaults and environment with it, but without its secrets: what tells two
     /// configurations apart for those who may not see them.
     pub digests: BTreeMap<String, String>,
@@ -66,12 +80,12 @@ pub struct Policy {
 impl Policy {
     /// Whether a raw key or service token stands in a text: what does is neither logged nor repeated.
     pub fn holds_secret(&self, text: &str) -> bool {
-        self.keys.environments.holds_key(text) || self.tokens.holds_key(text)
+        [&self.keys.environments, &self.tokens, &self.sessions].into_iter().any(|secrets| secrets.holds_key(text))
     }
 
     /// Whether what could be one, mistyped or cut short, stands in a text: what does is not logged.
     pub fn resembles_secret(&self, text: &str) -> bool {
-        self.keys.environments.resembles_key(text) || self.tokens.resembles_key(text)
+        [&self.keys.environments, &self.tokens, &self.sessions].into_iter().any(|secrets| secrets.resembles_key(text))
     }
 
     /// Makes it one for a server that runs on another: what only a start can change stays as it is there.
@@ -164,9 +178,14 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let style = super::style::read(&top, merged, faults, read.as_ref(), challenge);
     let webhooks = super::webhooks::read(&top);
     let notices = super::webhooks::read_notices(&top.table("notices"));
+    let sign_in = super::sign_in::read(top.table("sign_in"));
+    let mail = super::mail::read(top.table("mail"));
+    let sms = super::sms::read(top.table("sms"));
     let log = super::log::read(top.table("log"));
     top.finish();
-    let tokens = token::shapes().map_err(|fault| faults.push("", "tollgate", fault)).ok()?;
+    let shapes = |made: Result<Environments, String>| made.map_err(|fault| faults.push("", "tollgate", fault)).ok();
+    let (tokens, sessions) = (shapes(token::shapes())?, shapes(token::refresh_shapes())?);
+    let (mail, letters) = mail?;
     Some(Policy {
         server: server?,
         upstream: upstream?,
@@ -176,9 +195,14 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         plans: read?.plans,
         routes: routes?,
         style: style?,
+        sign_in: sign_in?,
+        mail,
+        sms: sms?,
+        letters,
         log: log?,
         anonymous: anonymous?,
         tokens,
+        sessions,
         webhooks: webhooks?,
         notices: notices?,
         digests: merged.values.iter().map(|(name, value)| (name.clone(), digest(name, value, &merged.secrets.borrow()))).collect(),
@@ -206,8 +230,12 @@ fn leave_out(value: &mut Value, path: &[&str]) {
         // Of a list all of it: each of them is one.
         (Value::Dict(_, dict), [name]) => drop(dict.remove(name.split('[').next().unwrap_or(name))),
         (Value::Dict(_, dict), [name, rest @ ..]) => {
-            if let Some(below) = dict.get_mut(*name) {
-                leave_out(below, rest);
+            // One of a list of tables: oidc[0].
+            let (name, at) = name.split_once('[').map_or((*name, None), |(name, at)| (name, at.trim_end_matches(']').parse().ok()));
+            match (dict.get_mut(name), at) {
+                (Some(Value::Array(_, items)), Some(at)) => items.get_mut::<usize>(at).into_iter().for_each(|item| leave_out(item, rest)),
+                (Some(below), _) => leave_out(below, rest),
+                (None, _) => {}
             }
         }
         _ => {}

@@ -83,6 +83,11 @@ impl<'a> Table<'a> {
         self.faults.push(self.key(key), source, message);
     }
 
+    /// Whether a field is an empty text: as good as not given, where there may be none.
+    pub fn is_empty(&self, name: &'static str) -> bool {
+        self.get(name).is_some_and(|value| value.as_str() == Some(""))
+    }
+
     fn get(&self, name: &'static str) -> Option<&'a Value> {
         self.known.borrow_mut().push(name);
         self.dict?.get(name).filter(|value| !matches!(value, Value::Empty(_, Empty::None | Empty::Unit)))
@@ -197,6 +202,30 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// A secret that need not be set; the inner `None`: it is missing, empty, or in a variable that is missing or empty.
+    pub fn secret_if_set(&self, name: &'static str) -> Option<Option<Secret>> {
+        let Some(value) = self.get(name) else { return Some(None) };
+        let is_empty = match value.as_dict() {
+            Some(dict) => is_unset_variable(dict),
+            None => self.from.raw(&self.key(name), value).map_or_else(|| value.as_str() == Some(""), |text| text.is_empty()),
+        };
+        if is_empty { Some(None) } else { self.secret(name, value).map(Some) }
+    }
+
+    /// The secrets of a table whose names people choose, each with its name.
+    pub fn named_secrets(&self, name: &'static str) -> Option<Vec<(String, Secret)>> {
+        let named = self.take(name, "a table", |value| value.as_dict())?;
+        // Gathered first, so that every fault is told.
+        let all: Vec<_> = named.iter().map(|(own, value)| Some((own.clone(), self.secret(&format!("{name}.{own}"), value)?))).collect();
+        all.into_iter().collect()
+    }
+
+    /// One that was read as a secret turned out to hold none: a URL without a password.
+    pub fn is_no_secret(&self, name: &'static str) {
+        let key = self.key(name);
+        self.from.secrets.borrow_mut().retain(|held| held.key != key);
+    }
+
     fn secret(&self, name: &str, value: &Value) -> Option<Secret> {
         let key = self.key(name);
         let read = match value.as_dict() {
@@ -216,7 +245,7 @@ impl<'a> Table<'a> {
                 Some(secret)
             }
             Err(fault) => {
-                self.fault(name, fault);
+                self.fault_below(name, fault);
                 None
             }
         }
@@ -269,6 +298,12 @@ impl<'a> Table<'a> {
 /// Whether it says where a secret stands.
 fn says_where(dict: &Dict) -> bool {
     dict.len() == 1 && dict.iter().all(|(name, value)| ["file", "env"].contains(&name.as_str()) && value.as_str().is_some())
+}
+
+/// Whether it says that a secret stands in a variable, and none does.
+fn is_unset_variable(dict: &Dict) -> bool {
+    let variable = dict.get("env").and_then(Value::as_str).filter(|_| dict.len() == 1);
+    variable.is_some_and(|variable| std::env::var_os(variable).is_none_or(|text| text.is_empty()))
 }
 
 /// A secret that stands in a file or a variable.

@@ -11,26 +11,33 @@ const LONGEST: u64 = 64 * 1024;
 
 /// A secret. It is shown by nothing that prints: not in a log, not in an answer, not in a fault.
 #[derive(Clone)]
-pub struct Secret(Arc<str>);
+pub struct Secret {
+    text: Arc<str>,
+    is_unread: bool,
+}
 
 impl Secret {
     /// The secret itself, for whoever is about to use it.
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
     }
-}
 
-impl Secret {
+    /// Whether it stands for one that this user cannot read.
+    pub(super) const fn is_unread(&self) -> bool {
+        self.is_unread
+    }
+
     /// Stands for one that this user cannot read, where nothing is done with it. A random one, so that nobody could use it.
     pub(super) fn unread() -> Self {
         let bytes: [u8; 32] = rand::random();
-        format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(bytes)).into()
+        let text = format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(bytes));
+        Self { text: text.into(), is_unread: true }
     }
 }
 
 impl From<String> for Secret {
     fn from(text: String) -> Self {
-        Self(text.into())
+        Self { text: text.into(), is_unread: false }
     }
 }
 

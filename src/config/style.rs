@@ -14,7 +14,12 @@ use crate::style::{AnswerSource, HeaderSource, Style, StyleSource, Vocabulary};
 
 pub(super) fn read(top: &Table<'_>, merged: &Merged, faults: &Faults, plans: Option<&Read>, challenge: String) -> Option<Style> {
     let table = top.table("style");
-    let builtin = answers(&Table::defaults(merged, faults).table("style"))?;
+    let defaults = Table::defaults(merged, faults).table("style");
+    let mut builtin = answers(&defaults)?;
+    // A built-in answer's own body is of a piece with the built-in body of all others.
+    if table.text("body") != defaults.text("body") {
+        builtin.iter_mut().for_each(|answer| answer.body = None);
+    }
     let source = StyleSource {
         content_type: table.text("content_type").unwrap_or_default(),
         body: table.text("body").unwrap_or_default(),

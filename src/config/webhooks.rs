@@ -1,13 +1,13 @@
 //! `[webhooks.NAME]`: who is told of what happens. `[notices]`: what is told before it happens.
 
-use std::net::IpAddr;
 use std::path::Path;
 
-use http::uri::{Authority, PathAndQuery, Uri};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
+use super::address::Address;
 use super::certificates;
 use super::reader::Table;
+use super::retries;
 use super::secret::Secret;
 use crate::domain::balance;
 use crate::domain::event::Event;
@@ -20,14 +20,6 @@ const MOST_ENDPOINTS: usize = 32;
 
 /// How many secrets an endpoint may have: the one of now, the one of before, and some room.
 const MOST_SECRETS: usize = 4;
-
-/// How often a message may be tried again, and how soon and how late.
-const MOST_RETRIES: usize = 20;
-const SOONEST: Span = Span::from_millis(100);
-const LATEST: Span = Span::from_secs(7 * 86_400);
-
-/// How long a URL may be.
-const LONGEST_URL: usize = 2000;
 
 /// How long before its end a key may be told of.
 const LONGEST_NOTICE: u64 = 3650 * 86_400;
@@ -47,64 +39,6 @@ const RETRIES: [Span; 9] = [
     Span::from_secs(20 * 3600),
     Span::from_secs(24 * 3600),
 ];
-
-/// Where messages are sent.
-#[derive(Clone, Debug)]
-pub struct Address {
-    /// Whether by HTTPS.
-    pub is_https: bool,
-    /// The host, and the port where it is not the scheme's own.
-    pub authority: Authority,
-    /// The rest.
-    pub path: PathAndQuery,
-}
-
-impl Address {
-    /// Reads `https://example.com/hooks`.
-    fn parse(text: &str) -> Result<Self, String> {
-        // The text itself is not repeated: what is behind the host may be as good as a secret.
-        const WRONG: &str = "is no address of a receiver: write it as https://example.com/hooks";
-        if text.contains('#') {
-            return Err("has a fragment, which no receiver would see: leave out what comes from # on".into());
-        }
-        let uri: Uri = text.parse().map_err(|_| WRONG)?;
-        let is_https = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(WRONG.into()),
-        };
-        let parts = uri.into_parts();
-        let (Some(authority), Some(path)) = (parts.authority, parts.path_and_query) else { return Err(WRONG.into()) };
-        if authority.as_str().contains('@') {
-            return Err("names a user: receivers tell tollgate by its signature, so leave out what comes before @".into());
-        }
-        let says_port = authority.as_str().len() > authority.host().len();
-        let is_port = !says_port || authority.port_u16().is_some_and(|port| port > 0);
-        if authority.host().is_empty() || !is_port || text.len() > LONGEST_URL {
-            return Err(WRONG.into());
-        }
-        Ok(Self { is_https, authority, path })
-    }
-
-    /// The host, without the brackets of an IPv6 address.
-    pub fn host(&self) -> &str {
-        self.authority.host().trim_start_matches('[').trim_end_matches(']')
-    }
-
-    /// The port.
-    pub fn port(&self) -> u16 {
-        self.authority.port_u16().unwrap_or(if self.is_https { 443 } else { 80 })
-    }
-
-    /// As it may be shown: scheme and host alone, because some receivers want a secret in the path or the query.
-    pub fn shown(&self) -> String {
-        format!("{}://{}", if self.is_https { "https" } else { "http" }, self.authority)
-    }
-
-    fn literal(&self) -> Option<IpAddr> {
-        self.host().parse().ok()
-    }
-}
 
 /// `[webhooks.NAME]`.
 #[derive(Clone, Debug)]
@@ -155,12 +89,12 @@ pub(super) fn read(top: &Table<'_>) -> Option<Vec<Webhook>> {
 }
 
 fn read_one(name: String, table: &Table<'_>) -> Option<Webhook> {
-    let address = table.parsed("url", Address::parse);
+    let address = table.parsed("url", |text| Address::parse(text, "https://example.com/hooks"));
     let secrets = table.secrets("secret", MOST_SECRETS);
     let keys = secrets.as_ref().and_then(|secrets| signing_keys(table, secrets));
     let events = if table.holds("events") { table.all_parsed("events", Pattern::parse) } else { Some(vec![Pattern::All]) };
     let allow_private = if table.holds("allow_private") { table.flag("allow_private") } else { Some(false) };
-    let retries = if table.holds("retries") { table.all_parsed("retries", delay) } else { Some(RETRIES.to_vec()) };
+    let retries = if table.holds("retries") { retries::read(table) } else { Some(RETRIES.to_vec()) };
     let authorities = if table.holds("ca") { table.parsed("ca", |path| certificates::read(Path::new(path))) } else { Some(Vec::new()) };
     for required in ["url", "secret"] {
         table.missing(required);
@@ -168,9 +102,6 @@ fn read_one(name: String, table: &Table<'_>) -> Option<Webhook> {
     table.finish();
     if events.as_ref().is_some_and(Vec::is_empty) {
         table.fault("events", "names none: leave it out for all of them");
-    }
-    if retries.as_ref().is_some_and(|retries| retries.len() > MOST_RETRIES) {
-        table.fault("retries", format!("must be at most {MOST_RETRIES}"));
     }
     let (address, allow_private) = (address?, allow_private?);
     if !address.is_https && table.holds("ca") {
@@ -187,11 +118,6 @@ fn signing_keys(table: &Table<'_>, secrets: &[Secret]) -> Option<Vec<SigningKey>
     secrets.iter().map(key).collect()
 }
 
-fn delay(text: &str) -> Result<Span, String> {
-    let span = Span::parse(text)?;
-    if (SOONEST..=LATEST).contains(&span) { Ok(span) } else { Err(format!("must be from {SOONEST} to {LATEST}, and is {span}")) }
-}
-
 pub(super) fn read_notices(table: &Table<'_>) -> Option<Notices> {
     let expiring = table.span("expiring", 0..=LONGEST_NOTICE);
     let quota = table.numbers("quota", 1..=100);
@@ -204,39 +130,4 @@ pub(super) fn read_notices(table: &Table<'_>) -> Option<Notices> {
     quota.sort_unstable();
     quota.dedup();
     Some(Notices { expiring: Some(expiring?).filter(|span| span.millis() > 0), quota, balance_low: balance_low? as i64 })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn where_a_receiver_can_be() {
-        for (text, shown, port) in [
-            ("https://example.com/hooks/T0/B1", "https://example.com", 443),
-            ("https://example.com", "https://example.com", 443),
-            ("http://example.com:8080/a/b?token=x", "http://example.com:8080", 8080),
-            ("http://[::1]:3000/", "http://[::1]:3000", 3000),
-        ] {
-            let address = Address::parse(text).unwrap();
-            assert_eq!((address.shown().as_str(), address.port()), (shown, port), "{text}");
-        }
-        for text in [
-            "",
-            "example.com",
-            "/hooks",
-            "ftp://example.com/",
-            "https://",
-            "https:///hooks",
-            "https://me@example.com/",
-            "https://me:word@example.com/",
-            "https://example.com/#part",
-            "https://example.com:0/",
-            "https://example.com:99999/",
-            "https://example.com:/",
-            "https://exa mple.com/",
-        ] {
-            assert!(Address::parse(text).is_err(), "{text}");
-        }
-    }
 }

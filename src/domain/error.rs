@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::refusal::Refusal;
+use super::verdict::Verdict;
+
 /// One wrong field of an input: its name, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldFault {
@@ -9,6 +12,13 @@ pub struct FieldFault {
     pub field: String,
     /// What is wrong with it, and how to mend it.
     pub message: String,
+}
+
+impl FieldFault {
+    /// As answers show it.
+    pub fn as_json(&self) -> serde_json::Value {
+        serde_json::json!({ "field": self.field, "message": self.message })
+    }
 }
 
 /// Why an operation was not done.
@@ -24,6 +34,8 @@ pub enum Error {
     Stale,
     /// Whoever asks may not.
     Forbidden(String),
+    /// Somebody is not let in; the style says how that is told.
+    Refused(Box<Refusal>),
     /// The balance does not cover it.
     NoBalance,
     /// The store cannot do it now. The text is inner: it never reaches a caller.
@@ -43,6 +55,11 @@ impl Error {
         Self::Invalid(vec![FieldFault { field: field.into(), message: message.into() }])
     }
 
+    /// A refusal with nothing more to say.
+    pub fn refused(verdict: Verdict) -> Self {
+        Refusal::of(verdict).into()
+    }
+
     /// What the caller may be told.
     pub fn outer(&self) -> String {
         match self {
@@ -53,6 +70,10 @@ impl Error {
             Self::Conflict(message) => message.clone(),
             Self::Stale => "It was changed since you read it: read it again, and decide anew.".into(),
             Self::Forbidden(message) => message.clone(),
+            Self::Refused(refusal) => match refusal.verdict {
+                Verdict::BadRequest => refusal.detail(),
+                verdict => format!("Refused: {verdict}."),
+            },
             Self::NoBalance => "The balance does not cover it.".into(),
             Self::Unavailable(_) => "The database cannot be used right now; nothing was changed. The log says why.".into(),
             Self::Internal(_) => "Something went wrong here; the log says what, under this request id.".into(),
@@ -71,6 +92,12 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
 
 /// The result of an operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -18,6 +18,16 @@ pub const AUDIT: &str = "aud_";
 pub const BALANCE: &str = "bal_";
 /// `msg_…`: a webhook's message.
 pub const MESSAGE: &str = "msg_";
+/// `ses_…`: a session.
+pub const SESSION: &str = "ses_";
+/// `prf_…`: what was sent to prove an address.
+pub const PROOF: &str = "prf_";
+/// `inv_…`: an invitation.
+pub const INVITATION: &str = "inv_";
+/// `app_…`: an application for a plan.
+pub const APPLICATION: &str = "app_";
+/// `eml_…`: a mail or an SMS.
+pub const MAIL: &str = "eml_";
 /// `req_…`: a request, told in `X-Request-Id`.
 pub const REQUEST: &str = "req_";
 

@@ -7,28 +7,34 @@ pub mod balance;
 pub mod caller;
 pub mod carrier;
 pub mod decision;
+pub mod email;
 pub mod error;
 pub mod event;
 pub mod id;
+pub mod identity;
 pub mod key;
+pub mod letter;
 pub mod limit;
 pub mod nearest;
-#[allow(dead_code)]
 pub mod password;
 pub mod path;
 #[allow(dead_code)]
 pub mod phone;
 pub mod plan;
-#[allow(dead_code)]
+pub mod proof;
 pub mod rate;
 pub mod reach;
+pub mod refusal;
 pub mod route;
 pub mod scope;
+pub mod session;
+pub mod telegram;
 pub mod time;
 pub mod token;
 #[allow(dead_code)]
 pub mod totp;
 pub mod usage;
+pub mod user;
 pub mod verdict;
 pub mod webhook;
 pub mod window;

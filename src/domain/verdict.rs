@@ -56,6 +56,18 @@ verdicts! {
     RateLimited = "rate_limited",
     /// tollgate itself cannot tell: it fails closed.
     Unavailable = "unavailable",
+    /// Signing in: the address is not proven yet.
+    NotVerified = "not_verified",
+    /// Signing in: too many tries.
+    TooManyTries = "too_many_tries",
+    /// Signing in: the second factor comes next.
+    SecondFactorNeeded = "second_factor_needed",
+    /// The agreement must be accepted first.
+    AgreementNeeded = "agreement_needed",
+    /// Signing in: fields are wrong.
+    BadRequest = "bad_request",
+    /// Signing in: this way in is not set up here.
+    NotConfigured = "not_configured",
     /// The request's body is over the bound.
     TooLarge = "too_large",
     /// The app behind the gate does not answer.
@@ -75,6 +87,11 @@ impl Verdict {
     /// By its name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|verdict| verdict.name() == name)
+    }
+
+    /// Whether it is a sign-in's own, which the gate never finds.
+    pub fn is_of_sign_in(self) -> bool {
+        (Self::NotVerified..=Self::NotConfigured).contains(&self)
     }
 
     /// Whether the request passes.

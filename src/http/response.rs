@@ -15,7 +15,7 @@ use super::note::RequestLine;
 use super::request::BodyFault;
 use super::upstream::download::Download;
 use crate::domain::decision::Decision;
-use crate::domain::error::Error;
+use crate::domain::error::{Error, FieldFault};
 use crate::style::Answer;
 
 /// A response.
@@ -189,7 +189,7 @@ pub fn failed(error: &Error, request_id: &str) -> Response {
         Error::Invalid(_) => StatusCode::BAD_REQUEST,
         Error::Conflict(_) => StatusCode::CONFLICT,
         Error::Stale => StatusCode::PRECONDITION_FAILED,
-        Error::Forbidden(_) => StatusCode::FORBIDDEN,
+        Error::Forbidden(_) | Error::Refused(_) => StatusCode::FORBIDDEN,
         Error::NoBalance => StatusCode::PAYMENT_REQUIRED,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -198,7 +198,8 @@ pub fn failed(error: &Error, request_id: &str) -> Response {
         tracing::error!(request_id, "{error}");
     }
     let errors = match error {
-        Error::Invalid(faults) => faults.iter().map(|fault| json!({ "field": fault.field, "message": fault.message })).collect(),
+        Error::Invalid(faults) => faults.iter().map(FieldFault::as_json).collect(),
+        Error::Refused(refusal) => refusal.errors.iter().map(FieldFault::as_json).collect(),
         _ => Vec::new(),
     };
     problem(status, &error.outer(), errors, request_id)
@@ -209,10 +210,11 @@ pub fn identity(decision: &Decision, into: &mut HeaderMap) {
     let caller = decision.caller.as_deref();
     let key = caller.and_then(|caller| caller.key.as_ref());
     let account = caller.and_then(|caller| caller.account.as_ref());
+    let user = caller.and_then(|caller| caller.user.as_ref()).map(|user| user.id.to_string());
     let values = [
         account.map_or("", |account| &account.id),
         key.map_or("", |key| &key.id),
-        "",
+        user.as_deref().unwrap_or(""),
         caller.map_or("", |caller| &caller.plan.name),
         caller.map_or("", |caller| &caller.scopes),
         decision.verdict.name(),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::domain::decision::Decision;
 use crate::domain::time::Timestamp;
 use crate::service::Services;
-pub use crate::service::views::{account, audit, key, movement, page, token};
+pub use crate::service::views::{account, audit, key, movement, page, token, user};
 use crate::service::webhooks::Endpoint;
 use crate::store::outbox::Message;
 use crate::style::Answer;
@@ -76,7 +76,7 @@ pub fn decision(decision: &Decision, answer: &Answer, services: &Services, reque
         "retry_after": decision.retry_after(),
         "key": key,
         "account": account,
-        "user": null,
+        "user": caller.and_then(|caller| caller.user.as_ref()).map(|user| json!({ "id": user.id, "name": user.name, "email": user.email })),
         "limits": limits.collect::<Vec<_>>(),
         "answer": ready(answer),
     })

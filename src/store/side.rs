@@ -12,6 +12,9 @@ pub const SOCKET: &str = ".sock";
 pub const IMPORT: &str = ".import";
 pub const GATHERING: &str = ".import.new";
 
+/// What mailed tokens are worked out of, where the configuration names no secret.
+pub const SECRET: &str = ".secret";
+
 /// One of them.
 pub fn beside(path: &Path, side: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -27,7 +30,7 @@ pub fn of_changes(database: &Path) -> impl Iterator<Item = PathBuf> + '_ {
 /// Whether a path is one of them, which nobody else may write.
 pub fn is_one_of(database: &Path, path: &Path) -> bool {
     let same = |side: PathBuf| std::path::absolute(side).ok() == std::path::absolute(path).ok();
-    of_changes(database).any(same) || [LOCK, SOCKET].into_iter().any(|side| same(beside(database, side)))
+    of_changes(database).any(same) || [LOCK, SOCKET, SECRET].into_iter().any(|side| same(beside(database, side)))
 }
 
 #[cfg(test)]
@@ -37,7 +40,7 @@ mod tests {
     #[test]
     fn its_own_files_are_known() {
         let database = Path::new("data/tollgate.db");
-        for side in ["-wal", ".lock", ".import", ".import.new"] {
+        for side in ["-wal", ".lock", ".secret", ".import", ".import.new"] {
             assert!(is_one_of(database, Path::new(&format!("./data/tollgate.db{side}"))), "{side}");
         }
         for other in ["data/tollgate.db.2026-11-21", "data/tollgate.db", "tollgate.db-wal"] {

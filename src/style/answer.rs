@@ -6,6 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use super::compile::{Refusal, RefusalBody, Style, StyleHeader};
 use super::field::Facts;
 use crate::domain::decision::Decision;
+use crate::domain::refusal::Refusal as Refused;
+use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
 
 /// An answer: what the style makes of a decision.
@@ -28,8 +30,18 @@ impl Style {
             write_headers(&self.headers, &facts, &mut headers);
             return Answer { status: StatusCode::OK, headers, body: Bytes::new() };
         }
+        self.filled(decision, None, request_id)
+    }
+
+    /// What somebody is told who is not let in.
+    pub fn tell(&self, why: &Refused, request_id: &str, now: Timestamp) -> Answer {
+        self.filled(&Decision::of_nobody(why.verdict, now), Some(why), request_id)
+    }
+
+    /// A refusal, whole.
+    fn filled(&self, decision: &Decision, why: Option<&Refused>, request_id: &str) -> Answer {
         let refusal = self.refusal(decision);
-        let mut facts = self.facts(decision, request_id, Some(refusal));
+        let mut facts = Facts { refusal: why, ..self.facts(decision, request_id, Some(refusal)) };
         let message = refusal.message.fill_what_there_is(&facts);
         facts.message = &message;
         let body = match &refusal.body {
@@ -80,6 +92,7 @@ impl Style {
             challenge: &self.challenge,
             message: "",
             each: None,
+            refusal: None,
         }
     }
 }

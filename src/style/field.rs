@@ -8,8 +8,10 @@ use serde_json::Value;
 use super::format::{Format, NAMES};
 use super::vocabulary::Vocabulary;
 use crate::domain::decision::{Decision, Standing};
+use crate::domain::error::FieldFault;
 use crate::domain::limit::Limit;
 use crate::domain::nearest::nearest;
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
 
@@ -37,6 +39,8 @@ pub enum Field {
     AccountId,
     AccountName,
     Limit(Which, LimitField),
+    Errors,
+    Detail,
 }
 
 /// Which limit.
@@ -62,7 +66,7 @@ pub enum LimitField {
 }
 
 /// The placeholders without a dot, and `key` and `account`.
-const PLAIN: [(&str, Field); 18] = [
+const PLAIN: [(&str, Field); 20] = [
     ("request_id", Field::RequestId),
     ("verdict", Field::Verdict),
     ("code", Field::Code),
@@ -81,6 +85,8 @@ const PLAIN: [(&str, Field); 18] = [
     ("key.scopes", Field::KeyScopes),
     ("account.id", Field::AccountId),
     ("account.name", Field::AccountName),
+    ("errors", Field::Errors),
+    ("detail", Field::Detail),
 ];
 
 const OF_LIMIT: [(&str, LimitField); 7] = [
@@ -134,7 +140,8 @@ impl Field {
     pub fn can_be_filled(&self, verdict: Verdict) -> bool {
         match self {
             Self::RequestId | Self::Verdict | Self::Code | Self::Status | Self::Message | Self::Challenge => true,
-            Self::RetryAfter | Self::RetryAt(_) => verdict.by_limit(),
+            Self::RetryAfter | Self::RetryAt(_) => verdict.by_limit() || verdict == Verdict::TooManyTries,
+            Self::Errors | Self::Detail => verdict == Verdict::BadRequest,
             Self::Limit(Which::Deciding, _) => verdict.by_limit() || verdict.has_passed(),
             Self::Limit(Which::Named(_), _) => verdict.knows_caller() && (verdict > Verdict::WrongIp),
             _ => verdict.knows_caller(),
@@ -193,6 +200,8 @@ pub struct Facts<'a> {
     pub message: &'a str,
     /// Which limit `{limit.…}` means, where it is not the one that decided.
     pub each: Option<&'a Standing>,
+    /// Why somebody was not let in, where that is what is told.
+    pub refusal: Option<&'a Refusal>,
 }
 
 impl<'a> Facts<'a> {
@@ -205,8 +214,16 @@ impl<'a> Facts<'a> {
             Field::Balance => decision.balance.map(Value::from),
             Field::Cost => decision.caller.as_ref().map(|_| decision.cost.into()),
             Field::Tokens => decision.caller.as_ref().map(|_| decision.tokens.into()),
-            Field::RetryAfter => decision.retry_after().map(Value::from),
-            Field::RetryAt(format) => decision.retry_at().map(|at| format.value(at, decision.at)),
+            Field::RetryAfter => {
+                let of_refusal = || self.refusal.and_then(|refusal| refusal.retry_after(decision.at));
+                decision.retry_after().or_else(of_refusal).map(Value::from)
+            }
+            Field::RetryAt(format) => {
+                let at = decision.retry_at().or_else(|| self.refusal.and_then(|refusal| refusal.retry_at));
+                at.map(|at| format.value(at, decision.at))
+            }
+            Field::Errors => self.refusal.map(|refusal| refusal.errors.iter().map(FieldFault::as_json).collect()),
+            Field::Detail => self.refusal.map(|refusal| refusal.detail().into()),
             Field::KeyExpiresAt(format) => key.and_then(|key| key.expires_at).map(|at| format.value(at, decision.at)),
             Field::Limit(which, field) => self.limit(which).map(|(limit, standing)| of_limit(*field, limit, standing, decision.at)),
             _ => self.text(field).map(Value::from),

@@ -4,7 +4,9 @@ pub mod answer;
 pub mod compile;
 mod field;
 mod format;
+pub mod gateway;
 mod json;
+pub mod letters;
 mod template;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use argon2::password_hash::PasswordHasher;
 use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::passwords::PasswordSettings;
@@ -66,11 +67,11 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Makes one hash, so this takes as long as that.
+    /// Nothing is hashed yet, so this takes no time.
     pub fn new(settings: PasswordSettings) -> Result<Self, String> {
         let params = Params::new(settings.memory_kib, settings.passes, settings.lanes, None)
             .map_err(|error| format!("[sign_in.passwords] names parameters that Argon2id does not take: {error}"))?;
-        let nobody = Stored::parse(&hash_with(&params, &rand::random::<u128>().to_string())?)?;
+        let nobody = Stored::parse(&of_nobody(&params))?;
         Ok(Self {
             places: Arc::new(Semaphore::new(settings.at_once)),
             waiting: AtomicUsize::new(0),
@@ -201,6 +202,13 @@ fn compare(hash: &Stored, password: &Password) -> Result<Found, String> {
 /// A hash that cannot be read is nobody's: the log says so, the answer does not.
 fn read(stored: &str) -> Option<Stored> {
     Stored::parse(stored).inspect_err(|fault| tracing::error!("a stored password hash cannot be used: it {fault}")).ok()
+}
+
+/// A hash that no password has, with these parameters.
+fn of_nobody(params: &Params) -> String {
+    let random = |bytes: &[u8]| base64::engine::general_purpose::STANDARD_NO_PAD.encode(bytes);
+    let (salt, key) = (random(&rand::random::<[u8; 16]>()), random(&rand::random::<[u8; 32]>()));
+    format!("$argon2id$v=19$m={},t={},p={}${salt}${key}", params.m_cost(), params.t_cost(), params.p_cost())
 }
 
 fn hash_with(params: &Params, plain: &str) -> Result<String, String> {

@@ -1,0 +1,109 @@
+//! Users: people who sign in, and what they are to an account.
+
+use super::time::Timestamp;
+
+/// What a user is to an account. Each may do what those after it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Uses it: sees all of it, and makes and revokes its keys.
+    Member,
+    /// Looks after it: its name, its people below owners.
+    Admin,
+    /// Has it: decides about its plan and its owners.
+    Owner,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 3] = [Self::Owner, Self::Admin, Self::Member];
+
+    /// Its one name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::Member => "member",
+        }
+    }
+
+    /// By its name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
+/// A user as stored. The password's hash is in it, and nothing prints that.
+#[derive(Clone)]
+pub struct UserRecord {
+    /// Shown to people.
+    pub id: i64,
+    /// What they call themselves.
+    pub name: String,
+    /// In lower case.
+    pub email: Option<String>,
+    /// When it was proven theirs.
+    pub email_verified_at: Option<Timestamp>,
+    /// E.164.
+    pub phone: Option<String>,
+    /// When it was proven theirs.
+    pub phone_verified_at: Option<Timestamp>,
+    /// PHC string.
+    pub password: Option<String>,
+    /// A URL.
+    pub picture: Option<String>,
+    /// The personal account.
+    pub account: String,
+    /// May administrate the whole server.
+    pub is_admin: bool,
+    /// Switched off.
+    pub disabled: bool,
+    /// The version of the agreement that was accepted last.
+    pub agreement: Option<String>,
+    /// When they were made.
+    pub created_at: Timestamp,
+    /// Counts changes of what can be set.
+    pub revision: i64,
+}
+
+impl std::fmt::Debug for UserRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", handle(self.id))
+    }
+}
+
+/// What the audit, statistics and limits call a user.
+pub fn handle(id: i64) -> String {
+    format!("user_{id}")
+}
+
+/// Who a user is, as far as a check tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserFacts {
+    /// Their id.
+    pub id: i64,
+    /// What the audit, statistics and limits call them.
+    pub handle: String,
+    /// Their name.
+    pub name: String,
+    /// Their address, once it is proven.
+    pub email: Option<String>,
+    /// May administrate the whole server.
+    pub is_admin: bool,
+    /// The session that they are in.
+    pub session: String,
+    /// What they are to the account.
+    pub role: Role,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_role_has_a_name_and_its_place() {
+        for role in Role::ALL {
+            assert_eq!(Role::from_name(role.name()), Some(role));
+        }
+        assert!(Role::Owner > Role::Admin && Role::Admin > Role::Member);
+    }
+}

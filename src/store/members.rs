@@ -1,0 +1,65 @@
+//! Who belongs to which account, and as what.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::columns::{instant, word};
+use crate::domain::error::Result;
+use crate::domain::time::Timestamp;
+use crate::domain::user::Role;
+
+/// A membership.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The account.
+    pub account: String,
+    /// The user.
+    pub user: i64,
+    /// What they are to it.
+    pub role: Role,
+    /// Since when.
+    pub joined_at: Timestamp,
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Member> {
+    Ok(Member {
+        account: row.get("account")?,
+        user: row.get("user")?,
+        role: word(row, "role", Role::from_name)?,
+        joined_at: instant(row, "joined_at")?,
+    })
+}
+
+/// What a user is to an account, if anything.
+pub fn find(connection: &Connection, account: &str, user: i64) -> Result<Option<Member>> {
+    let mut statement = connection.prepare_cached("SELECT * FROM members WHERE account = ?1 AND user = ?2")?;
+    Ok(statement.query_row(params![account, user], from_row).optional()?)
+}
+
+/// Everybody who belongs to an account, those who have it first.
+pub fn of_account(connection: &Connection, account: &str) -> Result<Vec<Member>> {
+    let order = "CASE role WHEN 'owner' THEN 0 WHEN 'admin' THEN 1 ELSE 2 END, joined_at, user";
+    let mut statement = connection.prepare_cached(&format!("SELECT * FROM members WHERE account = ?1 ORDER BY {order}"))?;
+    Ok(statement.query_map([account], from_row)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Everything that a user belongs to, the oldest first.
+pub fn of_user(connection: &Connection, user: i64) -> Result<Vec<Member>> {
+    let mut statement = connection.prepare_cached("SELECT * FROM members WHERE user = ?1 ORDER BY joined_at, account")?;
+    Ok(statement.query_map([user], from_row)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Adds one, or gives them another role.
+pub fn put(connection: &Connection, member: &Member) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO members (account, user, role, joined_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (account, user) DO UPDATE SET role = excluded.role",
+        )?
+        .execute(params![member.account, member.user, member.role.name(), member.joined_at.millis()])?;
+    Ok(())
+}
+
+/// Takes one out.
+pub fn remove(connection: &Connection, account: &str, user: i64) -> Result<()> {
+    connection.prepare_cached("DELETE FROM members WHERE account = ?1 AND user = ?2")?.execute(params![account, user])?;
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! What was sent to prove an address, as a hash, and what it is good for.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::Value;
+
+use super::ROUND;
+use super::columns::{from_json, instant, json, maybe_instant, word};
+use crate::domain::error::Result;
+use crate::domain::key::KeyHash;
+use crate::domain::proof::{Channel, ProofRecord, Purpose};
+use crate::domain::time::Timestamp;
+
+const COLUMNS: &str = "id, hash, purpose, channel, address, user, payload, tries, created_at, expires_at, used_at";
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<ProofRecord> {
+    Ok(ProofRecord {
+        id: row.get("id")?,
+        hash: KeyHash::from_bytes(row.get("hash")?),
+        purpose: word(row, "purpose", Purpose::from_name)?,
+        channel: word(row, "channel", Channel::from_name)?,
+        address: row.get("address")?,
+        user: row.get("user")?,
+        payload: from_json::<Value>(row, "payload")?,
+        tries: row.get("tries")?,
+        created_at: instant(row, "created_at")?,
+        expires_at: instant(row, "expires_at")?,
+        used_at: maybe_instant(row, "used_at")?,
+    })
+}
+
+/// By the hash of what was sent.
+pub fn by_hash(connection: &Connection, hash: &KeyHash) -> Result<Option<ProofRecord>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM proofs WHERE hash = ?1"))?;
+    Ok(statement.query_row([hash.as_bytes()], from_row).optional()?)
+}
+
+/// By its id.
+pub fn by_id(connection: &Connection, id: &str) -> Result<Option<ProofRecord>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM proofs WHERE id = ?1"))?;
+    Ok(statement.query_row([id], from_row).optional()?)
+}
+
+/// Those that were sent to an address for a purpose and still count, the newest first.
+pub fn open(connection: &Connection, address: &str, purpose: Purpose, now: Timestamp) -> Result<Vec<ProofRecord>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM proofs WHERE address = ?1 AND purpose = ?2 AND used_at IS NULL AND expires_at > ?3 ORDER BY id DESC LIMIT 20"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![address, purpose.name(), now.millis()], from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Adds one.
+pub fn insert(connection: &Connection, proof: &ProofRecord) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO proofs (id, hash, purpose, channel, address, user, payload, tries, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
+        .execute(params![
+            proof.id,
+            proof.hash.as_bytes(),
+            proof.purpose.name(),
+            proof.channel.name(),
+            proof.address,
+            proof.user,
+            json(&proof.payload)?,
+            proof.tries,
+            proof.created_at.millis(),
+            proof.expires_at.millis(),
+        ])?;
+    Ok(())
+}
+
+/// Uses one up; answers whether it was there to be used.
+pub fn spend(connection: &Connection, id: &str, at: Timestamp) -> Result<bool> {
+    let sql = "UPDATE proofs SET used_at = ?2, payload = '{}' WHERE id = ?1 AND used_at IS NULL AND expires_at > ?2";
+    Ok(connection.prepare_cached(sql)?.execute(params![id, at.millis()])? == 1)
+}
+
+/// Counts a wrong code.
+pub fn count_try(connection: &Connection, id: &str) -> Result<()> {
+    connection.prepare_cached("UPDATE proofs SET tries = tries + 1 WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
+/// Those for an address count no more.
+pub fn end_of_address(connection: &Connection, address: &str, at: Timestamp) -> Result<()> {
+    let sql = "UPDATE proofs SET used_at = ?2, payload = '{}' WHERE address = ?1 AND used_at IS NULL";
+    connection.prepare_cached(sql)?.execute(params![address, at.millis()])?;
+    Ok(())
+}
+
+/// Those of a user count no more.
+pub fn end_of_user(connection: &Connection, user: i64, at: Timestamp) -> Result<()> {
+    let sql = "UPDATE proofs SET used_at = ?2, payload = '{}' WHERE user = ?1 AND used_at IS NULL";
+    connection.prepare_cached(sql)?.execute(params![user, at.millis()])?;
+    Ok(())
+}
+
+/// Forgets a bounded number of those that expired before `before`; answers whether there may be more.
+pub fn tidy(connection: &Connection, before: Timestamp) -> Result<bool> {
+    let sql = "DELETE FROM proofs WHERE id IN (SELECT id FROM proofs WHERE expires_at < ?1 LIMIT ?2)";
+    let forgotten = connection.prepare_cached(sql)?.execute(params![before.millis(), ROUND])?;
+    Ok(forgotten as i64 == ROUND)
+}

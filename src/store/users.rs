@@ -1,0 +1,141 @@
+//! Users.
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+
+use super::columns::{instant, maybe_instant};
+use crate::domain::error::Result;
+use crate::domain::time::Timestamp;
+use crate::domain::user::UserRecord;
+
+const COLUMNS: &str = "id, name, email, email_verified_at, phone, phone_verified_at, password, picture, account, is_admin, disabled, agreement, created_at, revision";
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<UserRecord> {
+    Ok(UserRecord {
+        id: row.get("id")?,
+        name: row.get("name")?,
+        email: row.get("email")?,
+        email_verified_at: maybe_instant(row, "email_verified_at")?,
+        phone: row.get("phone")?,
+        phone_verified_at: maybe_instant(row, "phone_verified_at")?,
+        password: row.get("password")?,
+        picture: row.get("picture")?,
+        account: row.get("account")?,
+        is_admin: row.get("is_admin")?,
+        disabled: row.get("disabled")?,
+        agreement: row.get("agreement")?,
+        created_at: instant(row, "created_at")?,
+        revision: row.get("revision")?,
+    })
+}
+
+/// By what a user is found.
+#[derive(Clone, Debug)]
+pub enum By {
+    /// Their id.
+    Id(i64),
+    /// Their address, in lower case.
+    Email(String),
+    /// Their number, E.164.
+    Phone(String),
+    /// Their personal account.
+    Account(String),
+}
+
+/// Finds one.
+pub fn find(connection: &Connection, by: &By) -> Result<Option<UserRecord>> {
+    let one = |column: &str, value: &dyn rusqlite::ToSql| -> rusqlite::Result<Option<UserRecord>> {
+        let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM users WHERE {column} = ?1"))?;
+        statement.query_row([value], from_row).optional()
+    };
+    Ok(match by {
+        By::Id(id) => one("id", id)?,
+        By::Email(email) => one("email", email)?,
+        By::Phone(phone) => one("phone", phone)?,
+        By::Account(account) => one("account", account)?,
+    })
+}
+
+/// Which users a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only those whose id, name, address or number holds it.
+    pub search: Option<String>,
+    /// Only those after this id.
+    pub after: i64,
+    /// So many at the most.
+    pub limit: usize,
+}
+
+/// Users in the order of their ids.
+pub fn list(connection: &Connection, filter: &Filter) -> Result<Vec<UserRecord>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM users WHERE id > :after AND (:search IS NULL OR id = :search OR instr(lower(name), lower(:search)) > 0
+         OR instr(email, lower(:search)) > 0 OR instr(phone, :search) > 0) ORDER BY id LIMIT :limit"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let wanted = named_params! { ":after": filter.after, ":search": filter.search, ":limit": filter.limit as i64 };
+    let rows = statement.query_map(wanted, from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Adds one; its id is the database's to give. Answers it.
+pub fn insert(connection: &Connection, user: &UserRecord) -> Result<i64> {
+    connection
+        .prepare_cached(
+            "INSERT INTO users (name, email, email_verified_at, phone, phone_verified_at, password, picture, account, is_admin, disabled, agreement, created_at, revision)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )?
+        .execute(params![
+            user.name,
+            user.email,
+            user.email_verified_at.map(Timestamp::millis),
+            user.phone,
+            user.phone_verified_at.map(Timestamp::millis),
+            user.password,
+            user.picture,
+            user.account,
+            user.is_admin,
+            user.disabled,
+            user.agreement,
+            user.created_at.millis(),
+            user.revision,
+        ])?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// Writes what can change; the revision has been raised by the caller.
+pub fn update(connection: &Connection, user: &UserRecord) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE users SET name = ?2, email = ?3, email_verified_at = ?4, phone = ?5, phone_verified_at = ?6, password = ?7, picture = ?8,
+             is_admin = ?9, disabled = ?10, agreement = ?11, revision = ?12 WHERE id = ?1",
+        )?
+        .execute(params![
+            user.id,
+            user.name,
+            user.email,
+            user.email_verified_at.map(Timestamp::millis),
+            user.phone,
+            user.phone_verified_at.map(Timestamp::millis),
+            user.password,
+            user.picture,
+            user.is_admin,
+            user.disabled,
+            user.agreement,
+            user.revision,
+        ])?;
+    Ok(())
+}
+
+/// Whether a user has a second factor that is in force.
+pub fn has_second_factor(connection: &Connection, user: i64) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM second_factors WHERE user = ?1 AND confirmed_at IS NOT NULL)";
+    Ok(connection.prepare_cached(sql)?.query_row([user], |row| row.get(0))?)
+}
+
+/// Takes a user's second factor away, with its recovery codes.
+pub fn remove_second_factor(connection: &Connection, user: i64) -> Result<()> {
+    connection.prepare_cached("DELETE FROM recovery_codes WHERE user = ?1")?.execute([user])?;
+    connection.prepare_cached("DELETE FROM second_factors WHERE user = ?1")?.execute([user])?;
+    Ok(())
+}
