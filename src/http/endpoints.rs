@@ -6,7 +6,7 @@ use std::pin::Pin;
 use http::Method;
 
 use super::handlers::{
-    accounts, audit, backup, balance, check, export, health, import, keys, me, metrics, openapi, plans, probe, state, tokens, usage,
+    accounts, audit, backup, balance, check, export, health, import, keys, mails, me, metrics, openapi, plans, probe, state, tokens, usage,
     verify, webhooks,
 };
 use super::request::{Call, Unreadable};
@@ -108,6 +108,9 @@ endpoints! {
     GET    "/v1/webhooks/messages" WHOLE  => webhooks::messages;
     POST   "/v1/webhooks/messages/{id}/retry" WHOLE => webhooks::retry;
     POST   "/v1/webhooks/{id}/test" WHOLE => webhooks::test;
+    GET    "/v1/mails"             WHOLE  => mails::list;
+    POST   "/v1/mails/test"        WHOLE  => mails::test;
+    POST   "/v1/mails/{id}/retry"  WHOLE  => mails::retry;
 }
 
 /// What a path below the prefix comes to.

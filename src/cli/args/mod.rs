@@ -4,6 +4,7 @@ mod account;
 mod history;
 mod key;
 mod machine;
+mod mail;
 mod rows;
 mod token;
 mod webhook;
@@ -16,6 +17,7 @@ pub use account::{AccountCommand, AccountSettings};
 pub use history::{AuditArgs, UsageArgs};
 pub use key::{KeyCommand, KeySettings};
 pub use machine::{BackupArgs, DoctorArgs, ProxyArgs, ProxyKind, RestoreArgs};
+pub use mail::MailCommand;
 pub use rows::{ExportArgs, ImportArgs, RowFormat};
 pub use token::TokenCommand;
 pub use webhook::WebhookCommand;
@@ -106,6 +108,9 @@ It replaces nothing. What happened since the copy is gone: keys that were revoke
     /// Show webhooks and their messages, send one again, try one
     #[command(subcommand)]
     Webhook(WebhookCommand),
+    /// Show mails and SMS, send one again, try whether one arrives
+    #[command(subcommand)]
+    Mail(MailCommand),
     /// Print the configuration of a proxy before tollgate, or of one that asks it, ready to paste
     #[command(after_help = "\
 Examples:
@@ -129,6 +134,9 @@ the line to change. Exit codes: 0 fit, 1 not fit, 2 wrong use or configuration."
 impl Command {
     /// Whether it only asks the running server, where one runs.
     pub fn only_asks(&self) -> bool {
-        matches!(self, Self::Account(_) | Self::Audit(_) | Self::Key(_) | Self::Token(_) | Self::Usage(_) | Self::Webhook(_))
+        matches!(
+            self,
+            Self::Account(_) | Self::Audit(_) | Self::Key(_) | Self::Mail(_) | Self::Token(_) | Self::Usage(_) | Self::Webhook(_)
+        )
     }
 }
