@@ -107,8 +107,7 @@ impl App {
     /// Opens the database that was claimed, or makes it.
     pub async fn open(policy: Arc<Policy>, lock: Lock) -> Result<Self, StartError> {
         let store = Arc::new(Store::open(&policy.server.database).map_err(|error| StartError(error.to_string()))?);
-        let secret = ServerSecret::at(&side::beside(&policy.server.database, side::SECRET)).map_err(StartError)?;
-        let services = Arc::new(Services::new(policy, store, SignIn { secret }, lock));
+        let services = Arc::new(open_services(policy, store, lock).map_err(StartError)?);
         services.mirror_plans().await.map_err(|error| StartError(error.to_string()))?;
         let import = services.unfinished_import().unwrap_or_else(|error| {
             let file = side::beside(&services.policy.server.database, side::IMPORT);
@@ -146,4 +145,12 @@ impl App {
             tracing::error!("closing the database ended in a panic");
         }
     }
+}
+
+/// The services, with the secret of sign-in, which is made where there is none yet.
+fn open_services(policy: Arc<Policy>, store: Arc<Store>, lock: Lock) -> Result<Services, String> {
+    let file = side::beside(&policy.server.database, side::SECRET);
+    let own = if policy.sign_in.enabled { ServerSecret::at(&file)? } else { ServerSecret::fleeting() };
+    let sign_in = SignIn::new(&policy, own).map_err(|error| error.to_string())?;
+    Ok(Services::new(policy, store, lock, sign_in))
 }

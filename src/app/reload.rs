@@ -65,7 +65,7 @@ impl Reloader {
         let policy = read.map_err(|error| NotTaken::Failed(format!("reading it ended in a panic: {error}")))?;
         let services = self.current.services();
         let policy = policy.and_then(|policy| policy.taking_over(&services.policy)).map_err(NotTaken::Faults)?;
-        let next = Arc::new(services.under(Arc::new(policy)));
+        let next = Arc::new(services.under(Arc::new(policy)).map_err(|error| NotTaken::Failed(error.to_string()))?);
         next.mirror_plans().await.map_err(|error| NotTaken::Failed(format!("its plans could not be written to the database: {error}")))?;
         next.lead();
         self.current.replace(self.current.front().next(next.clone()));

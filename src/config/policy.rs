@@ -68,6 +68,8 @@ pub struct Policy {
     pub anonymous: Option<Arc<Caller>>,
     /// How a service token looks.
     pub tokens: Environments,
+    /// How a refresh token looks.
+    pub sessions: Environments,
     /// A digest of each section as it holds, defaults and environment with it, but without its secrets: what tells two
     /// configurations apart for those who may not see them.
     pub digests: BTreeMap<String, String>,
@@ -78,12 +80,12 @@ pub struct Policy {
 impl Policy {
     /// Whether a raw key or service token stands in a text: what does is neither logged nor repeated.
     pub fn holds_secret(&self, text: &str) -> bool {
-        self.keys.environments.holds_key(text) || self.tokens.holds_key(text)
+        [&self.keys.environments, &self.tokens, &self.sessions].into_iter().any(|secrets| secrets.holds_key(text))
     }
 
     /// Whether what could be one, mistyped or cut short, stands in a text: what does is not logged.
     pub fn resembles_secret(&self, text: &str) -> bool {
-        self.keys.environments.resembles_key(text) || self.tokens.resembles_key(text)
+        [&self.keys.environments, &self.tokens, &self.sessions].into_iter().any(|secrets| secrets.resembles_key(text))
     }
 
     /// Makes it one for a server that runs on another: what only a start can change stays as it is there.
@@ -181,7 +183,8 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let sms = super::sms::read(top.table("sms"));
     let log = super::log::read(top.table("log"));
     top.finish();
-    let tokens = token::shapes().map_err(|fault| faults.push("", "tollgate", fault)).ok()?;
+    let shapes = |made: Result<Environments, String>| made.map_err(|fault| faults.push("", "tollgate", fault)).ok();
+    let (tokens, sessions) = (shapes(token::shapes())?, shapes(token::refresh_shapes())?);
     let (mail, letters) = mail?;
     Some(Policy {
         server: server?,
@@ -199,6 +202,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         log: log?,
         anonymous: anonymous?,
         tokens,
+        sessions,
         webhooks: webhooks?,
         notices: notices?,
         digests: merged.values.iter().map(|(name, value)| (name.clone(), digest(name, value, &merged.secrets.borrow()))).collect(),
@@ -226,8 +230,12 @@ fn leave_out(value: &mut Value, path: &[&str]) {
         // Of a list all of it: each of them is one.
         (Value::Dict(_, dict), [name]) => drop(dict.remove(name.split('[').next().unwrap_or(name))),
         (Value::Dict(_, dict), [name, rest @ ..]) => {
-            if let Some(below) = dict.get_mut(*name) {
-                leave_out(below, rest);
+            // One of a list of tables: oidc[0].
+            let (name, at) = name.split_once('[').map_or((*name, None), |(name, at)| (name, at.trim_end_matches(']').parse().ok()));
+            match (dict.get_mut(name), at) {
+                (Some(Value::Array(_, items)), Some(at)) => items.get_mut::<usize>(at).into_iter().for_each(|item| leave_out(item, rest)),
+                (Some(below), _) => leave_out(below, rest),
+                (None, _) => {}
             }
         }
         _ => {}

@@ -1,5 +1,7 @@
 //! `[sign_in]`: how people sign in, and for how long.
 
+use super::passwords::PasswordSettings;
+use super::providers::{self, Kind, Providers};
 use super::reader::Table;
 use super::secret::Secret;
 use crate::domain::time::Span;
@@ -103,6 +105,22 @@ pub struct SignInSettings {
     pub links: Links,
     /// What has to be accepted.
     pub agreement: Option<Agreement>,
+    /// How passwords are hashed, and what is strong enough.
+    pub passwords: PasswordSettings,
+    /// Who else proves who somebody is.
+    pub providers: Providers,
+}
+
+impl SignInSettings {
+    /// Whether an identity is one of Telegram's.
+    pub fn is_telegram(&self, provider: &str) -> bool {
+        provider == crate::domain::telegram::PROVIDER
+    }
+
+    /// Whether an identity is one of Google's, or of whom the configuration has in its place.
+    pub fn is_google(&self, provider: &str) -> bool {
+        self.providers.oidc.iter().any(|own| own.kind == Kind::Google && own.issuer == provider)
+    }
 }
 
 pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
@@ -125,6 +143,8 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
     let (code_lifetime, invitation_lifetime) = (table.span("code_lifetime", MINUTE..=60 * MINUTE), lifetime("invitation_lifetime"));
     let links = links(table.table("links"));
     let agreement = agreement(table.table("agreement"));
+    let passwords = super::passwords::read(table.table("passwords"));
+    let providers = providers::read(&table);
     table.finish();
     Some(SignInSettings {
         enabled: enabled?,
@@ -145,6 +165,8 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
         invitation_lifetime: invitation_lifetime?,
         links: links?,
         agreement: agreement?,
+        passwords: passwords?,
+        providers: providers?,
     })
 }
 

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::caller::Caller;
 use super::error::{Error, Result};
 use super::time::Timestamp;
 use super::token::TokenRecord;
+use super::user::UserFacts;
 
 /// Who does something.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +18,10 @@ pub enum Actor {
     Operator,
     /// Whoever holds a service token.
     Token(Arc<TokenRecord>),
+    /// A user, signed in for the account that their access token names.
+    User(Arc<Caller>),
+    /// A user on the way in: not signed in, and reaches nothing.
+    Entering(String),
     /// Whoever asked before tollgate was started again, by the name that the audit has for them. Reaches nothing: what was asked
     /// for was allowed then.
     Before(String),
@@ -30,7 +36,8 @@ impl Actor {
             Self::Nobody => "nobody",
             Self::Operator => "operator",
             Self::Token(token) => &token.id,
-            Self::Before(name) => name,
+            Self::User(caller) => caller.user.as_ref().map_or("nobody", |user| &user.handle),
+            Self::Before(name) | Self::Entering(name) => name,
             Self::Tollgate => "tollgate",
         }
     }
@@ -39,6 +46,17 @@ impl Actor {
     pub fn bound_to(&self) -> Option<&str> {
         match self {
             Self::Token(token) => token.account.as_deref(),
+            Self::User(caller) if caller.user.as_ref().is_some_and(|user| user.is_admin) => None,
+            // Who names no account reaches none.
+            Self::User(caller) => Some(caller.account.as_ref().map_or("", |account| &account.id)),
+            _ => None,
+        }
+    }
+
+    /// The user that it is, where it is one.
+    pub fn user(&self) -> Option<&UserFacts> {
+        match self {
+            Self::User(caller) => caller.user.as_ref(),
             _ => None,
         }
     }
@@ -46,9 +64,9 @@ impl Actor {
     /// Whether it may know of what belongs to an account.
     pub fn reaches(&self, account: &str) -> bool {
         match self {
-            Self::Nobody | Self::Before(_) => false,
+            Self::Nobody | Self::Before(_) | Self::Entering(_) => false,
             Self::Operator | Self::Tollgate => true,
-            Self::Token(token) => token.account.as_deref().is_none_or(|own| own == account),
+            Self::Token(_) | Self::User(_) => self.bound_to().is_none_or(|own| own == account),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::address::within;
 use super::limit::{Count, Limit};
 use super::plan::{Plan, Plans};
 use super::time::Timestamp;
+use super::user::UserFacts;
 use super::verdict::Verdict;
 
 /// Overrides of limits: name to count.
@@ -115,6 +116,10 @@ pub struct KeyRecord {
 pub struct Caller {
     /// The key; anonymous callers have none.
     pub key: Option<KeyRecord>,
+    /// The user, where they came with an access token instead of a key.
+    pub user: Option<UserFacts>,
+    /// What they may do.
+    pub granted: Vec<String>,
     /// The account; anonymous callers have none.
     pub account: Option<AccountRecord>,
     /// The scopes, as a header carries them.
@@ -138,13 +143,51 @@ impl Caller {
         let plan = own.unwrap_or(account_plan).clone();
         let limits = effective(&plan, &account.limits, &key.limits);
         let valid_until = account.plan_until.filter(|until| now < *until).unwrap_or(Timestamp::MAX);
-        Self { scopes: key.scopes.join(" "), key: Some(key), account: Some(account), monthly_tokens, plan, limits, valid_until }
+        Self {
+            scopes: key.scopes.join(" "),
+            granted: key.scopes.clone(),
+            key: Some(key),
+            user: None,
+            account: Some(account),
+            monthly_tokens,
+            plan,
+            limits,
+            valid_until,
+        }
+    }
+
+    /// Works out the plan and limits of a user who acts for an account, in a session that lasts until `until`.
+    pub fn of_user(user: UserFacts, granted: Vec<String>, until: Timestamp, account: AccountRecord, plans: &Plans, now: Timestamp) -> Self {
+        let plan = account.plan_at(plans, now).clone();
+        let limits = effective(&plan, &account.limits, &Overrides::new());
+        let plan_until = account.plan_until.filter(|until| now < *until).unwrap_or(Timestamp::MAX);
+        Self {
+            scopes: granted.join(" "),
+            granted,
+            key: None,
+            user: Some(user),
+            account: Some(account),
+            monthly_tokens: plan.monthly_tokens,
+            plan,
+            limits,
+            valid_until: plan_until.min(until),
+        }
     }
 
     /// Somebody without a credential, under the plan for such.
     pub fn anonymous(plan: Arc<Plan>) -> Self {
         let limits = effective(&plan, &Overrides::new(), &Overrides::new());
-        Self { key: None, account: None, scopes: String::new(), monthly_tokens: 0, plan, limits, valid_until: Timestamp::MAX }
+        Self {
+            key: None,
+            user: None,
+            granted: Vec::new(),
+            account: None,
+            scopes: String::new(),
+            monthly_tokens: 0,
+            plan,
+            limits,
+            valid_until: Timestamp::MAX,
+        }
     }
 
     /// Whether it is a key of that account.
@@ -152,14 +195,14 @@ impl Caller {
         self.account.as_ref().is_some_and(|own| own.id == account)
     }
 
-    /// Why the key may not be used at all: revoked, expired, or it or its account switched off, in this order.
+    /// Why it may not be used at all: the key revoked, expired, or it or the account switched off, in this order.
     pub fn refused_by_state(&self, now: Timestamp) -> Option<Verdict> {
-        let key = self.key.as_ref()?;
-        if key.revoked_at.is_some() {
+        let key = self.key.as_ref();
+        if key.is_some_and(|key| key.revoked_at.is_some()) {
             Some(Verdict::Revoked)
-        } else if key.expires_at.is_some_and(|at| at <= now) {
+        } else if key.and_then(|key| key.expires_at).is_some_and(|at| at <= now) {
             Some(Verdict::Expired)
-        } else if key.disabled || self.account.as_ref().is_some_and(|account| account.disabled) {
+        } else if key.is_some_and(|key| key.disabled) || self.account.as_ref().is_some_and(|account| account.disabled) {
             Some(Verdict::Disabled)
         } else {
             None

@@ -51,15 +51,53 @@ pub enum Event {
     WebhookTest,
     /// Somebody has a webhook's message sent again.
     WebhookRetried,
-    /// Somebody tries whether a mail arrives.
-    MailTest,
+    /// A user was made.
+    UserCreated,
+    /// A user was changed.
+    UserChanged,
+    /// Whoever proved an address took over a user who never had.
+    UserTakenOver,
+    /// Users were imported.
+    UsersImported,
+    /// A password was set.
+    PasswordChanged,
+    /// A second factor was set up, or taken away.
+    SecondFactorChanged,
+    /// Another way to sign in was added.
+    IdentityLinked,
+    /// It was taken away.
+    IdentityUnlinked,
+    /// Somebody signed in.
+    SessionStarted,
+    /// A session was ended.
+    SessionEnded,
+    /// A refresh token was used again.
+    SessionReused,
+    /// Somebody joined an account.
+    MemberJoined,
+    /// Somebody got another role.
+    MemberChanged,
+    /// Somebody left an account, or was taken out.
+    MemberLeft,
+    /// Somebody was invited.
+    InvitationSent,
+    /// An invitation was taken back.
+    InvitationEnded,
+    /// Somebody accepted the agreement.
+    AgreementAccepted,
+    /// Somebody applied for a plan.
+    ApplicationOpened,
+    /// An application was decided, or taken back.
+    ApplicationDecided,
     /// Somebody has a mail sent again.
     MailRetried,
+    /// Somebody tries whether mail arrives.
+    MailTest,
 }
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 45] = [
         Self::AccountCreated,
         Self::AccountChanged,
         Self::AccountsImported,
@@ -84,8 +122,27 @@ impl Event {
         Self::DatabaseRestored,
         Self::WebhookTest,
         Self::WebhookRetried,
-        Self::MailTest,
+        Self::UserCreated,
+        Self::UserChanged,
+        Self::UserTakenOver,
+        Self::UsersImported,
+        Self::PasswordChanged,
+        Self::SecondFactorChanged,
+        Self::IdentityLinked,
+        Self::IdentityUnlinked,
+        Self::SessionStarted,
+        Self::SessionEnded,
+        Self::SessionReused,
+        Self::MemberJoined,
+        Self::MemberChanged,
+        Self::MemberLeft,
+        Self::InvitationSent,
+        Self::InvitationEnded,
+        Self::AgreementAccepted,
+        Self::ApplicationOpened,
+        Self::ApplicationDecided,
         Self::MailRetried,
+        Self::MailTest,
     ];
 
     /// Its one name.
@@ -115,8 +172,27 @@ impl Event {
             Self::DatabaseRestored => "database.restored",
             Self::WebhookTest => "webhook.test",
             Self::WebhookRetried => "webhook.retried",
-            Self::MailTest => "mail.test",
+            Self::UserCreated => "user.created",
+            Self::UserChanged => "user.changed",
+            Self::UserTakenOver => "user.taken_over",
+            Self::UsersImported => "users.imported",
+            Self::PasswordChanged => "password.changed",
+            Self::SecondFactorChanged => "second_factor.changed",
+            Self::IdentityLinked => "identity.linked",
+            Self::IdentityUnlinked => "identity.unlinked",
+            Self::SessionStarted => "session.started",
+            Self::SessionEnded => "session.ended",
+            Self::SessionReused => "session.reused",
+            Self::MemberJoined => "member.joined",
+            Self::MemberChanged => "member.changed",
+            Self::MemberLeft => "member.left",
+            Self::InvitationSent => "invitation.sent",
+            Self::InvitationEnded => "invitation.ended",
+            Self::AgreementAccepted => "agreement.accepted",
+            Self::ApplicationOpened => "application.opened",
+            Self::ApplicationDecided => "application.decided",
             Self::MailRetried => "mail.retried",
+            Self::MailTest => "mail.test",
         }
     }
 

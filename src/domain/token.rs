@@ -6,6 +6,9 @@ use super::time::Timestamp;
 /// What a service token begins with.
 pub const PREFIX: &str = "tgs_";
 
+/// What a refresh token begins with.
+pub const REFRESH_PREFIX: &str = "tgr_";
+
 /// What a service token may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenScope {
@@ -62,17 +65,20 @@ impl TokenRecord {
     }
 }
 
-/// The shape of a service token: as a key's, with a checksum.
+/// The shape of a service token.
 pub fn shapes() -> Result<Environments, String> {
+    shape("service", PREFIX)
+}
+
+/// The shape of a refresh token.
+pub fn refresh_shapes() -> Result<Environments, String> {
+    shape("refresh", REFRESH_PREFIX)
+}
+
+/// As a key's, with a checksum.
+fn shape(name: &str, prefix: &str) -> Result<Environments, String> {
     let alphabet = Alphabet::parse("base62")?;
-    let shape = Environment {
-        name: "service".into(),
-        prefix: PREFIX.into(),
-        length: 48,
-        alphabet,
-        checksum: true,
-        reserved: false,
-        imported: false,
-    };
+    let shape =
+        Environment { name: name.into(), prefix: prefix.into(), length: 48, alphabet, checksum: true, reserved: false, imported: false };
     Ok(Environments::new(vec![shape]))
 }

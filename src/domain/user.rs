@@ -81,6 +81,8 @@ pub fn handle(id: i64) -> String {
 pub struct UserFacts {
     /// Their id.
     pub id: i64,
+    /// What the audit, statistics and limits call them.
+    pub handle: String,
     /// Their name.
     pub name: String,
     /// Their address, once it is proven.

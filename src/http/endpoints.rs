@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use http::Method;
 
+use super::handlers::sign_in::{balance as own_balance, login, provider, session, user};
 use super::handlers::{
     accounts, audit, backup, balance, check, export, health, import, keys, mails, me, metrics, openapi, plans, probe, state, tokens, usage,
     verify, webhooks,
@@ -12,6 +13,7 @@ use super::handlers::{
 use super::request::{Call, Unreadable};
 use super::response::Response;
 use crate::domain::token::TokenScope;
+use crate::domain::user::Role;
 use crate::service::metrics::Kind;
 
 /// Who may call.
@@ -23,6 +25,10 @@ pub enum Access {
     Token(TokenScope),
     /// As [`Access::Token`], for what is of the whole server: not with a token that is bound to one account.
     Unbound(TokenScope),
+    /// As [`Access::Token`] of the scope `admin`, and users who are this to the account that their access token names.
+    Shared(Role),
+    /// Users with an access token; one that is switched off with their account, too.
+    User,
     /// The operator at the control socket, and nobody else.
     Operator,
 }
@@ -34,8 +40,10 @@ pub type Answering = Pin<Box<dyn Future<Output = Result<Response, Unreadable>> +
 pub struct Endpoint {
     /// `None`: any method.
     pub method: Option<Method>,
-    /// Below the prefix; `{id}` is one segment.
+    /// Below the prefix, or below the sign-in's base path; `{id}` is one segment.
     pub path: &'static str,
+    /// Whether it is a sign-in's: then the style tells its refusals.
+    pub is_of_sign_in: bool,
     /// Who may call.
     pub access: Access,
     /// Whether its body, or its answer, may take as long as it takes: then `request_timeout` is not for it as a whole.
@@ -51,9 +59,16 @@ impl std::fmt::Debug for Endpoint {
 }
 
 macro_rules! endpoints {
-    ($($method:tt $path:literal $access:expr => $handler:path $(, $streams:ident)?;)*) => {
-        /// All of them.
-        pub static ENDPOINTS: &[Endpoint] = &[$(Endpoint { method: endpoints!(@ $method), path: $path, access: $access, streams: endpoints!(@@ $($streams)?), handler: |call| Box::pin($handler(call)) },)*];
+    ($(#[$doc:meta])* $name:ident ($is_of_sign_in:literal): $($method:tt $path:literal $access:expr => $handler:path $(, $streams:ident)?;)*) => {
+        $(#[$doc])*
+        pub static $name: &[Endpoint] = &[$(Endpoint {
+            method: endpoints!(@ $method),
+            path: $path,
+            is_of_sign_in: $is_of_sign_in,
+            access: $access,
+            streams: endpoints!(@@ $($streams)?),
+            handler: |call| Box::pin($handler(call)),
+        },)*];
     };
     (@ ANY) => { None };
     (@ $method:ident) => { Some(Method::$method) };
@@ -67,8 +82,11 @@ const METRICS: Access = Access::Unbound(TokenScope::Metrics);
 const ADMIN: Access = Access::Token(TokenScope::Admin);
 const WHOLE: Access = Access::Unbound(TokenScope::Admin);
 const OPERATOR: Access = Access::Operator;
+const USER: Access = Access::User;
 
 endpoints! {
+    /// Those below the prefix.
+    ENDPOINTS (false):
     ANY    "/v1/check"             ANYONE => check::check;
     ANY    "/v1/check/nginx"       ANYONE => check::check_nginx;
     ANY    "/v1/check/answer"      ANYONE => check::check_answer;
@@ -113,7 +131,25 @@ endpoints! {
     POST   "/v1/mails/{id}/retry"  WHOLE  => mails::retry;
 }
 
-/// What a path below the prefix comes to.
+endpoints! {
+    /// Those below the sign-in's base path.
+    SIGN_IN (true):
+    POST   "/auth/login"           ANYONE => login::login;
+    POST   "/auth/telegram"        ANYONE => provider::telegram;
+    POST   "/auth/google"          ANYONE => provider::google;
+    POST   "/auth/oidc/{id}"       ANYONE => provider::oidc;
+    GET    "/auth/{id}/start"      ANYONE => provider::start;
+    GET    "/auth/{id}/callback"   ANYONE => provider::callback;
+    POST   "/auth/refresh"         ANYONE => session::refresh;
+    POST   "/auth/logout"          ANYONE => session::logout;
+    POST   "/auth/switch"          USER   => session::switch;
+    GET    "/auth/sessions"        USER   => session::list;
+    DELETE "/auth/sessions/{id}"   USER   => session::end;
+    GET    "/user/me"              ANYONE => user::show;
+    GET    "/balance"              ANYONE => own_balance::show;
+}
+
+/// What a path comes to.
 pub enum Matched {
     /// An endpoint, and what `{id}` is.
     Endpoint(&'static Endpoint, String),
@@ -135,26 +171,52 @@ impl Matched {
         match endpoint.access {
             _ if endpoint.path.starts_with("/v1/check") => Kind::Check,
             Access::Token(TokenScope::Verify) if endpoint.path == "/v1/verify" => Kind::Verify,
-            Access::Token(TokenScope::Verify | TokenScope::Admin) | Access::Unbound(TokenScope::Admin) => Kind::Admin,
+            Access::Token(TokenScope::Verify | TokenScope::Admin) | Access::Unbound(TokenScope::Admin) | Access::Shared(_) => Kind::Admin,
             _ => Kind::Other,
         }
     }
 }
 
-/// Finds the endpoint of a path below the prefix. What is the operator's alone is there for nobody else.
-pub fn find(method: &Method, path: &str, is_operator: bool) -> Matched {
-    let there = || ENDPOINTS.iter().filter(|endpoint| is_operator || endpoint.access != Access::Operator);
-    // A path that is spelled out is no id: what holds for an id does not hold for it.
-    let is_spelled_out = there().any(|endpoint| endpoint.path == path);
-    let there = || there().filter(|endpoint| !is_spelled_out || endpoint.path == path);
-    let of_path = || there().filter_map(|endpoint| matches(endpoint.path, path).map(|id| (endpoint, id)));
+/// Where a path lies: below the prefix, below the sign-in's base path, or below both.
+#[derive(Clone, Copy, Debug)]
+pub struct Below<'p> {
+    /// What follows the prefix.
+    pub prefix: Option<&'p str>,
+    /// What follows the base path of sign-in.
+    pub sign_in: Option<&'p str>,
+}
+
+impl<'p> Below<'p> {
+    /// Every endpoint of the path, and what its `{id}` is. A path that is spelled out is no id: what holds for an id does not hold
+    /// for it.
+    fn endpoints(self, is_operator: bool) -> Vec<(&'static Endpoint, &'p str)> {
+        let of = |table: &'static [Endpoint], path: Option<&'p str>| {
+            let all = path.into_iter().flat_map(move |path| {
+                table.iter().filter_map(move |endpoint| matches(endpoint.path, path).map(|id| (endpoint, id, endpoint.path == path)))
+            });
+            all.filter(move |(endpoint, ..)| is_operator || endpoint.access != Access::Operator)
+        };
+        let found: Vec<_> = of(SIGN_IN, self.sign_in).chain(of(ENDPOINTS, self.prefix)).collect();
+        let is_spelled_out = found.iter().any(|(_, _, exact)| *exact);
+        found.into_iter().filter(|(_, _, exact)| *exact || !is_spelled_out).map(|(endpoint, id, _)| (endpoint, id)).collect()
+    }
+
+    /// Whether any endpoint of sign-in has this path.
+    pub fn is_of_sign_in(self) -> bool {
+        self.sign_in.is_some_and(|path| SIGN_IN.iter().any(|endpoint| matches(endpoint.path, path).is_some()))
+    }
+}
+
+/// Finds the endpoint of a path. What is the operator's alone is there for nobody else.
+pub fn find(method: &Method, path: Below<'_>, is_operator: bool) -> Matched {
+    let there = path.endpoints(is_operator);
     // HEAD is GET without its body (RFC 9110, 9.3.2).
     let wanted =
         |endpoint: &Endpoint| endpoint.method.as_ref().is_none_or(|own| own == method || (method == Method::HEAD && own == Method::GET));
-    if let Some((endpoint, id)) = of_path().find(|(endpoint, _)| wanted(endpoint)) {
-        return Matched::Endpoint(endpoint, id.to_owned());
+    if let Some((endpoint, id)) = there.iter().find(|(endpoint, _)| wanted(endpoint)) {
+        return Matched::Endpoint(endpoint, (*id).to_owned());
     }
-    let mut methods: Vec<&'static str> = of_path().filter_map(|(endpoint, _)| endpoint.method.as_ref().map(Method::as_str)).collect();
+    let mut methods: Vec<&'static str> = there.iter().filter_map(|(endpoint, _)| endpoint.method.as_ref().map(Method::as_str)).collect();
     if methods.contains(&"GET") {
         methods.push("HEAD");
     }
@@ -181,7 +243,7 @@ mod tests {
 
     #[test]
     fn paths_are_found() {
-        let told = |method: Method, path: &str| match find(&method, path, false) {
+        let told = |method: Method, path: &str| match find(&method, Below { prefix: Some(path), sign_in: Some(path) }, false) {
             Matched::Endpoint(endpoint, id) => format!("{} {id}", endpoint.path),
             Matched::WrongMethod(methods) => methods.join(","),
             Matched::Nothing => "nothing".into(),

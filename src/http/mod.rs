@@ -1,5 +1,6 @@
 //! HTTP: the accept loop with its bounds, the routes as a table, and handlers as thin as they can be.
 
+mod cookies;
 mod cors;
 mod current;
 pub mod endpoints;
@@ -17,6 +18,7 @@ pub mod openapi;
 pub mod outgoing;
 pub mod peer;
 mod process;
+pub mod provider;
 mod query;
 pub mod request;
 pub mod response;

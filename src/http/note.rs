@@ -86,14 +86,15 @@ impl Drop for RequestLine {
         let caller = self.caller.as_deref();
         let account = caller.and_then(|caller| caller.account.as_ref()).map(|account| account.id.as_str());
         let key = caller.and_then(|caller| caller.key.as_ref()).map(|key| key.id.as_str());
+        let user = caller.and_then(|caller| caller.user.as_ref()).map(|user| user.id);
         let token = self.token.as_ref().map(|token| token.id.as_str());
         let verdict = self.verdict.map(Verdict::name);
         let ms = self.began.elapsed().as_micros() as f64 / 1000.0;
         let what = if status.is_some() { "request" } else { "request, given up before it was answered" };
         if self.is_wanted {
-            tracing::info!(request_id, method, path, status, verdict, account, key, token, ms, "{what}");
+            tracing::info!(request_id, method, path, status, verdict, account, key, user, token, ms, "{what}");
         } else {
-            tracing::debug!(request_id, method, path, status, verdict, account, key, token, ms, "{what}");
+            tracing::debug!(request_id, method, path, status, verdict, account, key, user, token, ms, "{what}");
         }
     }
 }

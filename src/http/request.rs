@@ -140,6 +140,14 @@ impl Call {
         Pieces { body: std::mem::take(&mut self.body), patience: self.front.services.policy.server.header_timeout.as_duration() }
     }
 
+    /// Reads the body as JSON, where there is one.
+    pub async fn json_or_nothing(&mut self) -> Result<Option<Value>, Unreadable> {
+        if hyper::body::Body::is_end_stream(&self.body) && self.media().is_empty() {
+            return Ok(None);
+        }
+        self.json().await.map(Some)
+    }
+
     /// Reads the body as JSON.
     pub async fn json(&mut self) -> Result<Value, Unreadable> {
         if self.media() != "application/json" {

@@ -210,10 +210,11 @@ pub fn identity(decision: &Decision, into: &mut HeaderMap) {
     let caller = decision.caller.as_deref();
     let key = caller.and_then(|caller| caller.key.as_ref());
     let account = caller.and_then(|caller| caller.account.as_ref());
+    let user = caller.and_then(|caller| caller.user.as_ref()).map(|user| user.id.to_string());
     let values = [
         account.map_or("", |account| &account.id),
         key.map_or("", |key| &key.id),
-        "",
+        user.as_deref().unwrap_or(""),
         caller.map_or("", |caller| &caller.plan.name),
         caller.map_or("", |caller| &caller.scopes),
         decision.verdict.name(),

@@ -6,7 +6,7 @@ use http::{Method, Request, StatusCode};
 use tracing::Level;
 
 use super::cors::{self, is_preflight};
-use super::endpoints::{self, Access, Matched};
+use super::endpoints::{self, Access, Below, Endpoint, Matched};
 use super::front::Front;
 use super::handlers::gate;
 use super::note::{self, RequestLine};
@@ -16,7 +16,11 @@ use super::response::{self, Response};
 use crate::domain::act::Actor;
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::path::normalise;
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
+use crate::domain::token::TokenScope;
+use crate::domain::user::Role;
+use crate::domain::verdict::Verdict;
 use crate::service::Services;
 
 /// How many wrong fields one answer names.
@@ -75,13 +79,15 @@ fn discreet(services: &Services, error: Error) -> Error {
 }
 
 async fn route(call: Call, path: &str) -> Response {
-    // At the control socket there is nothing else, whatever the prefix was when the command line read its config.
-    let prefix = if call.peer == Peer::Control { "" } else { call.front.services.policy.server.prefix.as_str() };
-    let own = own_path(path, prefix);
-    let Some(own) = own else { return gate::gate(call).await };
-    let (request_id, method) = (call.request_id.clone(), call.parts.method.clone());
     let services = call.front.services.clone();
-    let matched = endpoints::find(&method, &own, call.peer == Peer::Control);
+    let Ok(normal) = normalise(path) else { return gate::gate(call).await };
+    // At the control socket there is nothing else, whatever the prefix was when the command line read its config.
+    let own = if call.peer == Peer::Control { Below { prefix: Some(&normal), sign_in: None } } else { below(&services, &normal) };
+    if own.prefix.is_none() && !own.is_of_sign_in() {
+        return gate::gate(call).await;
+    }
+    let (request_id, method) = (call.request_id.clone(), call.parts.method.clone());
+    let matched = endpoints::find(&method, own, call.peer == Peer::Control);
     if matched.streams() {
         return own_answer(call, matched).await;
     }
@@ -110,36 +116,58 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
         Err(refusal) => return refusal,
     };
     call.id = id;
-    let most = services.policy.server.max_body_bytes;
-    match (endpoint.handler)(call).await {
-        Ok(response) => response,
-        Err(Unreadable::Error(error)) => response::failed(&discreet(&services, error), &request_id),
-        Err(Unreadable::Bad(detail)) => response::problem(StatusCode::BAD_REQUEST, &detail, Vec::new(), &request_id),
-        Err(Unreadable::TooSlow) => {
-            response::problem(StatusCode::REQUEST_TIMEOUT, "The body did not come in time.", Vec::new(), &request_id)
+    let answered = (endpoint.handler)(call).await;
+    answered.unwrap_or_else(|unreadable| unanswered(unreadable, endpoint, &services, &request_id))
+}
+
+/// What is told where a handler has no answer of its own.
+fn unanswered(unreadable: Unreadable, endpoint: &Endpoint, services: &Services, request_id: &str) -> Response {
+    let problem = |status, detail: &str| response::problem(status, detail, Vec::new(), request_id);
+    match unreadable {
+        Unreadable::Error(error) => match refusal(discreet(services, error), endpoint) {
+            Ok(refusal) => response::styled(services.policy.style.tell(&refusal, request_id, Timestamp::now())),
+            Err(error) => response::failed(&error, request_id),
+        },
+        Unreadable::Bad(detail) if endpoint.is_of_sign_in => {
+            let refusal = Refusal::fields(vec![FieldFault { field: "body".into(), message: detail }]);
+            response::styled(services.policy.style.tell(&refusal, request_id, Timestamp::now()))
         }
-        Err(Unreadable::TooLarge) => {
-            response::problem(StatusCode::PAYLOAD_TOO_LARGE, &format!("The body is over {most} bytes."), Vec::new(), &request_id)
+        Unreadable::Bad(detail) => problem(StatusCode::BAD_REQUEST, &detail),
+        Unreadable::TooSlow => problem(StatusCode::REQUEST_TIMEOUT, "The body did not come in time."),
+        Unreadable::TooLarge => {
+            problem(StatusCode::PAYLOAD_TOO_LARGE, &format!("The body is over {} bytes.", services.policy.server.max_body_bytes))
         }
-        Err(Unreadable::WrongType) => response::problem(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "Send JSON, with Content-Type: application/json.",
-            Vec::new(),
-            &request_id,
-        ),
+        Unreadable::WrongType => problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send JSON, with Content-Type: application/json."),
     }
 }
 
-/// Whether a path is one of tollgate's own.
-pub fn owns(services: &Services, path: &str) -> bool {
-    own_path(path, &services.policy.server.prefix).is_some()
+/// What the style tells of an error: whoever is not let in anywhere, and all that goes wrong on the way in.
+fn refusal(error: Error, endpoint: &Endpoint) -> Result<Refusal, Error> {
+    match error {
+        Error::Refused(refusal) => Ok(*refusal),
+        error if !endpoint.is_of_sign_in => Err(error),
+        Error::Invalid(faults) => Ok(Refusal::fields(faults)),
+        Error::Unavailable(_) | Error::Internal(_) => {
+            tracing::error!("{error}");
+            Ok(Refusal::of(if matches!(error, Error::Unavailable(_)) { Verdict::Unavailable } else { Verdict::Internal }))
+        }
+        error => Err(error),
+    }
 }
 
-/// What lies below the prefix; `None` where the path is the gate's. One that can be read in two ways is the gate's to refuse.
-fn own_path(path: &str, prefix: &str) -> Option<String> {
-    let path = normalise(path).ok()?;
-    let rest = path.strip_prefix(prefix)?;
-    (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
+/// Whether a path is one of tollgate's own. One that can be read in two ways is the gate's to refuse.
+pub fn owns(services: &Services, path: &str) -> bool {
+    normalise(path).is_ok_and(|path| {
+        let below = below(services, &path);
+        below.prefix.is_some() || below.is_of_sign_in()
+    })
+}
+
+/// What of a path lies below the prefix, and below the sign-in's base path.
+fn below<'p>(services: &Services, path: &'p str) -> Below<'p> {
+    let rest = |base: &str| path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let sign_in = &services.policy.sign_in;
+    Below { prefix: rest(&services.policy.server.prefix), sign_in: rest(&sign_in.base_path).filter(|_| sign_in.enabled) }
 }
 
 fn wrong_method(allowed: &str, request_id: &str) -> Response {
@@ -156,6 +184,8 @@ async fn admit(call: &Call, access: Access) -> Result<Actor, Response> {
         _ if call.peer == Peer::Control => return Ok(Actor::Operator),
         Access::Anyone => return Ok(Actor::Nobody),
         Access::Operator => return Err(response::nothing_here(&call.request_id)),
+        Access::User => return admit_user(call).await,
+        Access::Shared(_) => TokenScope::Admin,
         Access::Token(scope) | Access::Unbound(scope) => scope,
     };
     let challenged = |status, detail: &str, challenge: &str| {
@@ -168,6 +198,16 @@ async fn admit(call: &Call, access: Access) -> Result<Actor, Response> {
     let Some(raw) = call.bearer() else {
         return Err(challenged(StatusCode::UNAUTHORIZED, "Send a service token: Authorization: Bearer tgs_…", "Bearer"));
     };
+    if scope == TokenScope::Admin && call.front.services.is_access_token(raw) {
+        let user = admit_user(call).await?;
+        let role = if let Access::Shared(role) = access { Some(role) } else { None };
+        return if may(&user, role) {
+            Ok(user)
+        } else {
+            let error = Error::Forbidden("Your part in this account does not let you do this.".into());
+            Err(response::failed(&error, &call.request_id))
+        };
+    }
     match call.front.services.token(raw, call.now).await {
         Ok(Some(token)) if token.scopes.contains(&scope) => {
             note::token(&token);
@@ -185,4 +225,26 @@ async fn admit(call: &Call, access: Access) -> Result<Actor, Response> {
         Ok(None) => Err(challenged(StatusCode::UNAUTHORIZED, "This service token is not valid.", "Bearer error=\"invalid_token\"")),
         Err(error) => Err(response::failed(&error, &call.request_id)),
     }
+}
+
+/// A user with an access token, whose account is not switched off.
+async fn admit_user(call: &Call) -> Result<Actor, Response> {
+    let services = &call.front.services;
+    let refused = |verdict| response::styled(services.policy.style.tell(&Refusal::of(verdict), &call.request_id, call.now));
+    let Some(raw) = call.bearer() else { return Err(refused(Verdict::Missing)) };
+    match services.signed_in(raw, call.now).await {
+        Ok(Some(known)) if known.caller().refused_by_state(call.now).is_none() => Ok(Actor::User(known.caller().clone())),
+        Ok(Some(_)) => Err(refused(Verdict::Disabled)),
+        Ok(None) => Err(refused(Verdict::Unknown)),
+        Err(error) => {
+            tracing::error!(request_id = call.request_id, "an access token could not be looked up: {error}");
+            Err(refused(Verdict::Unavailable))
+        }
+    }
+}
+
+/// Whether a user may go on where this is asked of them: administrators everywhere, and others where their role in the account is
+/// enough.
+fn may(actor: &Actor, role: Option<Role>) -> bool {
+    actor.user().is_some_and(|user| user.is_admin || role.is_some_and(|role| user.role >= role))
 }

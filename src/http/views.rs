@@ -93,7 +93,7 @@ pub fn decision(decision: &Decision, answer: &Answer, services: &Services, reque
         "retry_after": decision.retry_after(),
         "key": key,
         "account": account,
-        "user": null,
+        "user": caller.and_then(|caller| caller.user.as_ref()).map(|user| json!({ "id": user.id, "name": user.name, "email": user.email })),
         "limits": limits.collect::<Vec<_>>(),
         "answer": ready(answer),
     })

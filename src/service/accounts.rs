@@ -128,7 +128,7 @@ impl Services {
     }
 
     /// A new account, not stored yet; its opening balance is.
-    fn opened(&self, connection: &Connection, input: AccountInput, act: &Act) -> Result<StoredAccount> {
+    pub(super) fn opened(&self, connection: &Connection, input: AccountInput, act: &Act) -> Result<StoredAccount> {
         let mut account = new_account(&self.policy, act.at);
         account.record.id = self.next_id(connection, id::ACCOUNT, act.at)?;
         let movement = input.movement();

@@ -40,8 +40,8 @@ pub enum Credential<'a> {
     In(&'a HeaderMap),
     /// A key, as somebody took it out of a request.
     Key(&'a str),
-    /// A user's token, as somebody took it out of a request.
-    Token,
+    /// A user's access token, as somebody took it out of a request.
+    Token(&'a str),
     /// There is none.
     None,
 }

@@ -34,17 +34,24 @@ use crate::domain::window::{Fit, Look, Window};
 use crate::store::Connection;
 use crate::store::{PATIENCE, accounts, keys, windows};
 
-/// A key that is in use: who it is, and where its limits are counted.
+/// A key, or a user with an access token, that is in use: who it is, and where its limits are counted.
 #[derive(Debug)]
 pub struct Known {
-    caller: Arc<Caller>,
-    key: Arc<Subject>,
-    account: Arc<Subject>,
+    pub(super) caller: Arc<Caller>,
+    pub(super) key: Arc<Subject>,
+    pub(super) account: Arc<Subject>,
     /// Where changes of the account are counted, and the count when it was read.
-    account_slot: usize,
-    account_generation: u64,
+    pub(super) account_slot: usize,
+    pub(super) account_generation: u64,
     /// Under which configuration it was worked out.
-    epoch: u64,
+    pub(super) epoch: u64,
+}
+
+impl Known {
+    /// Who it is.
+    pub const fn caller(&self) -> &Arc<Caller> {
+        &self.caller
+    }
 }
 
 /// What a request costs, and by which route.
@@ -182,7 +189,7 @@ impl Services {
         let found = match ask.credential {
             Credential::In(headers) => carrier::read(&self.policy.keys.carriers, headers, ask.query),
             Credential::Key(key) => Found::credential(key.into()),
-            Credential::Token => return Err(Verdict::Unknown),
+            Credential::Token(token) => Found::credential(token.into()),
             Credential::None => Found::Nothing,
         };
         let key = match found {
@@ -190,16 +197,21 @@ impl Services {
             Found::Unreadable => return Err(Verdict::Malformed),
             Found::Credential(key) => key,
         };
-        match self.policy.keys.environments.looks(&key) {
-            Looks::Reserved => return Err(Verdict::Reserved),
-            Looks::Alien => return Err(Verdict::Unknown),
-            Looks::Plausible => {}
-        }
-        match self.known(&KeyHash::of(&key), now).await {
+        let is_token = matches!(ask.credential, Credential::Token(_)) || (self.policy.sign_in.at_gate && self.is_access_token(&key));
+        let found = if is_token {
+            self.signed_in(&key, now).await
+        } else {
+            match self.policy.keys.environments.looks(&key) {
+                Looks::Reserved => return Err(Verdict::Reserved),
+                Looks::Alien => return Err(Verdict::Unknown),
+                Looks::Plausible => self.known(&KeyHash::of(&key), now).await,
+            }
+        };
+        match found {
             Ok(Some(known)) if ask.only.is_none_or(|only| known.caller.belongs_to(only)) => Ok(Who::Key(known)),
             Ok(_) => Err(Verdict::Unknown),
             Err(error) => {
-                tracing::error!(request_id = ask.request_id, "a key could not be looked up: {error}");
+                tracing::error!(request_id = ask.request_id, "a credential could not be looked up: {error}");
                 Err(Verdict::Unavailable)
             }
         }
@@ -207,10 +219,12 @@ impl Services {
 
     /// A key by its hash: from the hot set, else from the database in one trip.
     pub(super) async fn known(&self, hash: &KeyHash, now: Timestamp) -> Result<Option<Arc<Known>>> {
-        let fresh = |known: &Arc<Known>| {
-            known.epoch == self.epoch && now < known.caller.valid_until && known.account_generation == self.accounts.of(known.account_slot)
-        };
-        self.keys.get(hash, now, fresh, || self.read_known(*hash, now)).await
+        self.keys.get(hash, now, |known| self.is_fresh(known, now), || self.read_known(*hash, now)).await
+    }
+
+    /// Whether what was worked out of somebody still holds.
+    pub(super) fn is_fresh(&self, known: &Known, now: Timestamp) -> bool {
+        known.epoch == self.epoch && now < known.caller.valid_until && known.account_generation == self.accounts.of(known.account_slot)
     }
 
     async fn read_known(&self, hash: KeyHash, now: Timestamp) -> Result<Option<Arc<Known>>> {
@@ -415,9 +429,8 @@ fn refused_by_rights(caller: &Caller, route: Option<&Route>, wants: &Wants<'_>) 
     if !caller.plan.api || !fits(wants.plans) || !route.is_none_or(|route| fits(&route.plans)) {
         return Some(Verdict::WrongPlan);
     }
-    let given = caller.key.as_ref().map_or(&[][..], |key| &key.scopes);
     let mut needed = wants.scopes.iter().chain(route.iter().flat_map(|route| &route.scopes));
-    needed.any(|needed| !scope::covers(given, needed)).then_some(Verdict::WrongScope)
+    needed.any(|needed| !scope::covers(&caller.granted, needed)).then_some(Verdict::WrongScope)
 }
 
 fn lacks_balance(balance: Option<Balance>, caller: &Caller, price: &Price<'_>) -> bool {

@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::config::Policy;
-use crate::domain::error::FieldFault;
+use crate::domain::error::{FieldFault, Result};
 use crate::domain::id::Ids;
 use crate::domain::key::KeyHash;
 use crate::domain::time::Timestamp;
@@ -40,6 +40,7 @@ use gate::Known;
 use limits::OverrideChanges;
 use meter::Meter;
 use metrics::Metrics;
+use sign_in::SignIn;
 use webhooks::Announcer;
 
 /// Everything that the services share, under one configuration. A handle: several may be there over the same database, and what
@@ -62,6 +63,12 @@ pub struct Services {
     pub(crate) keys: Arc<Lookup<Arc<Known>>>,
     /// The service tokens that are in use.
     pub(crate) tokens: Arc<Lookup<Arc<crate::domain::token::TokenRecord>>>,
+    /// The sessions that are in use.
+    pub(crate) signed_in: Arc<Lookup<Arc<sign_in::caller::Signed>>>,
+    /// What the flows of sign-in share.
+    pub(crate) sign_in: Arc<sign_in::SignIn>,
+    /// Counts the changes of users, their sessions and memberships.
+    pub(crate) users: Arc<Generations>,
     /// Counts the changes of accounts.
     pub(crate) accounts: Arc<Generations>,
     /// Ids of what is made.
@@ -70,8 +77,6 @@ pub struct Services {
     pub(crate) announcer: Arc<Announcer>,
     /// Wakes what sends mails and SMS.
     pub(crate) postbox: Arc<mails::Postbox>,
-    /// What signing in needs.
-    pub(crate) sign_in: Arc<sign_in::SignIn>,
     /// Set when a key was changed: it may end at another time.
     pub(crate) ends_changed: Arc<AtomicBool>,
     /// Which accounts read about themselves.
@@ -100,9 +105,12 @@ pub struct Serving {
 /// How many service tokens are held: no installation has more in use.
 const HELD_TOKENS: usize = 1024;
 
+/// How many sessions are held, the often used ones first.
+const HELD_SESSIONS: usize = 10_000;
+
 impl Services {
     /// Over an open database.
-    pub fn new(policy: Arc<Policy>, store: Arc<Store>, sign_in: sign_in::SignIn, lock: Lock) -> Self {
+    pub fn new(policy: Arc<Policy>, store: Arc<Store>, lock: Lock, sign_in: SignIn) -> Self {
         let ids: Arc<Ids> = Arc::default();
         let announcer = Arc::new(Announcer::new(policy.clone(), ids.clone()));
         let meter = Arc::new(Meter::new(store.clone(), announcer.clone(), policy.server.held_windows));
@@ -110,11 +118,13 @@ impl Services {
             metrics: Arc::new(Metrics::new(Timestamp::now())),
             keys: Arc::new(Lookup::new(policy.server.cached_keys)),
             tokens: Arc::new(Lookup::new(HELD_TOKENS)),
+            signed_in: Arc::new(Lookup::new(HELD_SESSIONS)),
+            sign_in: Arc::new(sign_in),
+            users: Arc::default(),
             accounts: Arc::default(),
             ids,
             announcer,
             postbox: Arc::default(),
-            sign_in: Arc::new(sign_in),
             ends_changed: Arc::default(),
             turns: Arc::default(),
             imports: Arc::default(),
@@ -131,8 +141,9 @@ impl Services {
     }
 
     /// Another handle over the same database and all that is remembered of it, under the next configuration.
-    pub fn under(&self, policy: Arc<Policy>) -> Self {
-        Self { policy, epoch: self.epoch + 1, configured_at: Timestamp::now(), ..self.clone() }
+    pub fn under(&self, policy: Arc<Policy>) -> Result<Self> {
+        let sign_in = Arc::new(self.sign_in.under(&policy)?);
+        Ok(Self { policy, sign_in, epoch: self.epoch + 1, configured_at: Timestamp::now(), ..self.clone() })
     }
 
     /// What lives as long as the program, and is not asked by a request, follows this configuration from here on.

@@ -4,8 +4,10 @@ use serde_json::{Value, json};
 
 use super::Page;
 use crate::domain::caller::KeyRecord;
+use crate::domain::session::SessionRecord;
 use crate::domain::time::Timestamp;
 use crate::domain::token::TokenRecord;
+use crate::domain::user::UserRecord;
 use crate::store::accounts::StoredAccount;
 use crate::store::{audit, balances};
 
@@ -59,6 +61,40 @@ pub fn token(token: &TokenRecord) -> Value {
         "created_at": token.created_at.rfc3339(),
         "expires_at": token.expires_at.map(Timestamp::rfc3339),
         "revoked_at": token.revoked_at.map(Timestamp::rfc3339),
+    })
+}
+
+/// A session; `own` is the one that asks.
+pub fn session(session: &SessionRecord, own: Option<&str>) -> Value {
+    json!({
+        "id": session.id,
+        "account": session.account,
+        "method": session.method,
+        "address": session.origin,
+        "user_agent": session.agent,
+        "created_at": session.created_at.rfc3339(),
+        "last_used_at": session.used_at.rfc3339(),
+        "expires_at": session.expires_at.rfc3339(),
+        "current": own == Some(session.id.as_str()),
+    })
+}
+
+/// A user, as the audit, webhooks and the admin API tell of them.
+pub fn user(user: &UserRecord) -> Value {
+    json!({
+        "id": user.id,
+        "name": user.name,
+        "email": user.email,
+        "email_verified": user.email_verified_at.is_some(),
+        "phone": user.phone,
+        "phone_verified": user.phone_verified_at.is_some(),
+        "has_password": user.password.is_some(),
+        "picture": user.picture,
+        "account": user.account,
+        "admin": user.is_admin,
+        "disabled": user.disabled,
+        "agreement": user.agreement,
+        "created_at": user.created_at.rfc3339(),
     })
 }
 

@@ -163,3 +163,11 @@ pub fn ending(connection: &Connection, after: (Timestamp, KeyHash), until: Times
     let rows = statement.query_map(params![after.0.millis(), after.1.as_bytes(), until.millis(), limit as i64], from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
+
+/// Revokes all keys of an account; those that are revoked stay as they are.
+pub fn revoke_all(connection: &Connection, account: &str, at: Timestamp) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE keys SET revoked_at = ?2, revision = revision + 1 WHERE account = ?1 AND revoked_at IS NULL")?
+        .execute(params![account, at.millis()])?;
+    Ok(())
+}

@@ -130,6 +130,14 @@ pub fn replace_token(connection: &Connection, hash: &KeyHash, at: Timestamp) -> 
     Ok(())
 }
 
+/// Notes that all refresh tokens of a session were replaced.
+pub fn replace_tokens(connection: &Connection, session: &str, at: Timestamp) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE refresh_tokens SET replaced_at = ?2 WHERE session = ?1 AND replaced_at IS NULL")?
+        .execute(params![session, at.millis()])?;
+    Ok(())
+}
+
 /// Forgets a bounded number of sessions that ended by themselves before `before`, with their tokens; answers whether there may be more.
 pub fn tidy(connection: &Connection, before: Timestamp) -> Result<bool> {
     let sql = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < ?1 LIMIT ?2)";

@@ -43,7 +43,14 @@ pub async fn gate(call: Call) -> Response {
 
 /// What the gate makes of a request as it came.
 pub async fn decide(call: &Call, mode: Mode) -> Decision {
-    let decision = call.front.services.decide(&ask(call, mode), call.now).await;
+    decide_of(call, None, mode).await
+}
+
+/// The same, of a credential that was taken out of it already.
+pub async fn decide_of(call: &Call, credential: Option<Credential<'_>>, mode: Mode) -> Decision {
+    let ask = ask(call, mode);
+    let ask = Ask { credential: credential.unwrap_or(Credential::In(&call.parts.headers)), ..ask };
+    let decision = call.front.services.decide(&ask, call.now).await;
     note::decided(&decision);
     decision
 }

@@ -17,6 +17,7 @@ pub mod openapi;
 pub mod pass_on;
 pub mod plans;
 pub mod probe;
+pub mod sign_in;
 pub mod state;
 pub mod tokens;
 pub mod usage;

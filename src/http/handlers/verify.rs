@@ -105,7 +105,7 @@ async fn decide(call: &Call, sent: &Sent) -> Value {
         query,
         credential: match (&sent.key, &sent.token) {
             (Some(key), _) => Credential::Key(key),
-            (None, Some(_)) => Credential::Token,
+            (None, Some(token)) => Credential::Token(token),
             (None, None) => Credential::None,
         },
         client: sent.ip.as_deref().map(|text| text.parse::<IpAddr>().map(canonical).map_err(|_| Ambiguous)).transpose(),

@@ -1,12 +1,106 @@
-//! Sign-in: people, and how they prove who they are.
+//! Signing in: registration, passwords, codes, other people's sign-in, second factors, and the sessions that come of it.
 
+pub mod access;
+pub mod caller;
+pub mod identity;
+pub mod login;
+pub mod password;
+pub mod people;
+pub mod profile;
 pub mod secret;
+pub mod session;
 
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use crate::config::Policy;
+use crate::config::sign_in::Signing;
+use crate::domain::act::Act;
+use crate::domain::error::{Error, Result};
+use access::Signer;
+use password::Passwords;
 use secret::ServerSecret;
 
-/// What the flows share.
-#[derive(Debug)]
+/// What the flows share, under one configuration.
 pub struct SignIn {
-    /// What mailed tokens and codes are worked out of.
-    pub secret: ServerSecret,
+    /// What tokens, codes and the secrets of second factors are worked out of.
+    pub(crate) secret: ServerSecret,
+    /// Makes access tokens, and reads them.
+    pub(crate) signer: Signer,
+    /// Hashes passwords, and checks them.
+    pub(crate) passwords: Passwords,
+    /// The secret beside the database.
+    own: ServerSecret,
+}
+
+impl std::fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SignIn(…)")
+    }
+}
+
+impl SignIn {
+    /// Under a configuration; `own` is the secret beside the database.
+    pub fn new(policy: &Policy, own: ServerSecret) -> Result<Self> {
+        let given: Vec<&[u8]> = policy.sign_in.secrets.iter().map(|secret| secret.expose().as_bytes()).collect();
+        let secret = own.after(&given);
+        let issuer = if policy.server.public_url.is_empty() { "tollgate".to_owned() } else { policy.server.public_url.clone() };
+        let signer = match &policy.sign_in.signing {
+            Signing::Hs256 => Signer::of_secrets(&secret.derived("access tokens"), issuer)?,
+            Signing::EdDsa(pems) => {
+                let pems: Vec<&str> = pems.iter().map(crate::config::secret::Secret::expose).collect();
+                Signer::of_pems(&pems, issuer).map_err(Error::Internal)?
+            }
+        };
+        let passwords = Passwords::new(policy.sign_in.passwords.clone()).map_err(Error::Internal)?;
+        Ok(Self { secret, signer, passwords, own })
+    }
+
+    /// The same under the next configuration.
+    pub fn under(&self, policy: &Policy) -> Result<Self> {
+        Self::new(policy, self.own.clone())
+    }
+}
+
+/// Somebody at the door: who asks, and from where.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// Who asks, under which request, when.
+    pub act: Act,
+    /// The client's address, as far as it is known.
+    pub address: Option<IpAddr>,
+    /// The User-Agent, cut short.
+    pub agent: String,
+}
+
+/// A sign-in, to be answered.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// The access token.
+    pub access_token: String,
+    /// How many seconds it counts.
+    pub expires_in: u64,
+    /// The refresh token, for the cookie.
+    pub refresh_token: crate::domain::key::PlainKey,
+    /// How many seconds the cookie is kept.
+    pub refresh_for: u64,
+    /// Who it is, as `{id, name, plan, token_balance}`.
+    pub user: Value,
+    /// Whether the sign-in made the user.
+    pub is_new_user: bool,
+}
+
+/// What a first factor came to.
+#[derive(Clone, Debug)]
+pub enum Entered {
+    /// Somebody is signed in.
+    SignedIn(Box<SignedIn>),
+    /// The second factor comes next; this token says who waits for it.
+    SecondFactor(crate::domain::key::PlainKey),
+}
+
+/// Cuts a User-Agent short.
+pub fn short_agent(agent: &str) -> String {
+    agent.chars().filter(|c| !c.is_control()).take(200).collect()
 }

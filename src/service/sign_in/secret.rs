@@ -88,6 +88,25 @@ impl ServerSecret {
             .map_err(|_| told("there is no whole secret in it: put back the copy that belongs to the database".into()))
     }
 
+    /// One that nobody knows and nothing outlives: for a server on which nobody signs in.
+    pub fn fleeting() -> Self {
+        Self { now: Box::new(rand::random::<[u8; BYTES]>()), before: Vec::new() }
+    }
+
+    /// The secrets of a configuration, with this one after them: what was made with it before they were given still counts.
+    pub fn after(&self, given: &[&[u8]]) -> Self {
+        let mut all = given.iter().map(|secret| Box::from(*secret)).chain(self.all().map(Box::from));
+        match all.next() {
+            Some(now) => Self { now, before: all.collect() },
+            None => self.clone(),
+        }
+    }
+
+    /// 256 bits of each of the secrets for one use, those of now first.
+    pub fn derived(&self, usage: &str) -> Vec<[u8; BYTES]> {
+        self.all().map(|secret| derived(secret, usage, &[])).collect()
+    }
+
     fn all(&self) -> impl Iterator<Item = &[u8]> {
         std::iter::once(&*self.now).chain(self.before.iter().map(|secret| &**secret))
     }

@@ -1,0 +1,114 @@
+//! The refresh cookie (RFC 6265bis), and who may have a browser send it.
+
+use cookie::time::Duration;
+use cookie::{Cookie, SameSite};
+use http::header::{COOKIE, HOST, ORIGIN, SET_COOKIE};
+use http::{HeaderMap, Uri};
+
+use super::request::{Call, Unreadable};
+use crate::config::sign_in::SameSite as Wanted;
+use crate::domain::error::Error;
+use crate::domain::key::PlainKey;
+
+/// What the refresh cookie is called.
+const NAME: &str = "refresh_token";
+
+/// What a browser keeps while it is at a provider.
+const BEGUN: &str = "sign_in_begun";
+
+/// Sets the refresh cookie, for so many seconds.
+pub fn set(call: &Call, token: &PlainKey, seconds: u64, into: &mut HeaderMap) {
+    let cookie = built(call, token.expose().to_owned(), Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX)));
+    add(cookie, into);
+}
+
+/// Takes it away.
+pub fn clear(call: &Call, into: &mut HeaderMap) {
+    add(built(call, String::new(), Duration::ZERO), into);
+}
+
+fn built(call: &Call, value: String, max_age: Duration) -> Cookie<'static> {
+    let settings = &call.front.services.policy.sign_in;
+    let same_site = match settings.same_site {
+        Wanted::Strict => SameSite::Strict,
+        Wanted::Lax => SameSite::Lax,
+        Wanted::None => SameSite::None,
+    };
+    Cookie::build((NAME, value)).path(settings.base_path.clone()).max_age(max_age).http_only(true).secure(true).same_site(same_site).build()
+}
+
+/// Keeps what was begun, for so many seconds. It comes along when the provider's page leads back.
+pub fn set_begun(call: &Call, value: String, seconds: u64, into: &mut HeaderMap) {
+    add(begun_cookie(call, value, Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX))), into);
+}
+
+/// Takes that away.
+pub fn clear_begun(call: &Call, into: &mut HeaderMap) {
+    add(begun_cookie(call, String::new(), Duration::ZERO), into);
+}
+
+fn begun_cookie(call: &Call, value: String, max_age: Duration) -> Cookie<'static> {
+    let mut cookie = built(call, value, max_age);
+    cookie.set_name(BEGUN);
+    cookie.set_same_site(SameSite::Lax);
+    cookie
+}
+
+fn add(cookie: Cookie<'static>, into: &mut HeaderMap) {
+    if let Ok(value) = cookie.to_string().parse() {
+        into.append(SET_COOKIE, value);
+    }
+}
+
+/// What was begun in this browser.
+pub fn begun(call: &Call) -> Option<String> {
+    one(call, BEGUN)
+}
+
+/// The refresh token that a request carries.
+pub fn refresh_token(call: &Call) -> Option<String> {
+    one(call, NAME)
+}
+
+/// The value of a cookie. Two that differ are none: one of them was slipped in.
+fn one(call: &Call, name: &str) -> Option<String> {
+    let headers = call.parts.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut tokens = headers
+        .flat_map(|header| header.split(';'))
+        .filter_map(|pair| Cookie::parse(pair.trim()).ok())
+        .filter(|cookie| cookie.name() == name)
+        .map(|cookie| cookie.value().to_owned());
+    let first = tokens.next()?;
+    tokens.all(|other| other == first).then_some(first)
+}
+
+/// Fails where a page asks that is neither of this server nor one of `[cors]`: it would use a cookie that is not its own.
+pub fn check_origin(call: &Call) -> Result<(), Unreadable> {
+    let headers = &call.parts.headers;
+    let mut origins = headers.get_all(ORIGIN).iter();
+    let refused = || Error::Forbidden("A page of another site asks: name it in [cors] origins where it may.".into());
+    let Some(origin) = origins.next() else {
+        // A browser that says nothing of the page says at least that it is another's (Fetch metadata).
+        let is_cross = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+        return if is_cross { Err(refused().into()) } else { Ok(()) };
+    };
+    let origin = origin.to_str().map_err(|_| refused())?;
+    let is_sound = origins.next().is_none() && (is_own(call, origin) || is_named(call, origin));
+    if is_sound { Ok(()) } else { Err(refused().into()) }
+}
+
+/// Whether it is this server's own origin: as `public_url` has it, or the host that the request was sent to.
+fn is_own(call: &Call, origin: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let public = call.front.services.policy.server.public_url.parse::<Uri>().ok();
+    let is_public = public.is_some_and(|public| {
+        public.scheme_str() == Some(scheme) && public.authority().is_some_and(|own| own.as_str().eq_ignore_ascii_case(authority))
+    });
+    let host = call.parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    is_public || host.is_some_and(|host| host.eq_ignore_ascii_case(authority))
+}
+
+fn is_named(call: &Call, origin: &str) -> bool {
+    let cors = call.front.services.policy.cors.as_ref().filter(|cors| cors.credentials);
+    cors.and_then(|cors| cors.origins.as_ref()).is_some_and(|origins| origins.iter().any(|named| named == origin))
+}

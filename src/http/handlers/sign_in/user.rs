@@ -1,0 +1,47 @@
+//! `user/me`: who calls, as the user that they are or whose key it is.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::domain::decision::Decision;
+use crate::domain::time::Timestamp;
+use crate::http::handlers::gate;
+use crate::http::request::{Call, Unreadable};
+use crate::http::response::{self, Response};
+use crate::service::ask::{Credential, Mode};
+
+/// The caller of a sign-in's own path: an access token, or a key as the gate takes it; on any plan.
+pub async fn caller(call: &Call) -> Decision {
+    let token = call.bearer().filter(|raw| call.front.services.is_access_token(raw));
+    gate::decide_of(call, token.map(Credential::Token), Mode::WhoAmI).await
+}
+
+/// `GET user/me`.
+pub async fn show(call: Call) -> Result<Response, Unreadable> {
+    let decision = caller(&call).await;
+    if !decision.verdict.passes() {
+        return Ok(gate::refuse(&call, &decision));
+    }
+    let profile = call.front.services.profile(&decision).await?;
+    Ok(response::json(StatusCode::OK, &profile_view(&profile)))
+}
+
+/// Who somebody is, as an app's own pages show it.
+pub fn profile_view(profile: &crate::service::sign_in::profile::Profile) -> Value {
+    json!({
+        "id": profile.id,
+        "name": profile.name,
+        "email": profile.email,
+        "phone": profile.phone,
+        "telegram_username": profile.telegram_username,
+        "avatar_url": profile.picture,
+        "account": profile.account,
+        "plan": profile.plan,
+        "plan_expires_at": profile.plan_until.map(Timestamp::rfc3339),
+        "token_balance": profile.balance,
+        "token_limit": profile.monthly_tokens,
+        "rate_limit_hourly": profile.hourly,
+        "rate_limit_daily": profile.daily,
+        "auth_methods": { "telegram": profile.has_telegram, "google": profile.has_google, "email": profile.has_email },
+    })
+}

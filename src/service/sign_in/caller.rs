@@ -1,0 +1,97 @@
+//! Who an access token belongs to, as the gate knows callers: the user, and the account that the token names. What is remembered dies
+//! with any change of the user, of their sessions or of their memberships.
+
+use std::sync::Arc;
+
+use super::access;
+use crate::domain::caller::Caller;
+use crate::domain::error::{Error, Result};
+use crate::domain::key::KeyHash;
+use crate::domain::time::Timestamp;
+use crate::domain::user::{UserFacts, handle};
+use crate::service::gate::Known;
+use crate::service::meter::subject::SubjectId;
+use crate::service::{Services, slot_of};
+use crate::store::users::{self, By};
+use crate::store::{Connection, accounts, members, sessions, windows};
+
+/// What was found out about a session and an account, which may be that it counts for nothing.
+#[derive(Debug)]
+pub struct Signed {
+    /// Who it is, if anybody.
+    known: Option<Arc<Known>>,
+    user_slot: usize,
+    user_generation: u64,
+}
+
+impl Services {
+    /// Whether a credential is meant to be an access token of this server.
+    pub fn is_access_token(&self, credential: &str) -> bool {
+        self.policy.sign_in.enabled && access::looks_like_one(credential)
+    }
+
+    /// Who an access token belongs to, if it counts: from the hot set, else from the database in one trip.
+    pub async fn signed_in(&self, token: &str, now: Timestamp) -> Result<Option<Arc<Known>>> {
+        let Some((user, claims)) = self.sign_in.signer.read(token, now).filter(|_| self.policy.sign_in.enabled) else { return Ok(None) };
+        let fresh = |signed: &Arc<Signed>| {
+            let of_user = signed.user_generation == self.users.of(signed.user_slot);
+            of_user && signed.known.as_ref().is_none_or(|known| self.is_fresh(known, now))
+        };
+        let hash = KeyHash::of(&format!("{} {}", claims.sid, claims.acc));
+        let read = || self.read_signed_in(user, claims.sid.clone(), claims.acc.clone(), now);
+        let signed = self.signed_in.get(&hash, now, fresh, read).await?;
+        Ok(signed.and_then(|signed| signed.known.clone()))
+    }
+
+    async fn read_signed_in(&self, user: i64, session: String, account: String, now: Timestamp) -> Result<Option<Arc<Signed>>> {
+        let (policy, epoch, meter) = (self.policy.clone(), self.epoch, self.meter.clone());
+        let (account_generations, user_generations) = (self.accounts.clone(), self.users.clone());
+        let read = move |connection: &Connection| {
+            // Everything that a change raises or writes to is taken hold of before anything is read.
+            let user_slot = slot_of_user(user);
+            let user_generation = user_generations.of(user_slot);
+            let nobody = || Ok(Some(Arc::new(Signed { known: None, user_slot, user_generation })));
+            let of_key = meter.subject(SubjectId::Key { id: handle(user).into(), account: account.as_str().into() }, now);
+            let of_account = meter.subject(SubjectId::Account(account.as_str().into()), now);
+            let account_slot = slot_of(&account);
+            let account_generation = account_generations.of(account_slot);
+            let session = sessions::by_id(connection, &session)?.filter(|session| session.user == user && session.lasts_at(now));
+            let found = users::find(connection, &By::Id(user))?.filter(|user| !user.disabled);
+            let member = members::find(connection, &account, user)?;
+            let (Some(session), Some(user), Some(member)) = (session, found, member) else { return nobody() };
+            let owner = accounts::by_id(connection, &account)?.ok_or_else(|| Error::Internal(format!("there is no {account}")))?;
+            of_account.set_balance(owner.version, owner.balance);
+            for subject in [&of_key, &of_account] {
+                let is_loaded = subject.lock().is_loaded;
+                if !is_loaded {
+                    let saved = windows::of_subject(connection, &subject.id.row())?;
+                    subject.lock().load(saved);
+                }
+            }
+            let facts = UserFacts {
+                id: user.id,
+                handle: handle(user.id),
+                email: user.email.filter(|_| user.email_verified_at.is_some()),
+                name: user.name,
+                is_admin: user.is_admin,
+                session: session.id,
+                role: member.role,
+            };
+            let scopes = policy.keys.default_scopes.clone();
+            let caller = Caller::of_user(facts, scopes, session.expires_at, owner.record, &policy.plans, now);
+            let known = Known { caller: Arc::new(caller), key: of_key, account: of_account, account_slot, account_generation, epoch };
+            Ok(Some(Arc::new(Signed { known: Some(Arc::new(known)), user_slot, user_generation })))
+        };
+        self.store.read(read).await
+    }
+
+    /// A user, one of their sessions or memberships was changed: what is remembered of them counts no more.
+    pub(crate) fn user_changed(&self, user: i64) {
+        self.users.raise(slot_of_user(user));
+    }
+}
+
+/// Spreads users over slots.
+fn slot_of_user(user: i64) -> usize {
+    user.unsigned_abs() as usize
+}

@@ -1,0 +1,123 @@
+//! Signing in by others: a proven identity becomes a user. It is found by what its provider calls it, never by a name; by its address
+//! only where both sides have proven it.
+
+use std::sync::Arc;
+
+use super::people::Newcomer;
+use super::session::Begun;
+use super::{Entered, Visit};
+use crate::domain::email::Email;
+use crate::domain::error::{Error, Result};
+use crate::domain::event::Event;
+use crate::domain::identity::Proven;
+use crate::domain::refusal::Refusal;
+use crate::domain::user::UserRecord;
+use crate::domain::verdict::Verdict;
+use crate::service::{Services, views};
+use crate::store::identities::Identity;
+use crate::store::users::{self, By};
+use crate::store::{Connection, identities, proofs};
+
+/// What a payload is that may be used once, and until when it would count.
+pub type OnlyOnce = ([u8; 32], crate::domain::time::Timestamp);
+
+impl Services {
+    /// Signs in whom a provider proved. `once`: the payload counts once.
+    pub async fn sign_in_proven(self: &Arc<Self>, proven: Proven, once: Option<OnlyOnce>, visit: &Visit) -> Result<Entered> {
+        let (services, visit, now) = (self.clone(), visit.clone(), visit.act.at);
+        let job = move |connection: &Connection| {
+            if let Some((hash, until)) = once
+                && !crate::store::spent::spend(connection, &hash, until)?
+            {
+                return Err(Error::refused(Verdict::Unknown));
+            }
+            let (user, is_new) = services.user_of_identity(connection, &proven, &visit)?;
+            let id = user.id;
+            services.begin_session(connection, user, proven.method, is_new, &visit).map(|begun| (begun, id))
+        };
+        let services = self.clone();
+        let (begun, _): (Begun, i64) = self.store.write(job, move |(_, user)| services.user_changed(*user)).await?;
+        self.answer(begun, now)
+    }
+
+    /// Adds an identity to a user who is signed in.
+    pub async fn link_identity(self: &Arc<Self>, user: i64, proven: Proven, once: Option<OnlyOnce>, visit: &Visit) -> Result<()> {
+        let (services, visit) = (self.clone(), visit.clone());
+        let job = move |connection: &Connection| {
+            if let Some((hash, until)) = once
+                && !crate::store::spent::spend(connection, &hash, until)?
+            {
+                return Err(Error::refused(Verdict::Unknown));
+            }
+            let user = super::people::user_of(connection, Some(user))?;
+            match identities::find(connection, &proven.provider, &proven.subject)? {
+                Some(own) if own.user == user.id => Ok(()),
+                Some(_) => Err(Error::Conflict("This sign-in belongs to another user.".into())),
+                None => services.add_identity(connection, &user, &proven, &visit),
+            }
+        };
+        self.store.write(job, |()| ()).await
+    }
+
+    /// Takes an identity from a user, where another way in is left.
+    pub async fn unlink_identity(self: &Arc<Self>, user: i64, provider: &str, visit: &Visit) -> Result<()> {
+        let (services, visit, provider) = (self.clone(), visit.clone(), provider.to_owned());
+        let job = move |connection: &Connection| {
+            let user = super::people::user_of(connection, Some(user))?;
+            let all = identities::of_user(connection, user.id)?;
+            let own: Vec<&Identity> = all.iter().filter(|identity| identity.provider == provider).collect();
+            if own.is_empty() {
+                return Err(Error::NotFound("such linked sign-in".into()));
+            }
+            if user.password.is_none() && own.len() == all.len() {
+                return Err(Error::Conflict("This is the only way to sign in: set a password first.".into()));
+            }
+            for identity in own {
+                identities::remove(connection, &identity.provider, &identity.subject)?;
+            }
+            services.journal_quietly(connection, Event::IdentityUnlinked, &user, &visit.act)
+        };
+        self.store.write(job, |()| ()).await
+    }
+
+    fn user_of_identity(&self, connection: &Connection, proven: &Proven, visit: &Visit) -> Result<(UserRecord, bool)> {
+        if let Some(identity) = identities::find(connection, &proven.provider, &proven.subject)? {
+            let used = Identity { label: proven.label.clone(), used_at: visit.act.at, ..identity };
+            identities::put(connection, &used)?;
+            return super::people::user_of(connection, Some(used.user)).map(|user| (user, false));
+        }
+        let address = proven.email.as_ref().filter(|named| named.verified).and_then(|named| Email::parse(&named.address).ok());
+        let known = address.as_ref().map(|email| users::find(connection, &By::Email(email.as_str().to_owned()))).transpose()?.flatten();
+        let (user, is_new) = match known {
+            Some(user) if user.email_verified_at.is_some() => (user, false),
+            Some(user) => (self.take_over(connection, user, self.newcomer(proven, address.as_ref()), visit)?, true),
+            None if self.policy.sign_in.registration => {
+                (self.make_user(connection, self.newcomer(proven, address.as_ref()), &visit.act)?, true)
+            }
+            None => return Err(Refusal::of(Verdict::Unknown).into()),
+        };
+        // Whoever registered with the same address, and never proved it, has nothing.
+        if let Some(email) = &address {
+            proofs::end_of_address(connection, email.as_str(), visit.act.at)?;
+        }
+        self.add_identity(connection, &user, proven, visit)?;
+        Ok((user, is_new))
+    }
+
+    fn newcomer(&self, proven: &Proven, email: Option<&Email>) -> Newcomer {
+        let name = proven.name.clone().unwrap_or_else(|| proven.label.clone());
+        Newcomer {
+            name,
+            email: email.map(|email| (email.as_str().to_owned(), true)),
+            picture: proven.picture.clone(),
+            ..Newcomer::default()
+        }
+    }
+
+    fn add_identity(&self, connection: &Connection, user: &UserRecord, proven: &Proven, visit: &Visit) -> Result<()> {
+        let now = visit.act.at;
+        let (provider, subject, label) = (proven.provider.clone(), proven.subject.clone(), proven.label.clone());
+        identities::put(connection, &Identity { provider, subject, user: user.id, label, created_at: now, used_at: now })?;
+        self.journal_user(connection, Event::IdentityLinked, views::user(user), user, &visit.act)
+    }
+}

@@ -1,0 +1,126 @@
+//! Signing in with a password: by an address or a number that was proven. What is wrong is told alike, and takes as long, whoever is
+//! meant.
+
+use std::sync::Arc;
+
+use super::password::Trouble;
+use super::{Entered, Visit, people};
+use crate::domain::email::Email;
+use crate::domain::error::{Error, Result};
+use crate::domain::password::Password;
+use crate::domain::proof::Purpose;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::{Span, Timestamp};
+use crate::domain::user::UserRecord;
+use crate::domain::verdict::Verdict;
+use crate::service::Services;
+use crate::store::users::{self, By};
+use crate::store::{Connection, proofs};
+
+/// When to come back where too many passwords are being checked.
+const BUSY: Span = Span::from_secs(2);
+
+/// What somebody is called who signs in, or is written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// By mail.
+    Email(Email),
+    /// By SMS: E.164.
+    Phone(String),
+}
+
+impl Address {
+    /// As it is stored and sent to.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Email(email) => email.as_str(),
+            Self::Phone(phone) => phone,
+        }
+    }
+
+    /// Finds its user.
+    pub fn by(&self) -> By {
+        match self {
+            Self::Email(email) => By::Email(email.as_str().to_owned()),
+            Self::Phone(phone) => By::Phone(phone.clone()),
+        }
+    }
+
+    /// Whether a user has proven that it is theirs.
+    pub fn is_proven_by(&self, user: &UserRecord) -> bool {
+        people::is_proven(match self {
+            Self::Email(_) => user.email_verified_at,
+            Self::Phone(_) => user.phone_verified_at,
+        })
+    }
+}
+
+/// Whose password is checked.
+struct Candidate {
+    user: Option<UserRecord>,
+    /// Theirs; where there is no user, that of a registration that waits for its proof.
+    password: Option<String>,
+}
+
+impl Services {
+    /// Signs in by a password.
+    pub async fn sign_in_by_password(self: &Arc<Self>, address: Address, password: Password, visit: &Visit) -> Result<Entered> {
+        let now = visit.act.at;
+        let candidate = self.candidate(&address, now).await?;
+        let checked = self.sign_in.passwords.check(&password, candidate.password.as_deref()).await;
+        let checked = checked.map_err(|trouble| told(trouble, now))?;
+        if !checked.matches {
+            return Err(Error::refused(Verdict::Unknown));
+        }
+        let user = candidate.user.filter(|user| address.is_proven_by(user)).ok_or_else(|| Error::refused(Verdict::NotVerified))?;
+        let rehashed = match checked.needs_rehash {
+            true => Some(self.sign_in.passwords.hash(&password).await.map_err(|trouble| told(trouble, now))?),
+            false => None,
+        };
+        let (services, visit, id, checked) = (self.clone(), visit.clone(), user.id, candidate.password);
+        let job = move |connection: &Connection| {
+            let mut user = people::user_of(connection, Some(id))?;
+            // It was changed since it was checked.
+            if user.password != checked || !address.is_proven_by(&user) {
+                return Err(Error::refused(Verdict::Unknown));
+            }
+            if let Some(rehashed) = rehashed {
+                user.password = Some(rehashed);
+                users::update(connection, &user)?;
+            }
+            services.begin_session(connection, user, "password", false, &visit)
+        };
+        let begun = self.store.write(job, |_| ()).await?;
+        self.answer(begun, now)
+    }
+
+    async fn candidate(&self, address: &Address, now: Timestamp) -> Result<Candidate> {
+        let address = address.clone();
+        let read = move |connection: &Connection| {
+            let user = users::find(connection, &address.by())?;
+            let waiting = || -> Result<Option<String>> {
+                let newest = proofs::open(connection, address.as_str(), Purpose::Register, now)?.into_iter().next();
+                Ok(newest.and_then(|proof| proof.payload["password"].as_str().map(str::to_owned)))
+            };
+            let password = match &user {
+                Some(user) => user.password.clone(),
+                None => waiting()?,
+            };
+            Ok(Candidate { user, password })
+        };
+        self.store.read(read).await
+    }
+
+    /// Hashes a password that somebody chose.
+    pub(crate) async fn hashed(&self, password: &Password, now: Timestamp) -> Result<String> {
+        self.sign_in.passwords.hash(password).await.map_err(|trouble| told(trouble, now))
+    }
+}
+
+/// What is told where a password was not even looked at.
+fn told(trouble: Trouble, now: Timestamp) -> Error {
+    match trouble {
+        Trouble::Busy => Refusal::until(now.plus(BUSY)).into(),
+        Trouble::Failed(inner) => Error::Internal(inner),
+    }
+}

@@ -1,0 +1,141 @@
+//! How somebody becomes a user: with a personal account that they own, or not at all; and how whoever proves an address takes over a
+//! user who never had.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::Visit;
+use crate::domain::act::{Act, Actor};
+use crate::domain::caller::Kind;
+use crate::domain::error::{Error, Result};
+use crate::domain::event::Event;
+use crate::domain::time::Timestamp;
+use crate::domain::user::{Role, UserRecord, handle};
+use crate::domain::verdict::Verdict;
+use crate::service::accounts::AccountInput;
+use crate::service::journal::Change;
+use crate::service::{Services, views};
+use crate::store::members::Member;
+use crate::store::users::{self, By};
+use crate::store::{Connection, accounts, identities, keys, members, proofs};
+
+/// Who is to become a user.
+#[derive(Clone, Default)]
+pub(crate) struct Newcomer {
+    /// What they call themselves.
+    pub name: String,
+    /// In lower case, and whether it is proven theirs.
+    pub email: Option<(String, bool)>,
+    /// E.164, and whether it is proven theirs.
+    pub phone: Option<(String, bool)>,
+    /// PHC string.
+    pub password: Option<String>,
+    /// A URL.
+    pub picture: Option<String>,
+    /// May administrate the whole server.
+    pub is_admin: bool,
+}
+
+impl Services {
+    /// Makes a user with a personal account. Called inside a transaction.
+    pub(crate) fn make_user(&self, connection: &Connection, newcomer: Newcomer, act: &Act) -> Result<UserRecord> {
+        let now = act.at;
+        let proven = |address: &Option<(String, bool)>| address.as_ref().filter(|(_, is_proven)| *is_proven).map(|_| now);
+        let input = AccountInput { name: Some(newcomer.name.clone()), kind: Some(Kind::Personal), ..AccountInput::default() };
+        let account = self.opened(connection, input, act)?;
+        accounts::insert(connection, &account)?;
+        let mut user = UserRecord {
+            id: 0,
+            name: newcomer.name,
+            email_verified_at: proven(&newcomer.email),
+            phone_verified_at: proven(&newcomer.phone),
+            email: newcomer.email.map(|(email, _)| email),
+            phone: newcomer.phone.map(|(phone, _)| phone),
+            password: newcomer.password,
+            picture: newcomer.picture,
+            account: account.record.id.clone(),
+            is_admin: newcomer.is_admin,
+            disabled: false,
+            agreement: None,
+            created_at: now,
+            revision: 1,
+        };
+        user.id = users::insert(connection, &user)?;
+        members::put(connection, &Member { account: user.account.clone(), user: user.id, role: Role::Owner, joined_at: now })?;
+        let act = by_themselves(act, &user);
+        let (target, own) = (handle(user.id), user.account.clone());
+        let change = |event, target, after| Change { event, target, account: Some(&own), before: Value::Null, after };
+        self.journal(connection, &act, change(Event::AccountCreated, &own, views::account(&account)))?;
+        self.journal(connection, &act, change(Event::UserCreated, &target, views::user(&user)))?;
+        Ok(user)
+    }
+
+    /// Whoever proves an address takes over a user who never had: nothing that somebody else may have set up stays.
+    pub(crate) fn take_over(&self, connection: &Connection, mut user: UserRecord, newcomer: Newcomer, visit: &Visit) -> Result<UserRecord> {
+        let (now, before) = (visit.act.at, views::user(&user));
+        self.end_sessions(connection, user.id, None, None, "taken_over", visit)?;
+        identities::remove_all(connection, user.id)?;
+        users::remove_second_factor(connection, user.id)?;
+        proofs::end_of_user(connection, user.id, now)?;
+        keys::revoke_all(connection, &user.account, now)?;
+        let proven = |address: &Option<(String, bool)>| address.as_ref().filter(|(_, is_proven)| *is_proven).map(|_| now);
+        (user.name, user.password, user.picture) = (newcomer.name, newcomer.password, newcomer.picture);
+        // Of the two addresses only the one that was proven stays.
+        (user.email_verified_at, user.phone_verified_at) = (proven(&newcomer.email), proven(&newcomer.phone));
+        (user.email, user.phone) = (newcomer.email.map(|(email, _)| email), newcomer.phone.map(|(phone, _)| phone));
+        (user.is_admin, user.agreement) = (false, None);
+        user.revision += 1;
+        users::update(connection, &user)?;
+        let (target, act) = (handle(user.id), by_themselves(&visit.act, &user));
+        let change =
+            Change { event: Event::UserTakenOver, target: &target, account: Some(&user.account), before, after: views::user(&user) };
+        self.journal(connection, &act, change)?;
+        Ok(user)
+    }
+
+    /// What must follow once a user was taken over: nothing that is remembered of them or of their keys counts any more.
+    pub(crate) fn taken_over(&self, user: &UserRecord) {
+        self.user_changed(user.id);
+        self.accounts.raise(crate::service::slot_of(&user.account));
+    }
+
+    /// Writes a change of a user down.
+    pub(crate) fn journal_user(&self, connection: &Connection, event: Event, before: Value, user: &UserRecord, act: &Act) -> Result<()> {
+        let target = handle(user.id);
+        let change = Change { event, target: &target, account: Some(&user.account), before, after: views::user(user) };
+        self.journal(connection, &by_themselves(act, user), change)
+    }
+
+    /// Notes that something of a user was changed that no view shows.
+    pub(crate) fn journal_quietly(&self, connection: &Connection, event: Event, user: &UserRecord, act: &Act) -> Result<()> {
+        let target = handle(user.id);
+        let after = json!({ "user": user.id });
+        let change = Change { event, target: &target, account: Some(&user.account), before: Value::Null, after };
+        self.journal(connection, &by_themselves(act, user), change)
+    }
+
+    /// A user, for whoever signs in with what is theirs.
+    pub(crate) async fn user_by(self: &Arc<Self>, by: By) -> Result<Option<UserRecord>> {
+        self.store.read(move |connection| users::find(connection, &by)).await
+    }
+}
+
+/// An act of somebody who proves in it who they are.
+fn by_themselves(act: &Act, user: &UserRecord) -> Act {
+    match act.actor {
+        Actor::Nobody => Act { actor: Actor::Entering(handle(user.id)), ..act.clone() },
+        _ => act.clone(),
+    }
+}
+
+/// The user of a proof that names one.
+pub(crate) fn user_of(connection: &Connection, id: Option<i64>) -> Result<UserRecord> {
+    let found = id.map(|id| users::find(connection, &By::Id(id))).transpose()?.flatten();
+    found.ok_or_else(|| Error::refused(Verdict::Unknown))
+}
+
+/// When an address was proven, for a user who has it.
+pub(crate) fn is_proven(at: Option<Timestamp>) -> bool {
+    at.is_some()
+}

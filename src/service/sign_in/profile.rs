@@ -1,0 +1,90 @@
+//! Who a caller is, as an app's own pages show it: the user, or of a key the owner of its account; with plan, balance and limits.
+
+use crate::domain::decision::Decision;
+use crate::domain::error::{Error, Result};
+use crate::domain::limit::Per;
+use crate::domain::time::Timestamp;
+use crate::domain::user::{Role, UserRecord};
+use crate::service::Services;
+use crate::store::identities::{self, Identity};
+use crate::store::users::{self, By};
+use crate::store::{Connection, members};
+
+/// What is shown.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// Of an account that nobody signs in for: none.
+    pub id: Option<i64>,
+    /// The user's name, or the account's.
+    pub name: String,
+    /// In lower case.
+    pub email: Option<String>,
+    /// E.164.
+    pub phone: Option<String>,
+    /// Without the @.
+    pub telegram_username: Option<String>,
+    /// A URL.
+    pub picture: Option<String>,
+    /// The account.
+    pub account: String,
+    /// Its plan, by name.
+    pub plan: String,
+    /// When that ends.
+    pub plan_until: Option<Timestamp>,
+    /// What it has left.
+    pub balance: i64,
+    /// What it gets each billing month.
+    pub monthly_tokens: i64,
+    /// Requests an hour, where such a limit holds.
+    pub hourly: Option<u64>,
+    /// Requests a day.
+    pub daily: Option<u64>,
+    /// Ways in.
+    pub has_telegram: bool,
+    /// See above.
+    pub has_google: bool,
+    /// See above.
+    pub has_email: bool,
+}
+
+impl Services {
+    /// Who was recognised.
+    pub async fn profile(&self, decision: &Decision) -> Result<Profile> {
+        let caller = decision.caller.clone().ok_or_else(|| Error::Internal("nobody was recognised".into()))?;
+        let account = caller.account.as_ref().ok_or_else(|| Error::Internal("who was recognised has no account".into()))?;
+        let (user, id) = (caller.user.as_ref().map(|user| user.id), account.id.clone());
+        let (user, identities) = self.store.read(move |connection| who(connection, user, &id)).await?;
+        let of_telegram = identities.iter().find(|identity| self.policy.sign_in.is_telegram(&identity.provider));
+        let limit = |per: Per| caller.limits.iter().find(|limit| limit.per == per).map(|limit| limit.requests);
+        let user = user.as_ref();
+        Ok(Profile {
+            id: user.map(|user| user.id),
+            name: user.map_or_else(|| account.name.clone(), |user| user.name.clone()),
+            email: user.and_then(|user| user.email.clone()),
+            phone: user.and_then(|user| user.phone.clone()),
+            telegram_username: of_telegram.and_then(|identity| identity.label.strip_prefix('@')).map(str::to_owned),
+            picture: user.and_then(|user| user.picture.clone()),
+            account: account.id.clone(),
+            plan: account.plan_at(&self.policy.plans, decision.at).name.clone(),
+            plan_until: account.plan_until.filter(|until| decision.at < *until),
+            balance: decision.balance.unwrap_or(0),
+            monthly_tokens: caller.monthly_tokens,
+            hourly: limit(Per::Hour),
+            daily: limit(Per::Day),
+            has_telegram: of_telegram.is_some(),
+            has_google: identities.iter().any(|identity| self.policy.sign_in.is_google(&identity.provider)),
+            has_email: user.is_some_and(|user| user.email.is_some() && user.password.is_some()),
+        })
+    }
+}
+
+/// The user, or the oldest owner of the account; and how they sign in by others.
+fn who(connection: &Connection, user: Option<i64>, account: &str) -> Result<(Option<UserRecord>, Vec<Identity>)> {
+    let owner = || members::of_account(connection, account).map(|members| members.into_iter().find(|member| member.role == Role::Owner));
+    let id = match user {
+        Some(id) => Some(id),
+        None => owner()?.map(|owner| owner.user),
+    };
+    let Some(id) = id else { return Ok((None, Vec::new())) };
+    Ok((users::find(connection, &By::Id(id))?, identities::of_user(connection, id)?))
+}
