@@ -23,6 +23,7 @@ mod signals;
 mod systemd;
 mod token;
 mod usage;
+mod user;
 mod validate;
 mod webhook;
 
@@ -141,6 +142,7 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
         Command::Usage(args) => runtime(false)?.block_on(usage::run(args, policy, output)),
         Command::Token(command) => runtime(false)?.block_on(token::run(command, policy, output)),
         Command::Mail(command) => runtime(false)?.block_on(mail::run(command, policy, output)),
+        Command::User(command) => runtime(false)?.block_on(user::run(command, policy, output)),
         Command::Webhook(command) => runtime(false)?.block_on(webhook::run(command, policy, output)),
     }
 }

@@ -16,6 +16,7 @@ pub mod mailer;
 pub mod note;
 pub mod openapi;
 pub mod outgoing;
+mod pages;
 pub mod peer;
 mod process;
 pub mod provider;

@@ -11,7 +11,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::time::{Span, Timestamp};
-use crate::store::{Connection, accounts, audit, balances, idempotency, mails, notices, outbox, windows};
+use crate::store::{Connection, accounts, audit, balances, idempotency, mails, notices, outbox, spent, windows};
 
 /// A window is kept this long after it is full again, against clocks that step back.
 const WINDOWS_KEPT: Span = Span::from_secs(3600);
@@ -67,6 +67,7 @@ impl Services {
     pub async fn tidy(self: &Arc<Self>, now: Timestamp) -> Result<()> {
         let history = self.policy.history;
         self.rounds(idempotency::tidy, now).await?;
+        self.rounds(spent::tidy, now).await?;
         self.rounds(windows::tidy, now.minus(WINDOWS_KEPT)).await?;
         self.rounds(audit::tidy, now.minus(history.audit)).await?;
         self.rounds(balances::tidy, now.minus(history.balance)).await?;

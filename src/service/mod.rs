@@ -22,6 +22,7 @@ mod refund;
 pub mod sign_in;
 pub mod tokens;
 pub mod usage;
+pub mod users;
 pub mod views;
 pub mod webhooks;
 

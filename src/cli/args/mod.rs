@@ -7,6 +7,7 @@ mod machine;
 mod mail;
 mod rows;
 mod token;
+mod user;
 mod webhook;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub use machine::{BackupArgs, DoctorArgs, ProxyArgs, ProxyKind, RestoreArgs};
 pub use mail::MailCommand;
 pub use rows::{ExportArgs, ImportArgs, RowFormat};
 pub use token::TokenCommand;
+pub use user::{UserCommand, UserSettings};
 pub use webhook::WebhookCommand;
 
 /// The gate in front of a public API: keys, limits, quotas and refusals, from one auth.toml.
@@ -66,6 +68,9 @@ pub enum Command {
     /// Make, show and revoke service tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Make, show and change users: people who sign in
+    #[command(subcommand)]
+    User(UserCommand),
     /// Show who did what to whom, newest first
     #[command(after_help = "\
 Examples:
@@ -136,7 +141,14 @@ impl Command {
     pub fn only_asks(&self) -> bool {
         matches!(
             self,
-            Self::Account(_) | Self::Audit(_) | Self::Key(_) | Self::Mail(_) | Self::Token(_) | Self::Usage(_) | Self::Webhook(_)
+            Self::Account(_)
+                | Self::Audit(_)
+                | Self::Key(_)
+                | Self::Mail(_)
+                | Self::Token(_)
+                | Self::Usage(_)
+                | Self::User(_)
+                | Self::Webhook(_)
         )
     }
 }

@@ -31,7 +31,7 @@ impl Services {
 }
 
 /// What the service is called to people.
-pub(super) fn service_name(policy: &Policy) -> String {
+pub fn service_name(policy: &Policy) -> String {
     let host = || policy.server.public_url.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
     match policy.sign_in.name.as_str() {
         "" => host().unwrap_or_else(|| "tollgate".into()),

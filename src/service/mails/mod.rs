@@ -21,6 +21,7 @@ use crate::domain::proof::Channel;
 use crate::domain::time::Timestamp;
 use crate::store::Connection;
 use crate::store::mails::{self, Filter, Mail, Sealed};
+pub use link::service_name;
 pub use writing::{Ready, Unwritten};
 
 /// Something that somebody is to be told.
