@@ -100,6 +100,7 @@ fn a_token_that_is_not_good_lets_nobody_in() {
         (Twist::Hs256, 401),
         (Twist::Hs256OfClient, 401),
         (Twist::Header(json!({ "alg": "ES256" })), 401),
+        (Twist::Token("e30.e30."), 401),
         (Twist::Answer(400, r#"{"error": "invalid_grant"}"#), 401),
         (Twist::Answer(401, r#"{"error": "invalid_client"}"#), 503),
         (Twist::Answer(200, "garbage"), 503),
