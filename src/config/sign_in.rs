@@ -4,6 +4,8 @@ use super::passwords::PasswordSettings;
 use super::providers::{self, Providers};
 use super::reader::Table;
 use super::secret::Secret;
+use super::throttle::ThrottleSettings;
+use crate::domain::phone::Country;
 use crate::domain::time::Span;
 
 /// How many secrets, or signing keys, there may be: the one of now, the one of before, and some room.
@@ -79,8 +81,8 @@ pub struct SignInSettings {
     pub at_gate: bool,
     /// Whether people may make themselves users.
     pub registration: bool,
-    /// Whose spelling of phone numbers is understood (ISO 3166): `RU`; empty: only numbers that begin with +.
-    pub country: String,
+    /// Whose spelling of phone numbers is understood (ISO 3166); none: only numbers that begin with +.
+    pub country: Option<Country>,
     /// The server's secrets, the first of them in use; none: the one beside the database.
     pub secrets: Vec<Secret>,
     /// What access tokens are signed with.
@@ -107,6 +109,8 @@ pub struct SignInSettings {
     pub agreement: Option<Agreement>,
     /// How passwords are hashed, and what is strong enough.
     pub passwords: PasswordSettings,
+    /// How often somebody may guess, and have something sent.
+    pub throttle: ThrottleSettings,
     /// Who else proves who somebody is.
     pub providers: Providers,
 }
@@ -144,6 +148,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
     let links = links(table.table("links"));
     let agreement = agreement(table.table("agreement"));
     let passwords = super::passwords::read(table.table("passwords"));
+    let throttle = super::throttle::read(table.table("throttle"));
     let providers = providers::read(&table);
     table.finish();
     Some(SignInSettings {
@@ -166,6 +171,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
         links: links?,
         agreement: agreement?,
         passwords: passwords?,
+        throttle: throttle?,
         providers: providers?,
     })
 }
@@ -235,9 +241,8 @@ fn plain(text: &str) -> Result<String, String> {
     if is_plain { Ok(text.to_owned()) } else { Err("must have at most 100 characters, and no control characters".into()) }
 }
 
-fn country(text: &str) -> Result<String, String> {
-    let is_country = text.is_empty() || (text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase()));
-    if is_country { Ok(text.to_owned()) } else { Err("must be a country's two letters (ISO 3166), such as DE".into()) }
+fn country(text: &str) -> Result<Option<Country>, String> {
+    if text.is_empty() { Ok(None) } else { Country::parse(text).map(Some) }
 }
 
 /// An address of a page that a link may lead to.

@@ -1,8 +1,10 @@
 //! Signing in, over HTTP: handlers that read a request, ask a flow, and answer with the cookie.
 
+pub mod address;
 pub mod balance;
 pub mod login;
 pub mod others;
+pub mod register;
 pub mod session;
 pub mod user;
 
