@@ -22,6 +22,7 @@ mod signals;
 mod systemd;
 mod token;
 mod usage;
+mod user;
 mod validate;
 mod webhook;
 
@@ -139,6 +140,7 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
         Command::Restore(args) => runtime(false)?.block_on(restore::run(args, policy, output)),
         Command::Usage(args) => runtime(false)?.block_on(usage::run(args, policy, output)),
         Command::Token(command) => runtime(false)?.block_on(token::run(command, policy, output)),
+        Command::User(command) => runtime(false)?.block_on(user::run(command, policy, output)),
         Command::Webhook(command) => runtime(false)?.block_on(webhook::run(command, policy, output)),
     }
 }

@@ -8,10 +8,11 @@ mod history;
 mod keys;
 mod letters;
 pub mod log;
-pub mod passwords;
 pub mod mail;
+pub mod passwords;
 mod plans;
 pub mod policy;
+pub mod providers;
 mod reader;
 mod retries;
 mod routes;
@@ -21,6 +22,8 @@ pub mod sign_in;
 pub mod sms;
 pub mod source;
 mod style;
+
+pub mod throttle;
 pub mod upstream;
 pub mod webhooks;
 

@@ -237,8 +237,12 @@ fn leave_out(value: &mut Value, path: &[&str]) {
         // Of a list all of it: each of them is one.
         (Value::Dict(_, dict), [name]) => drop(dict.remove(name.split('[').next().unwrap_or(name))),
         (Value::Dict(_, dict), [name, rest @ ..]) => {
-            if let Some(below) = dict.get_mut(*name) {
-                leave_out(below, rest);
+            // One of a list of tables: oidc[0].
+            let (name, at) = name.split_once('[').map_or((*name, None), |(name, at)| (name, at.trim_end_matches(']').parse().ok()));
+            match (dict.get_mut(name), at) {
+                (Some(Value::Array(_, items)), Some(at)) => items.get_mut::<usize>(at).into_iter().for_each(|item| leave_out(item, rest)),
+                (Some(below), _) => leave_out(below, rest),
+                (None, _) => {}
             }
         }
         _ => {}

@@ -202,6 +202,16 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// A secret that need not be set; the inner `None`: it is missing, empty, or in a variable that is missing or empty.
+    pub fn secret_if_set(&self, name: &'static str) -> Option<Option<Secret>> {
+        let Some(value) = self.get(name) else { return Some(None) };
+        let is_empty = match value.as_dict() {
+            Some(dict) => is_unset_variable(dict),
+            None => self.from.raw(&self.key(name), value).map_or_else(|| value.as_str() == Some(""), |text| text.is_empty()),
+        };
+        if is_empty { Some(None) } else { self.secret(name, value).map(Some) }
+    }
+
     /// The secrets of a table whose names people choose, each with its name.
     pub fn named_secrets(&self, name: &'static str) -> Option<Vec<(String, Secret)>> {
         let named = self.take(name, "a table", |value| value.as_dict())?;
@@ -288,6 +298,12 @@ impl<'a> Table<'a> {
 /// Whether it says where a secret stands.
 fn says_where(dict: &Dict) -> bool {
     dict.len() == 1 && dict.iter().all(|(name, value)| ["file", "env"].contains(&name.as_str()) && value.as_str().is_some())
+}
+
+/// Whether it says that a secret stands in a variable, and none does.
+fn is_unset_variable(dict: &Dict) -> bool {
+    let variable = dict.get("env").and_then(Value::as_str).filter(|_| dict.len() == 1);
+    variable.is_some_and(|variable| std::env::var_os(variable).is_none_or(|text| text.is_empty()))
 }
 
 /// A secret that stands in a file or a variable.

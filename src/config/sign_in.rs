@@ -1,8 +1,10 @@
 //! `[sign_in]`: how people sign in, and for how long.
 
 use super::passwords::PasswordSettings;
+use super::providers::{self, Providers};
 use super::reader::Table;
 use super::secret::Secret;
+use super::throttle::ThrottleSettings;
 use crate::domain::signing::SigningKey;
 use crate::domain::time::Span;
 
@@ -107,6 +109,10 @@ pub struct SignInSettings {
     pub agreement: Option<Agreement>,
     /// How passwords are hashed, and what is strong enough.
     pub passwords: PasswordSettings,
+    /// How often somebody may guess, and have something sent.
+    pub throttle: ThrottleSettings,
+    /// Who else proves who somebody is.
+    pub providers: Providers,
 }
 
 impl SignInSettings {
@@ -117,7 +123,7 @@ impl SignInSettings {
 
     /// Whether an identity is one of Google's, or of whom the configuration has in its place.
     pub fn is_google(&self, provider: &str) -> bool {
-        provider == "https://accounts.google.com"
+        self.providers.oidc.iter().any(|known| known.kind == providers::Kind::Google && known.issuer == provider)
     }
 }
 
@@ -142,6 +148,8 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
     let links = links(table.table("links"));
     let agreement = agreement(table.table("agreement"));
     let passwords = super::passwords::read(table.table("passwords"));
+    let throttle = super::throttle::read(table.table("throttle"));
+    let providers = providers::read(&table);
     table.finish();
     Some(SignInSettings {
         enabled: enabled?,
@@ -163,6 +171,8 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
         links: links?,
         agreement: agreement?,
         passwords: passwords?,
+        throttle: throttle?,
+        providers: providers?,
     })
 }
 

@@ -19,8 +19,11 @@ pub mod limit;
 pub mod nearest;
 pub mod password;
 pub mod path;
+#[allow(dead_code)]
+pub mod phone;
 pub mod plan;
 pub mod proof;
+pub mod rate;
 pub mod reach;
 pub mod refusal;
 pub mod route;
@@ -30,6 +33,8 @@ pub mod signing;
 pub mod telegram;
 pub mod time;
 pub mod token;
+#[allow(dead_code)]
+pub mod totp;
 pub mod usage;
 pub mod user;
 pub mod verdict;

@@ -159,6 +159,11 @@ fn text(value: &Value) -> Result<String, &'static str> {
     }
 }
 
+/// An id as Telegram's tokens say it, a number or a text, in its one spelling.
+pub fn id(value: &Value) -> Option<String> {
+    text(value).ok().filter(|text| number(text).is_some())
+}
+
 /// A whole number as Telegram writes it: no sign, no leading zero.
 fn number(text: &str) -> Option<i64> {
     text.parse::<i64>().ok().filter(|number| *number > 0 && number.to_string() == text)

@@ -5,11 +5,12 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::sign_in::{balance as own_balance, login, session, user};
+use super::handlers::sign_in::{balance as own_balance, login, others, register, session, user};
 use super::handlers::{
-    accounts, audit, backup, balance, check, export, health, import, keys, me, metrics, openapi, plans, probe, state, tokens, usage,
+    accounts, audit, backup, balance, check, export, health, import, keys, me, metrics, openapi, plans, probe, state, tokens, usage, users,
     verify, webhooks,
 };
+use super::pages;
 use super::request::{Call, Unreadable};
 use super::response::Response;
 use crate::domain::token::TokenScope;
@@ -97,6 +98,11 @@ endpoints! {
     GET    "/v1/health"            ANYONE => health::health;
     GET    "/v1/ready"             ANYONE => health::ready;
     GET    "/v1/openapi.json"      ANYONE => openapi::openapi;
+    GET    "/verify"               ANYONE => pages::verify;
+    POST   "/verify"               ANYONE => pages::verify_pressed;
+    GET    "/reset"                ANYONE => pages::reset;
+    POST   "/reset"                ANYONE => pages::reset_pressed;
+    GET    "/page.css"             ANYONE => pages::style_sheet;
     GET    "/metrics"              METRICS => metrics::metrics;
     ANY    "/v1/probe"             ANYONE => probe::probe;
     GET    "/v1/state"             OPERATOR => state::state;
@@ -122,6 +128,12 @@ endpoints! {
     GET    "/v1/tokens"            ADMIN  => tokens::list;
     POST   "/v1/tokens"            ADMIN  => tokens::create;
     DELETE "/v1/tokens/{id}"       ADMIN  => tokens::revoke;
+    GET    "/v1/users"             WHOLE  => users::list;
+    POST   "/v1/users"             WHOLE  => users::create;
+    GET    "/v1/users/{id}"        WHOLE  => users::show;
+    PATCH  "/v1/users/{id}"        WHOLE  => users::set;
+    DELETE "/v1/users/{id}/sessions" WHOLE => users::sign_out;
+    DELETE "/v1/users/{id}/second-factor" WHOLE => users::remove_second_factor;
     GET    "/v1/webhooks"          WHOLE  => webhooks::list;
     GET    "/v1/webhooks/messages" WHOLE  => webhooks::messages;
     POST   "/v1/webhooks/messages/{id}/retry" WHOLE => webhooks::retry;
@@ -131,7 +143,21 @@ endpoints! {
 endpoints! {
     /// Those below the sign-in's base path.
     SIGN_IN (true):
+    POST   "/auth/register"        ANYONE => register::register;
+    POST   "/auth/verify"          ANYONE => register::verify;
+    POST   "/auth/forgot"          ANYONE => register::forgot;
+    POST   "/auth/reset"           ANYONE => register::reset;
     POST   "/auth/login"           ANYONE => login::login;
+    POST   "/auth/login-phone"     ANYONE => login::login_phone;
+    POST   "/auth/telegram"        ANYONE => others::telegram;
+    GET    "/auth/telegram/start"  ANYONE => others::start_telegram;
+    GET    "/auth/telegram/callback" ANYONE => others::telegram_callback;
+    POST   "/auth/google"          ANYONE => others::google;
+    GET    "/auth/google/start"    ANYONE => others::start_google;
+    GET    "/auth/google/callback" ANYONE => others::google_callback;
+    POST   "/auth/oidc/{id}"       ANYONE => others::oidc;
+    GET    "/auth/oidc/{id}/start" ANYONE => others::start_oidc;
+    GET    "/auth/oidc/{id}/callback" ANYONE => others::oidc_callback;
     POST   "/auth/refresh"         ANYONE => session::refresh;
     POST   "/auth/logout"          ANYONE => session::logout;
     POST   "/auth/switch"          USER   => session::switch;

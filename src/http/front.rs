@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::cors::Cors;
+use super::provider::Registry;
 use super::upstream::Upstream;
 use super::upstream::outcome::Figures;
 use crate::service::Services;
@@ -15,6 +16,8 @@ pub struct Front {
     pub(super) upstream: Option<Upstream>,
     /// For pages of other origins, where such may call.
     pub(super) cors: Option<Cors>,
+    /// Who else proves who somebody is.
+    pub(super) providers: Registry,
     /// The OpenAPI document, once somebody has asked for it.
     pub(super) document: OnceLock<String>,
     /// What is counted of the app.
@@ -36,6 +39,7 @@ impl Front {
         let policy = &services.policy;
         let upstream = policy.upstream.target.clone().map(|target| Upstream::new(target, policy.upstream.clone(), figures.clone()));
         let cors = policy.cors.clone().map(|settings| Cors::new(settings, policy.style.header_names()));
-        Self { services, upstream, cors, document: OnceLock::new(), figures }
+        let providers = Registry::new(&policy.sign_in.providers.oidc);
+        Self { services, upstream, cors, providers, document: OnceLock::new(), figures }
     }
 }

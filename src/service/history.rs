@@ -11,7 +11,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::time::{Span, Timestamp};
-use crate::store::{Connection, accounts, audit, balances, idempotency, notices, outbox, windows};
+use crate::store::{Connection, accounts, audit, balances, idempotency, mails, notices, outbox, spent, windows};
 
 /// A window is kept this long after it is full again, against clocks that step back.
 const WINDOWS_KEPT: Span = Span::from_secs(3600);
@@ -67,12 +67,14 @@ impl Services {
     pub async fn tidy(self: &Arc<Self>, now: Timestamp) -> Result<()> {
         let history = self.policy.history;
         self.rounds(idempotency::tidy, now).await?;
+        self.rounds(spent::tidy, now).await?;
         self.rounds(windows::tidy, now.minus(WINDOWS_KEPT)).await?;
         self.rounds(audit::tidy, now.minus(history.audit)).await?;
         self.rounds(balances::tidy, now.minus(history.balance)).await?;
         self.rounds(notices::tidy, now.minus(WINDOWS_KEPT)).await?;
         self.give_up_waiting(now.minus(history.webhooks)).await?;
-        self.rounds(outbox::tidy, now.minus(history.webhooks)).await
+        self.rounds(outbox::tidy, now.minus(history.webhooks)).await?;
+        self.rounds(mails::tidy, now.minus(history.mails)).await
     }
 
     /// Runs one kind of tidying until nothing is left to forget.

@@ -13,6 +13,7 @@ pub mod import;
 mod journal;
 pub mod keys;
 pub mod limits;
+pub mod mails;
 pub mod meter;
 pub mod metrics;
 pub mod notices;
@@ -21,6 +22,7 @@ mod refund;
 pub mod sign_in;
 pub mod tokens;
 pub mod usage;
+pub mod users;
 pub mod views;
 pub mod webhooks;
 
@@ -74,6 +76,8 @@ pub struct Services {
     pub(crate) ids: Arc<Ids>,
     /// Tells of what happens.
     pub(crate) announcer: Arc<Announcer>,
+    /// Wakes what sends mails and SMS.
+    pub(crate) postbox: Arc<mails::Postbox>,
     /// Set when a key was changed: it may end at another time.
     pub(crate) ends_changed: Arc<AtomicBool>,
     /// Which accounts read about themselves.
@@ -121,6 +125,7 @@ impl Services {
             accounts: Arc::default(),
             ids,
             announcer,
+            postbox: Arc::default(),
             ends_changed: Arc::default(),
             turns: Arc::default(),
             imports: Arc::default(),
@@ -145,6 +150,7 @@ impl Services {
     /// What lives as long as the program, and is not asked by a request, follows this configuration from here on.
     pub fn lead(&self) {
         self.announcer.follow(self.policy.clone());
+        self.postbox.wake();
     }
 
     /// From here on nothing passes any more.

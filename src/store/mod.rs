@@ -12,6 +12,7 @@ pub mod identities;
 pub mod import;
 pub mod keys;
 pub mod lock;
+pub mod mails;
 pub mod members;
 pub mod notices;
 pub mod open;

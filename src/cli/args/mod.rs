@@ -6,6 +6,7 @@ mod key;
 mod machine;
 mod rows;
 mod token;
+mod user;
 mod webhook;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub use key::{KeyCommand, KeySettings};
 pub use machine::{BackupArgs, DoctorArgs, ProxyArgs, ProxyKind, RestoreArgs};
 pub use rows::{ExportArgs, ImportArgs, RowFormat};
 pub use token::TokenCommand;
+pub use user::{UserCommand, UserSettings};
 pub use webhook::WebhookCommand;
 
 /// The gate in front of a public API: keys, limits, quotas and refusals, from one auth.toml.
@@ -64,6 +66,9 @@ pub enum Command {
     /// Make, show and revoke service tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Make, show and change users: people who sign in
+    #[command(subcommand)]
+    User(UserCommand),
     /// Show who did what to whom, newest first
     #[command(after_help = "\
 Examples:
@@ -129,6 +134,9 @@ the line to change. Exit codes: 0 fit, 1 not fit, 2 wrong use or configuration."
 impl Command {
     /// Whether it only asks the running server, where one runs.
     pub fn only_asks(&self) -> bool {
-        matches!(self, Self::Account(_) | Self::Audit(_) | Self::Key(_) | Self::Token(_) | Self::Usage(_) | Self::Webhook(_))
+        matches!(
+            self,
+            Self::Account(_) | Self::Audit(_) | Self::Key(_) | Self::Token(_) | Self::Usage(_) | Self::User(_) | Self::Webhook(_)
+        )
     }
 }

@@ -20,5 +20,6 @@ pub mod sign_in;
 pub mod state;
 pub mod tokens;
 pub mod usage;
+pub mod users;
 pub mod verify;
 pub mod webhooks;

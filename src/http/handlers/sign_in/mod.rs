@@ -1,12 +1,17 @@
 //! Signing in, over HTTP: handlers that read a request, ask a flow, and answer with the cookie.
 
+pub mod address;
 pub mod balance;
 pub mod login;
+pub mod others;
+pub mod register;
 pub mod session;
 pub mod user;
 
 use http::StatusCode;
 use serde_json::{Value, json};
+
+use address::either;
 
 use crate::domain::refusal::Refusal;
 use crate::domain::verdict::Verdict;
@@ -19,6 +24,11 @@ impl Call {
     /// Who is at the door. Pages of other sites are turned away: a browser would send its cookies along.
     pub fn visit(&self) -> Result<Visit, Unreadable> {
         cookies::check_origin(self)?;
+        self.visit_from_anywhere()
+    }
+
+    /// The same, where another site's page sends a browser here, and what it brings along says whether it may.
+    pub fn visit_from_anywhere(&self) -> Result<Visit, Unreadable> {
         let act = self.act()?;
         let address = act.origin.parse().ok();
         let agent = self.parts.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -1,0 +1,90 @@
+//! What can be said to `tollgate user`.
+
+use clap::{Args as ClapArgs, Subcommand};
+
+/// What to do with users.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make a user, with an account of their own
+    #[command(
+        after_help = "Examples:\n  tollgate user create --email ada@example.com --name Ada          (sets a password by 'forgot')\n  printf %s \"$PASSWORD\" | tollgate user create --email ada@example.com --verified --password -"
+    )]
+    Create {
+        /// The e-mail address; it, or --phone, must be given
+        #[arg(long)]
+        email: Option<String>,
+        /// The phone number: +4915123456789
+        #[arg(long)]
+        phone: Option<String>,
+        /// What they are called [default: what stands before the @, or the number]
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        settings: UserSettings,
+        /// They may administrate the whole server
+        #[arg(long)]
+        admin: bool,
+        /// Print the id alone
+        #[arg(short, long)]
+        quiet: bool,
+    },
+    /// List users
+    List {
+        /// Only those whose id it is, or whose name, address or number holds it
+        #[arg(long)]
+        search: Option<String>,
+    },
+    /// Show one user: where they belong to, and how they sign in
+    Show {
+        /// A number
+        id: String,
+    },
+    /// Change a user; what is not named stays, what is given empty is taken away
+    #[command(
+        after_help = "Examples:\n  tollgate user set 42 --disable                  (signs them out everywhere)\n  tollgate user set 42 --no-second-factor         (for somebody who lost it)"
+    )]
+    Set {
+        /// A number
+        id: String,
+        /// Another name
+        #[arg(long)]
+        name: Option<String>,
+        /// Another e-mail address
+        #[arg(long)]
+        email: Option<String>,
+        /// Another phone number
+        #[arg(long)]
+        phone: Option<String>,
+        #[command(flatten)]
+        settings: UserSettings,
+        /// Switch them off: from the very next request on they are signed out
+        #[arg(long, conflicts_with = "enable")]
+        disable: bool,
+        /// Switch them on again
+        #[arg(long)]
+        enable: bool,
+        /// They may administrate the whole server
+        #[arg(long, conflicts_with = "no_admin")]
+        admin: bool,
+        /// They may not, any more
+        #[arg(long)]
+        no_admin: bool,
+        /// Take the second factor away
+        #[arg(long)]
+        no_second_factor: bool,
+        /// Sign them out everywhere
+        #[arg(long)]
+        sign_out: bool,
+    },
+}
+
+/// What can be set of a user.
+#[derive(Debug, ClapArgs)]
+pub struct UserSettings {
+    /// `-`: a password, read from stdin; it ends every session
+    #[arg(long, value_name = "-")]
+    pub password: Option<String>,
+    /// Address and number are theirs: no mail has to prove it
+    #[arg(long)]
+    pub verified: bool,
+}

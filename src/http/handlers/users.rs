@@ -1,0 +1,96 @@
+//! Users, for whoever administrates.
+
+use http::StatusCode;
+use serde_json::Value;
+
+use crate::domain::email::Email;
+use crate::domain::error::Result;
+use crate::domain::password::Password;
+use crate::http::fields::Fields;
+use crate::http::query::PAGE;
+use crate::http::request::{Call, Unreadable};
+use crate::http::response::{self, Response};
+use crate::http::views;
+use crate::service::users::{UserInput, file_view};
+use crate::store::idempotency::Once;
+
+/// A page of users.
+pub async fn list(call: Call) -> Result<Response, Unreadable> {
+    let mut query = call.query(&[&PAGE[..], &["search"]].concat());
+    let ask = query.page(|cursor| number(cursor) > 0);
+    query.finish()?;
+    let page = call.front.services.users(ask).await?;
+    Ok(response::json(StatusCode::OK, &views::page(&page, views::user)))
+}
+
+/// Makes one, with their account.
+pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
+    let body = call.json().await?;
+    let once = once(&call, &body)?;
+    let user = call.front.services.create_user(read(body)?, once, &call.act()?).await?;
+    Ok(response::record(StatusCode::CREATED, &views::user(&user), user.revision))
+}
+
+/// Shows one.
+pub async fn show(call: Call) -> Result<Response, Unreadable> {
+    let file = call.front.services.user(number(&call.id)).await?;
+    Ok(response::record(StatusCode::OK, &file_view(&file), file.record.revision))
+}
+
+/// Changes one.
+pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
+    let input = read(call.json().await?)?;
+    let user = call.front.services.set_user(number(&call.id), input, &call.conditional_act()?).await?;
+    Ok(response::record(StatusCode::OK, &views::user(&user), user.revision))
+}
+
+/// Signs one out everywhere; again does no harm.
+pub async fn sign_out(call: Call) -> Result<Response, Unreadable> {
+    call.front.services.sign_out_user(number(&call.id), &call.act()?).await?;
+    Ok(response::empty(StatusCode::NO_CONTENT))
+}
+
+/// Takes a second factor away; again does no harm.
+pub async fn remove_second_factor(call: Call) -> Result<Response, Unreadable> {
+    call.front.services.remove_second_factor(number(&call.id), &call.act()?).await?;
+    Ok(response::empty(StatusCode::NO_CONTENT))
+}
+
+/// A user's id as it is written; 0 for what is none.
+pub fn number(id: &str) -> i64 {
+    id.parse::<i64>().ok().filter(|number| *number > 0 && number.to_string() == id).unwrap_or(0)
+}
+
+/// What is asked under an `Idempotency-Key` is remembered by a hash: of the request but for the password, which a fast hash would
+/// give away.
+fn once(call: &Call, body: &Value) -> Result<Option<Once>, Unreadable> {
+    let mut body = body.clone();
+    if let Some(password) = body.get_mut("password") {
+        *password = (!password.is_null()).into();
+    }
+    call.once("user", &body)
+}
+
+/// The fields are named as on the command line.
+fn read(body: Value) -> Result<UserInput> {
+    let mut fields = Fields::new(body)?;
+    let mut input = UserInput {
+        name: fields.text("name"),
+        email: fields.parsed("email", Email::parse),
+        phone: fields.parsed("phone", phone),
+        password: fields.parsed("password", |text| Password::parse(text.to_owned())),
+        verified: fields.flag("verified"),
+        is_admin: fields.flag("admin"),
+        disabled: fields.flag("disabled"),
+        faults: Vec::new(),
+    };
+    input.faults = fields.into_faults();
+    Ok(input)
+}
+
+/// A number as it is stored.
+fn phone(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix('+').unwrap_or_default();
+    let is_number = (8..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+    if is_number { Ok(text.to_owned()) } else { Err("must be a number with its country, such as +4915123456789".into()) }
+}
