@@ -5,6 +5,7 @@ use super::providers::{self, Providers};
 use super::reader::Table;
 use super::secret::Secret;
 use super::throttle::ThrottleSettings;
+use crate::domain::phone::Country;
 use crate::domain::signing::SigningKey;
 use crate::domain::time::Span;
 
@@ -81,8 +82,8 @@ pub struct SignInSettings {
     pub at_gate: bool,
     /// Whether people may make themselves users.
     pub registration: bool,
-    /// Whose spelling of phone numbers is understood (ISO 3166): `RU`; empty: only numbers that begin with +.
-    pub country: String,
+    /// Whose spelling of phone numbers is understood (ISO 3166); none: only numbers that begin with +.
+    pub country: Option<Country>,
     /// The server's secrets, the first of them in use; none: the one beside the database.
     pub secrets: Vec<Secret>,
     /// What access tokens are signed with.
@@ -255,9 +256,8 @@ fn plain(text: &str) -> Result<String, String> {
     if is_plain { Ok(text.to_owned()) } else { Err("must have at most 100 characters, and no control characters".into()) }
 }
 
-fn country(text: &str) -> Result<String, String> {
-    let is_country = text.is_empty() || (text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase()));
-    if is_country { Ok(text.to_owned()) } else { Err("must be a country's two letters (ISO 3166), such as DE".into()) }
+fn country(text: &str) -> Result<Option<Country>, String> {
+    if text.is_empty() { Ok(None) } else { Country::parse(text).map(Some) }
 }
 
 /// An address of a page that a link may lead to.

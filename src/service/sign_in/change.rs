@@ -44,8 +44,13 @@ impl Services {
         let now = visit.act.at;
         let found = self.user_by(By::Id(user)).await?.ok_or_else(|| Error::Internal(format!("there is no user {user}")))?;
         self.check_change(&found, &change, visit).await?;
-        let new: Vec<Address> =
-            change.email.map(Address::Email).into_iter().chain(change.phone.map(Address::Phone)).filter(|new| !is_theirs(new, &found)).collect();
+        let new: Vec<Address> = change
+            .email
+            .map(Address::Email)
+            .into_iter()
+            .chain(change.phone.map(Address::Phone))
+            .filter(|new| !is_theirs(new, &found))
+            .collect();
         for address in &new {
             self.count_sending(Sending::Proof, address, visit)?;
         }

@@ -171,7 +171,8 @@ impl Services {
             Brought::Token(token) => {
                 let hash = ServerSecret::hash_of_token(token);
                 let found = self.store.read(move |connection| proofs::by_hash(connection, &hash)).await?;
-                let fits = |proof: &ProofRecord| proof.counts_at(now) && purposes.contains(&proof.purpose) && proof.channel == Channel::Email;
+                let fits =
+                    |proof: &ProofRecord| proof.counts_at(now) && purposes.contains(&proof.purpose) && proof.channel == Channel::Email;
                 found.filter(fits).ok_or_else(refused)
             }
             Brought::Code { phone, code } => {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::Visit;
 use super::login::Address;
 use super::people::Newcomer;
 use super::proof::Wanted;
 use super::throttle::Sending;
-use super::Visit;
 use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::letter::Template;
 use crate::domain::password::Password;
@@ -75,13 +75,7 @@ impl Services {
         faults
     }
 
-    fn tell_known(
-        &self,
-        connection: &Connection,
-        address: &Address,
-        user: &UserRecord,
-        now: crate::domain::time::Timestamp,
-    ) -> Result<()> {
+    fn tell_known(&self, connection: &Connection, address: &Address, user: &UserRecord, now: crate::domain::time::Timestamp) -> Result<()> {
         let fields = json!({ "name": user.name });
         let letter = Letter { channel: address.channel(), address: address.as_str(), template: Template::Known, fields, secret_of: None };
         self.post_mail(connection, letter, now).map(drop)

@@ -7,7 +7,7 @@ use crate::service::sign_in::login::Address;
 
 /// A phone number in one of its spellings, as E.164.
 pub fn phone(call: &Call, text: &str) -> Result<String, String> {
-    crate::domain::phone::Phone::parse(text, &call.front.services.policy.sign_in.country).map(|phone| phone.as_str().to_owned())
+    crate::domain::phone::Phone::parse(text, call.front.services.policy.sign_in.country).map(|phone| phone.as_str().to_owned())
 }
 
 /// One field that takes an address or a number.

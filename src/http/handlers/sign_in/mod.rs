@@ -11,8 +11,6 @@ pub mod user;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use address::either;
-
 use crate::domain::refusal::Refusal;
 use crate::domain::verdict::Verdict;
 use crate::http::cookies;

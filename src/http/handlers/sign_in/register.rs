@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::json;
 
-use super::{address, either};
+use super::address::{self, either};
 use crate::domain::error::Error;
 use crate::domain::password::Password;
 use crate::http::fields::Fields;
