@@ -177,7 +177,8 @@ impl Services {
     fn holds_misplaced_key(&self, query: Option<&str>) -> bool {
         let Some(query) = query.filter(|query| !query.is_empty()) else { return false };
         let is_carrier = |name: &str| self.policy.keys.carriers.iter().any(|carrier| matches!(carrier, Carrier::Query(own) if own == name));
-        let is_one = |text: &str| self.policy.keys.environments.holds_key(text) || jwt::within(text).any(|one| self.is_own_access_token(one));
+        let is_one =
+            |text: &str| self.policy.keys.environments.holds_key(text) || jwt::within(text).any(|one| self.is_own_access_token(one));
         let holds = |text: &str| {
             let again = || percent_encoding::percent_decode_str(text).decode_utf8_lossy();
             is_one(text) || (text.contains('%') && is_one(&again()))

@@ -95,6 +95,9 @@ const OPEN: &[&str] = &[
     "/v1/ready",
     "/v1/openapi.json",
     "/v1/probe",
+    "/verify",
+    "/reset",
+    "/page.css",
 ];
 const OPERATOR: &[&str] = &["/v1/state", "/v1/backup"];
 
