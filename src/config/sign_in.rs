@@ -6,6 +6,7 @@ use super::reader::Table;
 use super::secret::Secret;
 use super::throttle::ThrottleSettings;
 use crate::domain::phone::Country;
+use crate::domain::signing::SigningKey;
 use crate::domain::time::Span;
 
 /// How many secrets, or signing keys, there may be: the one of now, the one of before, and some room.
@@ -45,7 +46,7 @@ pub enum Signing {
     /// HMAC-SHA256, by the server's secret.
     Hs256,
     /// Ed25519, by the first of these keys (PKCS #8, PEM); those signed by the others still count.
-    EdDsa(Vec<Secret>),
+    EdDsa(Vec<SigningKey>),
 }
 
 /// Where a mailed link leads, where that is no page of tollgate's own.
@@ -185,7 +186,7 @@ fn signing(table: &Table<'_>) -> Option<Signing> {
     let has_keys = table.holds("signing_keys");
     match (is_eddsa, has_keys) {
         (false, false) => Some(Signing::Hs256),
-        (true, true) => table.secrets("signing_keys", MOST_SECRETS).map(Signing::EdDsa),
+        (true, true) => signing_keys(table),
         (false, true) => {
             table.fault("signing_keys", "are for algorithm = \"EdDSA\"");
             None
@@ -195,6 +196,20 @@ fn signing(table: &Table<'_>) -> Option<Signing> {
             None
         }
     }
+}
+
+/// Where one cannot be read by whoever asks, nothing is signed either.
+fn signing_keys(table: &Table<'_>) -> Option<Signing> {
+    let secrets = table.secrets("signing_keys", MOST_SECRETS)?;
+    if secrets.iter().any(Secret::is_unread) {
+        return Some(Signing::Hs256);
+    }
+    // Gathered first, so that every fault is told.
+    let read = |(at, secret): (usize, &Secret)| {
+        SigningKey::of_pem(secret.expose()).map_err(|fault| table.fault_below(&format!("signing_keys[{at}]"), fault)).ok()
+    };
+    let keys: Vec<_> = secrets.iter().enumerate().map(read).collect();
+    keys.into_iter().collect::<Option<Vec<_>>>().map(Signing::EdDsa)
 }
 
 fn links(table: Table<'_>) -> Option<Links> {

@@ -7,8 +7,8 @@ use http::Method;
 
 use super::handlers::sign_in::{balance as own_balance, login, others, register, session, user};
 use super::handlers::{
-    accounts, audit, backup, balance, check, export, health, import, keys, me, metrics, openapi, plans, probe, state, tokens, usage, users,
-    verify, webhooks,
+    accounts, audit, backup, balance, check, export, health, import, keys, mails, me, metrics, openapi, plans, probe, state, tokens, usage,
+    users, verify, webhooks,
 };
 use super::pages;
 use super::request::{Call, Unreadable};
@@ -138,6 +138,9 @@ endpoints! {
     GET    "/v1/webhooks/messages" WHOLE  => webhooks::messages;
     POST   "/v1/webhooks/messages/{id}/retry" WHOLE => webhooks::retry;
     POST   "/v1/webhooks/{id}/test" WHOLE => webhooks::test;
+    GET    "/v1/mails"             WHOLE  => mails::list;
+    POST   "/v1/mails/test"        WHOLE  => mails::test;
+    POST   "/v1/mails/{id}/retry"  WHOLE  => mails::retry;
 }
 
 endpoints! {

@@ -18,6 +18,7 @@ mod gate;
 mod import;
 mod keys;
 mod limits;
+mod mail;
 mod metrics;
 mod openapi;
 mod proxies;

@@ -10,6 +10,7 @@ pub mod gate;
 pub mod health;
 pub mod import;
 pub mod keys;
+pub mod mails;
 pub mod me;
 pub mod metrics;
 pub mod openapi;
