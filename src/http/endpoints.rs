@@ -7,8 +7,8 @@ use http::Method;
 
 use super::handlers::sign_in::{balance as own_balance, login, others, register, second_factor, session, user};
 use super::handlers::{
-    accounts, audit, backup, balance, check, export, health, import, keys, me, metrics, openapi, plans, probe, state, tokens, usage, users,
-    verify, webhooks,
+    accounts, audit, backup, balance, check, export, health, import, jwks, keys, mails, me, metrics, openapi, plans, probe, state, tokens, usage,
+    users, verify, webhooks,
 };
 use super::pages;
 use super::request::{Call, Unreadable};
@@ -103,6 +103,7 @@ endpoints! {
     GET    "/reset"                ANYONE => pages::reset;
     POST   "/reset"                ANYONE => pages::reset_pressed;
     GET    "/page.css"             ANYONE => pages::style_sheet;
+    GET    "/.well-known/jwks.json" ANYONE => jwks::jwks;
     GET    "/metrics"              METRICS => metrics::metrics;
     ANY    "/v1/probe"             ANYONE => probe::probe;
     GET    "/v1/state"             OPERATOR => state::state;
@@ -138,6 +139,9 @@ endpoints! {
     GET    "/v1/webhooks/messages" WHOLE  => webhooks::messages;
     POST   "/v1/webhooks/messages/{id}/retry" WHOLE => webhooks::retry;
     POST   "/v1/webhooks/{id}/test" WHOLE => webhooks::test;
+    GET    "/v1/mails"             WHOLE  => mails::list;
+    POST   "/v1/mails/test"        WHOLE  => mails::test;
+    POST   "/v1/mails/{id}/retry"  WHOLE  => mails::retry;
 }
 
 endpoints! {

@@ -4,6 +4,7 @@ mod account;
 mod history;
 mod key;
 mod machine;
+mod mail;
 mod rows;
 mod token;
 mod user;
@@ -17,6 +18,7 @@ pub use account::{AccountCommand, AccountSettings};
 pub use history::{AuditArgs, UsageArgs};
 pub use key::{KeyCommand, KeySettings};
 pub use machine::{BackupArgs, DoctorArgs, ProxyArgs, ProxyKind, RestoreArgs};
+pub use mail::MailCommand;
 pub use rows::{ExportArgs, ImportArgs, RowFormat};
 pub use token::TokenCommand;
 pub use user::{UserCommand, UserSettings};
@@ -111,6 +113,9 @@ It replaces nothing. What happened since the copy is gone: keys that were revoke
     /// Show webhooks and their messages, send one again, try one
     #[command(subcommand)]
     Webhook(WebhookCommand),
+    /// Show mails and SMS, send one again, try whether one arrives
+    #[command(subcommand)]
+    Mail(MailCommand),
     /// Print the configuration of a proxy before tollgate, or of one that asks it, ready to paste
     #[command(after_help = "\
 Examples:
@@ -136,7 +141,14 @@ impl Command {
     pub fn only_asks(&self) -> bool {
         matches!(
             self,
-            Self::Account(_) | Self::Audit(_) | Self::Key(_) | Self::Token(_) | Self::Usage(_) | Self::User(_) | Self::Webhook(_)
+            Self::Account(_)
+                | Self::Audit(_)
+                | Self::Key(_)
+                | Self::Mail(_)
+                | Self::Token(_)
+                | Self::Usage(_)
+                | Self::User(_)
+                | Self::Webhook(_)
         )
     }
 }

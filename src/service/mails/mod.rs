@@ -75,6 +75,25 @@ pub struct Due {
     pub next: Option<Timestamp>,
 }
 
+/// Where something goes that somebody wrote by hand.
+#[derive(Clone, Debug)]
+pub struct Place {
+    channel: Channel,
+    address: String,
+}
+
+impl Place {
+    /// Reads a mail address, or a number that begins with +.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let Some(digits) = text.strip_prefix('+') else {
+            return Email::parse(text).map(|email| Self { channel: Channel::Email, address: email.as_str().to_owned() });
+        };
+        let is_number = (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let place = is_number.then(|| Self { channel: Channel::Phone, address: text.to_owned() });
+        place.ok_or_else(|| "is no phone number: write it as +4915112345678".into())
+    }
+}
+
 impl Services {
     /// Writes a letter down, in the transaction of the change that it tells of. Answers its id.
     pub fn post_mail(&self, connection: &Connection, letter: Letter<'_>, at: Timestamp) -> Result<String> {
@@ -125,11 +144,10 @@ impl Services {
     }
 
     /// Sends an address something to try whether it arrives: a mail, or to a number beginning with + an SMS.
-    pub async fn test_mail(self: &Arc<Self>, address: &str, act: &Act) -> Result<Mail> {
-        let (channel, address) = place(address).map_err(|fault| Error::field("address", fault))?;
+    pub async fn test_mail(self: &Arc<Self>, to: Place, act: &Act) -> Result<Mail> {
         let (act, services) = (act.clone(), self.clone());
         let job = move |connection: &Connection| {
-            let letter = Letter { channel, address: &address, template: Template::Test, fields: json!({}), secret_of: None };
+            let letter = Letter { channel: to.channel, address: &to.address, template: Template::Test, fields: json!({}), secret_of: None };
             let id = services.post_mail(connection, letter, act.at)?;
             let mail = mails::by_id(connection, &id)?.ok_or_else(|| Error::Internal("a mail is gone that was just written".into()))?;
             services.enter(connection, &act, sent(Event::MailTest, &mail))?;
@@ -188,19 +206,6 @@ fn checked(letter: &Letter<'_>) -> Result<Map<String, Value>, String> {
         return Err("what its link or code belongs to is missing, or it has none".into());
     }
     Ok(fields.clone())
-}
-
-/// Where something goes that somebody wrote by hand.
-fn place(address: &str) -> Result<(Channel, String), String> {
-    if let Some(digits) = address.strip_prefix('+') {
-        let is_number = (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-        return if is_number {
-            Ok((Channel::Phone, address.to_owned()))
-        } else {
-            Err("is no phone number: write it as +4915112345678".into())
-        };
-    }
-    Ok((Channel::Email, Email::parse(address)?.as_str().to_owned()))
 }
 
 /// A mail that somebody had sent, for the audit.

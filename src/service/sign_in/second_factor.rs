@@ -16,7 +16,7 @@ use crate::domain::password::Password;
 use crate::domain::proof::{ProofRecord, Purpose};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Span, Timestamp};
-use crate::domain::totp::{Code, Secret, recovery_codes};
+use crate::domain::totp::{Code, Secret, Totp6, recovery_codes};
 use crate::domain::user::{UserFacts, UserRecord, handle};
 use crate::domain::verdict::Verdict;
 use crate::service::Services;
@@ -92,7 +92,7 @@ impl Services {
         if user.disabled {
             return Err(Error::refused(Verdict::Disabled));
         }
-        let factor = second_factors::find(connection, user.id)?.filter(|factor| factor.confirmed_at.is_some());
+        let factor = second_factors::of_user(connection, user.id)?.filter(|factor| factor.confirmed_at.is_some());
         let factor = factor.ok_or_else(|| Error::refused(Verdict::Unknown))?;
         if !self.use_code(connection, &user, &factor, code, visit)? {
             proofs::count_try(connection, &proof.id)?;
@@ -116,17 +116,12 @@ impl Services {
     /// Whether a code is right. It is used up then.
     fn use_code(&self, connection: &Connection, user: &UserRecord, factor: &SecondFactor, code: &Code, visit: &Visit) -> Result<bool> {
         match code {
-            Code::Totp(digits) => {
-                let plain = self.sign_in.secret.open(&label(user.id), &factor.secret)?;
-                let secret = Secret::from_bytes(&plain).ok_or_else(|| Error::Internal(format!("{} is too short", label(user.id))))?;
-                match secret.check(digits, factor.last_step, visit.act.at) {
-                    Some(step) => second_factors::use_step(connection, user.id, step),
-                    None => Ok(false),
-                }
-            }
-            // Of one that was only begun there are none.
+            Code::Totp(digits) => match self.step_of(factor, digits, visit.act.at)? {
+                Some(step) => second_factors::use_step(connection, user.id, &factor.sealed, step),
+                None => Ok(false),
+            },
             Code::Recovery(hash) => {
-                let is_right = second_factors::use_recovery_code(connection, user.id, &hash.0, visit.act.at)?;
+                let is_right = second_factors::use_recovery_code(connection, user.id, hash, visit.act.at)?;
                 if is_right {
                     let left = second_factors::recovery_codes_left(connection, user.id)?;
                     self.journal_second_factor(connection, user, json!({ "recovery_codes_left": left }), visit)?;
@@ -134,6 +129,14 @@ impl Services {
                 Ok(is_right)
             }
         }
+    }
+
+    /// The step that a code is of, where it is still to be used.
+    fn step_of(&self, factor: &SecondFactor, digits: &Totp6, now: Timestamp) -> Result<Option<i64>> {
+        let label = label(factor.user);
+        let plain = self.sign_in.secret.open(&label, &factor.sealed)?;
+        let secret = Secret::from_bytes(&plain).ok_or_else(|| Error::Internal(format!("{label} is none")))?;
+        Ok(secret.check(digits, factor.last_step, now))
     }
 
     /// Begins a second factor: it is asked for once a code of it was entered.
@@ -147,10 +150,10 @@ impl Services {
         let (own, now) = (own.clone(), visit.act.at);
         let job = move |connection: &Connection| {
             still_in(connection, &own, now)?;
-            if second_factors::find(connection, own.id)?.is_some_and(|factor| factor.confirmed_at.is_some()) {
-                return Err(Error::Conflict("You have a second factor already: take it away first.".into()));
+            match second_factors::begin(connection, own.id, &sealed, now)? {
+                true => Ok(()),
+                false => Err(Error::Conflict("You have a second factor already: take it away first.".into())),
             }
-            second_factors::begin(connection, own.id, &sealed, now)
         };
         self.store.write(job, |()| ()).await?;
         Ok(Begun { secret: secret.base32(), url })
@@ -163,13 +166,14 @@ impl Services {
         let job = move |connection: &Connection| {
             let now = visit.act.at;
             let user = still_in(connection, &own, now)?;
-            let begun = second_factors::find(connection, user.id)?.filter(|factor| now < factor.created_at.plus(BEGUN_FOR));
+            let begun = second_factors::of_user(connection, user.id)?.filter(|factor| now < factor.created_at.plus(BEGUN_FOR));
             let begun = begun.filter(|factor| factor.confirmed_at.is_none());
             let begun = begun.ok_or_else(|| Error::Conflict("No second factor waits to be confirmed: begin one first.".into()))?;
-            if !services.use_code(connection, &user, &begun, &code, &visit)? {
+            let Code::Totp(digits) = &code else { return Err(wrong_code()) };
+            let step = services.step_of(&begun, digits, now)?.ok_or_else(wrong_code)?;
+            if !second_factors::confirm(connection, user.id, &begun.sealed, step, now)? {
                 return Err(wrong_code());
             }
-            second_factors::confirm(connection, user.id, now)?;
             let codes = new_recovery_codes(connection, user.id)?;
             services.end_sessions(connection, user.id, None, Some(&own.session), "second_factor", &visit)?;
             services.tell_of_change(connection, &user, true, &visit)?;
@@ -198,7 +202,7 @@ impl Services {
     /// Takes it away, with its recovery codes.
     pub async fn end_second_factor(self: &Arc<Self>, own: &UserFacts, password: Option<Password>, code: Code, visit: &Visit) -> Result<()> {
         let change = |services: &Self, connection: &Connection, user: &UserRecord, visit: &Visit| {
-            crate::store::users::remove_second_factor(connection, user.id)?;
+            second_factors::remove(connection, user.id)?;
             services.tell_of_change(connection, user, false, visit)
         };
         self.with_second_factor(own, password, code, visit, change).await
@@ -218,7 +222,7 @@ impl Services {
         let (services, own, visit) = (self.clone(), own.clone(), visit.clone());
         let job = move |connection: &Connection| {
             let user = still_in(connection, &own, visit.act.at)?;
-            let factor = second_factors::find(connection, user.id)?.filter(|factor| factor.confirmed_at.is_some());
+            let factor = second_factors::of_user(connection, user.id)?.filter(|factor| factor.confirmed_at.is_some());
             let factor = factor.ok_or_else(|| Error::NotFound("second factor of yours".into()))?;
             if !services.use_code(connection, &user, &factor, &code, &visit)? {
                 return Err(wrong_code());
@@ -276,7 +280,7 @@ fn still_in(connection: &Connection, own: &UserFacts, now: Timestamp) -> Result<
 
 fn new_recovery_codes(connection: &Connection, user: i64) -> Result<Vec<String>> {
     let codes = recovery_codes();
-    let hashes: Vec<_> = codes.iter().map(|code| code.hash.0).collect();
+    let hashes: Vec<_> = codes.iter().map(|code| code.hash).collect();
     second_factors::set_recovery_codes(connection, user, &hashes)?;
     Ok(codes.into_iter().map(|code| code.plain).collect())
 }
