@@ -135,6 +135,15 @@ impl Fields {
         read
     }
 
+    /// A text that may be left out, but cannot be taken away, and has to be read further.
+    pub fn present<T, E: Display>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        let read = self.parsed(name, parse)?;
+        if read.is_none() {
+            self.fault(name, "must be a text");
+        }
+        read
+    }
+
     /// When something ends: a length from now, or a time. May be null.
     pub fn end(&mut self, name: &'static str, now: Timestamp) -> Option<Option<Timestamp>> {
         self.parsed(name, |text| {

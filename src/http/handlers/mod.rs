@@ -9,6 +9,7 @@ pub mod export;
 pub mod gate;
 pub mod health;
 pub mod import;
+pub mod jwks;
 pub mod keys;
 pub mod mails;
 pub mod me;

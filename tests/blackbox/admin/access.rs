@@ -91,6 +91,7 @@ const OPEN: &[&str] = &[
     "/v1/check/answer",
     "/v1/me",
     "/v1/me/usage",
+    "/.well-known/jwks.json",
     "/v1/health",
     "/v1/ready",
     "/v1/openapi.json",
