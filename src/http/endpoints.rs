@@ -7,8 +7,8 @@ use http::Method;
 
 use super::handlers::sign_in::{balance as own_balance, login, others, register, second_factor, session, user};
 use super::handlers::{
-    accounts, audit, backup, balance, check, export, health, import, jwks, keys, mails, me, metrics, openapi, plans, probe, state, tokens, usage,
-    users, verify, webhooks,
+    accounts, audit, backup, balance, check, export, health, import, jwks, keys, mails, me, metrics, openapi, plans, probe, state, tokens,
+    usage, users, verify, webhooks,
 };
 use super::pages;
 use super::request::{Call, Unreadable};

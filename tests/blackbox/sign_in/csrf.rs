@@ -55,9 +55,24 @@ fn whose_pages_may_use_the_cookie() {
         ("", "api.example.com", "Origin: https://evil.example\r\nSec-Fetch-Site: same-origin\r\n", false),
         ("", "api.example.com", "Origin: https://app.example.com\r\n", false),
         // Named, with cookies and without.
-        ("[cors]\norigins = [\"https://app.example.com\"]\ncredentials = true\n", "api.example.com", "Origin: https://app.example.com\r\n", true),
-        ("[cors]\norigins = [\"https://app.example.com\"]\ncredentials = true\n", "api.example.com", "Origin: http://app.example.com\r\n", false),
-        ("[cors]\norigins = [\"https://app.example.com\"]\ncredentials = true\n", "api.example.com", "Origin: https://evil.example\r\n", false),
+        (
+            "[cors]\norigins = [\"https://app.example.com\"]\ncredentials = true\n",
+            "api.example.com",
+            "Origin: https://app.example.com\r\n",
+            true,
+        ),
+        (
+            "[cors]\norigins = [\"https://app.example.com\"]\ncredentials = true\n",
+            "api.example.com",
+            "Origin: http://app.example.com\r\n",
+            false,
+        ),
+        (
+            "[cors]\norigins = [\"https://app.example.com\"]\ncredentials = true\n",
+            "api.example.com",
+            "Origin: https://evil.example\r\n",
+            false,
+        ),
         ("[cors]\norigins = [\"https://app.example.com\"]\ncredentials = true\n", "api.example.com", "Origin: null\r\n", false),
         ("[cors]\norigins = [\"https://app.example.com\"]\n", "api.example.com", "Origin: https://app.example.com\r\n", false),
         ("[cors]\norigins = [\"*\"]\n", "api.example.com", "Origin: https://app.example.com\r\n", false),
@@ -79,7 +94,11 @@ fn whose_pages_may_use_the_cookie() {
             // Nor may it sign somebody in as its own user, or out.
             let login = json!({ "email": user.email, "password": PASSWORD }).to_string();
             let json = format!("{headers}Content-Type: application/json\r\n");
-            assert_eq!(send(&door, "POST /auth/v1/auth/login", host, &json, &login).status, if *may { 200 } else { 403 }, "{host} {headers}");
+            assert_eq!(
+                send(&door, "POST /auth/v1/auth/login", host, &json, &login).status,
+                if *may { 200 } else { 403 },
+                "{host} {headers}"
+            );
             if !may {
                 assert_eq!(send(&door, "POST /auth/v1/auth/logout", host, &cookie, "").status, 403, "{host} {headers}");
             }
@@ -145,6 +164,9 @@ fn preflights_are_answered_where_cors_says_so_and_cookies_come_along_where_it_sa
         let headers = "Content-Type: application/json\r\n";
         let reply = send(&door, "POST /api/v2/auth/login", "api.example.com", headers, &login).expect(200);
         let set = reply.header("Set-Cookie").unwrap();
-        assert!(set.contains("SameSite=None") && set.contains("Secure") && set.contains("Path=/api/v2") && set.contains("HttpOnly"), "{set}");
+        assert!(
+            set.contains("SameSite=None") && set.contains("Secure") && set.contains("Path=/api/v2") && set.contains("HttpOnly"),
+            "{set}"
+        );
     }
 }

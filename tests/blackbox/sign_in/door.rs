@@ -20,6 +20,11 @@ pub const PASSWORD: &str = "correct horse battery staple";
 /// Where the paths of sign-in lie by default.
 pub const BASE: &str = "/auth/v1";
 
+/// Nobody is limited where a configuration names no plan.
+pub fn roomy(config: &str) -> String {
+    if config.contains("[[plans]]") { config.to_owned() } else { format!("{config}[[plans]]\nname = \"free\"\nunlimited = true\n") }
+}
+
 /// The server.
 pub struct Door {
     pub stage: Stage,
@@ -77,9 +82,9 @@ pub fn cookie(reply: &Reply) -> String {
 }
 
 impl Door {
-    /// With this `auth.toml`.
+    /// With this `auth.toml`, and without limits where it names no plan.
     pub fn with(config: &str) -> Self {
-        Self { stage: Stage::with(config) }
+        Self { stage: Stage::with(&roomy(config)) }
     }
 
     /// On a folder that is there.

@@ -41,9 +41,7 @@ fn door(config: &str) -> Door {
 
 #[test]
 fn a_token_is_taken_where_a_key_is_and_nowhere_unless_that_is_said() {
-    let asked = |path: &str| {
-        Request::get(path).header("X-Forwarded-Uri", "/x").header("X-Forwarded-Method", "GET")
-    };
+    let asked = |path: &str| Request::get(path).header("X-Forwarded-Uri", "/x").header("X-Forwarded-Method", "GET");
     for (config, passes) in [(AT_GATE, true), (NOT_AT_GATE, false)] {
         let door = door(config);
         let user = door.user("ada");
@@ -208,7 +206,10 @@ fn the_app_sees_no_token_that_is_not_its_own() {
         let cookies = format!("a=\"1\";b=2 ; refresh_token={};c=; refresh_token=theirs", session.cookie);
         let paths: &[&str] = if at_gate { &["/x", "/open/x"] } else { &["/open/x"] };
         for path in paths {
-            let request = Request::get(path).bearer(&session.token).header("Cookie", &cookies).header("Cookie", &format!("refresh_token={}", session.cookie));
+            let request = Request::get(path)
+                .bearer(&session.token)
+                .header("Cookie", &cookies)
+                .header("Cookie", &format!("refresh_token={}", session.cookie));
             door.stage.server.send(&request.header("Cookie", "d=4")).expect(200);
             let heard = app.latest();
             assert!(!heard.head.text().contains(&session.cookie), "{}", heard.head.text());
@@ -246,7 +247,9 @@ fn a_token_that_is_not_looked_at_harms_nothing() {
     assert_eq!(door.stage.verdict(&with("Api-Key", &key).header("Authorization", &bearer)), "ok");
     assert_eq!(door.stage.verdict(&with("Api-Key", &key).header("Api-Key", &session.token)), "malformed");
     // The paths of sign-in take both, wherever they are carried.
-    for request in [Request::get(&format!("{BASE}/user/me")).bearer(&session.token), Request::get(&format!("{BASE}/user/me")).header("Api-Key", &key)] {
+    for request in
+        [Request::get(&format!("{BASE}/user/me")).bearer(&session.token), Request::get(&format!("{BASE}/user/me")).header("Api-Key", &key)]
+    {
         door.stage.server.send(&request).expect(200);
     }
     assert_eq!(text(&door.ask("GET", "/balance", &session.token, None).expect(200).json()["plan"]), "free");

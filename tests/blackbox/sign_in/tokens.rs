@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::door::{AT_GATE, Door, Session, part};
+use super::door::{AT_GATE, Door, Session, part, roomy};
 use crate::support::{Folder, Reply};
 
 const KEYS: [&str; 2] = [
@@ -22,7 +22,7 @@ fn eddsa(files: &[&str]) -> String {
 }
 
 fn folder(config: &str) -> Folder {
-    let folder = Folder::with(config);
+    let folder = Folder::with(&roomy(config));
     for (name, key) in ["old.pem", "new.pem"].iter().zip(KEYS) {
         std::fs::write(folder.path(name), key).unwrap();
     }
@@ -56,7 +56,7 @@ fn keys_rotate_with_an_overlap_and_without_a_restart() {
     let [of_old] = &ids(&door)[..] else { panic!("one key") };
     assert_eq!((&part(&old.token, 0)["alg"], &part(&old.token, 0)["kid"]), (&json!("EdDSA"), of_old));
     assert!(door.passes(&old.token));
-    door.stage.folder.rewrite(&eddsa(&["new.pem", "old.pem"]));
+    door.stage.folder.rewrite(&roomy(&eddsa(&["new.pem", "old.pem"])));
     assert!(door.stage.server.reload().contains("is in force"));
     let both = ids(&door);
     assert!(both.len() == 2 && both[1] == *of_old && both[0] != *of_old);
@@ -64,12 +64,12 @@ fn keys_rotate_with_an_overlap_and_without_a_restart() {
     let new = Session::of(&door.try_refresh(&old.cookie));
     assert_eq!(part(&new.token, 0)["kid"], both[0]);
     assert!(door.passes(&old.token) && door.passes(&new.token));
-    door.stage.folder.rewrite(&eddsa(&["new.pem"]));
+    door.stage.folder.rewrite(&roomy(&eddsa(&["new.pem"])));
     assert!(door.stage.server.reload().contains("is in force"));
     assert_eq!(ids(&door), both[..1]);
     assert!(!door.passes(&old.token) && door.passes(&new.token));
     // From one algorithm to the other: what was signed by the one counts no more, and the session goes on.
-    door.stage.folder.rewrite(AT_GATE);
+    door.stage.folder.rewrite(&roomy(AT_GATE));
     assert!(door.stage.server.reload().contains("is in force"));
     assert!(!door.passes(&new.token));
     assert!(door.passes(&Session::of(&door.try_refresh(&new.cookie)).token));
@@ -82,7 +82,7 @@ fn the_servers_secret_rotates_with_an_overlap() {
     let door = Door::with(&with(old));
     let first = door.sign_in(&door.user("ada"));
     for (secrets, counts) in [(format!("{new}, {old}"), true), (new.to_owned(), false)] {
-        door.stage.folder.rewrite(&with(&secrets));
+        door.stage.folder.rewrite(&roomy(&with(&secrets)));
         assert!(door.stage.server.reload().contains("is in force"));
         assert_eq!(door.passes(&first.token), counts, "{secrets}");
     }
