@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::login::is_familiar;
 use super::session::Opened;
 use super::throttle::{Caller, Guess, Ticket};
 use super::{SignedIn, Visit, people};
@@ -24,7 +25,7 @@ use crate::service::journal::Change;
 use crate::service::mails::link::service_name;
 use crate::store::second_factors::{self, SecondFactor};
 use crate::store::users::By;
-use crate::store::{Connection, proofs, sessions};
+use crate::store::{Connection, proofs};
 
 /// How long after it was begun one may be confirmed.
 const BEGUN_FOR: Span = Span::from_secs(3600);
@@ -76,11 +77,11 @@ impl Services {
     }
 
     async fn waiting(&self, hash: KeyHash, visit: &Visit) -> Result<Waiting> {
-        let (now, origin) = (visit.act.at, visit.act.origin.clone());
+        let (now, visitor) = (visit.act.at, visit.address);
         let read = move |connection: &Connection| {
             let proof = waiting(connection, &hash, now)?;
             let user = proof.user.unwrap_or_default();
-            Ok(Waiting { user, is_familiar: sessions::is_familiar(connection, user, &origin)? })
+            Ok(Waiting { user, is_familiar: is_familiar(connection, user, visitor)? })
         };
         self.store.read(read).await
     }
