@@ -1,6 +1,7 @@
 //! The arguments: the commands, and below them, a file each, what can be said to them.
 
 mod account;
+mod application;
 mod history;
 mod key;
 mod machine;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub use account::{AccountCommand, AccountSettings};
+pub use application::ApplicationCommand;
 pub use history::{AuditArgs, UsageArgs};
 pub use key::{KeyCommand, KeySettings};
 pub use machine::{BackupArgs, DoctorArgs, ProxyArgs, ProxyKind, RestoreArgs};
@@ -69,6 +71,9 @@ pub enum Command {
     /// Make, show and change users: people who sign in
     #[command(subcommand)]
     User(UserCommand),
+    /// Show and decide applications for plans that are granted by review
+    #[command(subcommand)]
+    Application(ApplicationCommand),
     /// Show who did what to whom, newest first
     #[command(after_help = "\
 Examples:
@@ -136,7 +141,14 @@ impl Command {
     pub fn only_asks(&self) -> bool {
         matches!(
             self,
-            Self::Account(_) | Self::Audit(_) | Self::Key(_) | Self::Token(_) | Self::Usage(_) | Self::User(_) | Self::Webhook(_)
+            Self::Account(_)
+                | Self::Application(_)
+                | Self::Audit(_)
+                | Self::Key(_)
+                | Self::Token(_)
+                | Self::Usage(_)
+                | Self::User(_)
+                | Self::Webhook(_)
         )
     }
 }
