@@ -13,7 +13,7 @@ use crate::config::policy::Listen;
 use crate::config::upstream::LONGEST_SOCKET;
 use crate::domain::time::Timestamp;
 use crate::http::server::{Listener, serve};
-use crate::http::{Current, sender};
+use crate::http::{Current, mailer, sender};
 use crate::service::{Serving, expiring};
 use crate::store::side;
 
@@ -83,6 +83,7 @@ impl Sockets {
         let lookout = current.clone();
         let helpers = [
             tokio::spawn(sender::run(current.clone(), shutdown.clone())),
+            tokio::spawn(mailer::run(current.clone(), shutdown.clone())),
             tokio::spawn(expiring::watch(move || lookout.services(), shutdown.clone())),
         ];
         let control = tokio::spawn(serve(current.clone(), self.control, shutdown.clone()));
@@ -94,7 +95,7 @@ impl Sockets {
         }
         for helper in helpers {
             if helper.await.is_err() {
-                tracing::error!("what sends webhooks, or looks for what to tell, ended in a panic");
+                tracing::error!("what sends webhooks or mails, or looks for what to tell, ended in a panic");
             }
         }
         drop(self.files);

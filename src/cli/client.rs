@@ -130,6 +130,14 @@ impl Client {
         }
     }
 
+    /// When something is sent: only a server does that.
+    pub fn once_it_runs(&self) -> &'static str {
+        match self {
+            Self::Running(_) => "",
+            Self::Own(_) => " once a server runs",
+        }
+    }
+
     /// Lets go of the database.
     pub async fn close(self) {
         if let Self::Own(app) = self {

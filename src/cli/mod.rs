@@ -14,6 +14,7 @@ mod import;
 mod key;
 mod landing;
 mod log;
+mod mail;
 mod openapi;
 mod output;
 mod proxy;
@@ -142,6 +143,7 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
         Command::Restore(args) => runtime(false)?.block_on(restore::run(args, policy, output)),
         Command::Usage(args) => runtime(false)?.block_on(usage::run(args, policy, output)),
         Command::Token(command) => runtime(false)?.block_on(token::run(command, policy, output)),
+        Command::Mail(command) => runtime(false)?.block_on(mail::run(command, policy, output)),
         Command::User(command) => runtime(false)?.block_on(user::run(command, policy, output)),
         Command::Webhook(command) => runtime(false)?.block_on(webhook::run(command, policy, output)),
     }

@@ -44,23 +44,15 @@ async fn send(client: &mut Client, command: WebhookCommand, output: &Output) -> 
         }
         WebhookCommand::Retry { id } => {
             let message = client.call(Method::POST, &format!("/webhooks/messages/{}/retry", segment(&id)), None).await?;
-            output.result(&message, || format!("{id} is sent again{}.", when(client)));
+            output.result(&message, || format!("{id} is sent again{}.", client.once_it_runs()));
         }
         WebhookCommand::Test { name } => {
             let message = client.call(Method::POST, &format!("/webhooks/{}/test", segment(&name)), None).await?;
             let id = message["id"].as_str().unwrap_or_default();
             output.result(&message, || {
-                format!("{id} goes to {name}{}. What became of it: tollgate webhook messages --endpoint {name}", when(client))
+                format!("{id} goes to {name}{}. What became of it: tollgate webhook messages --endpoint {name}", client.once_it_runs())
             });
         }
     }
     Ok(())
-}
-
-/// Only a server sends.
-fn when(client: &Client) -> &'static str {
-    match client {
-        Client::Running(_) => "",
-        Client::Own(_) => " once a server runs",
-    }
 }

@@ -22,6 +22,8 @@ pub mod sign_in;
 pub mod sms;
 pub mod source;
 mod style;
+
+pub mod throttle;
 pub mod upstream;
 pub mod webhooks;
 

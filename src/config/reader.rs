@@ -202,6 +202,16 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// A secret that need not be set; the inner `None`: it is missing, empty, or in a variable that is missing or empty.
+    pub fn secret_if_set(&self, name: &'static str) -> Option<Option<Secret>> {
+        let Some(value) = self.get(name) else { return Some(None) };
+        let is_empty = match value.as_dict() {
+            Some(dict) => is_unset_variable(dict),
+            None => self.from.raw(&self.key(name), value).map_or_else(|| value.as_str() == Some(""), |text| text.is_empty()),
+        };
+        if is_empty { Some(None) } else { self.secret(name, value).map(Some) }
+    }
+
     /// The secrets of a table whose names people choose, each with its name.
     pub fn named_secrets(&self, name: &'static str) -> Option<Vec<(String, Secret)>> {
         let named = self.take(name, "a table", |value| value.as_dict())?;
@@ -214,16 +224,6 @@ impl<'a> Table<'a> {
     pub fn is_no_secret(&self, name: &'static str) {
         let key = self.key(name);
         self.from.secrets.borrow_mut().retain(|held| held.key != key);
-    }
-
-    /// A secret that need not be set; the inner `None`: it is missing, empty, or in a variable that is missing or empty.
-    pub fn secret_if_set(&self, name: &'static str) -> Option<Option<Secret>> {
-        let Some(value) = self.get(name) else { return Some(None) };
-        let is_empty = match value.as_dict() {
-            Some(dict) => is_unset_variable(dict),
-            None => self.from.raw(&self.key(name), value).map_or_else(|| value.as_str() == Some(""), |text| text.is_empty()),
-        };
-        if is_empty { Some(None) } else { self.secret(name, value).map(Some) }
     }
 
     fn secret(&self, name: &str, value: &Value) -> Option<Secret> {

@@ -1,9 +1,12 @@
 //! `[sign_in]`: how people sign in, and for how long.
 
 use super::passwords::PasswordSettings;
-use super::providers::{self, Kind, Providers};
+use super::providers::{self, Providers};
 use super::reader::Table;
 use super::secret::Secret;
+use super::throttle::ThrottleSettings;
+use crate::domain::phone::Country;
+use crate::domain::signing::SigningKey;
 use crate::domain::time::Span;
 
 /// How many secrets, or signing keys, there may be: the one of now, the one of before, and some room.
@@ -43,7 +46,7 @@ pub enum Signing {
     /// HMAC-SHA256, by the server's secret.
     Hs256,
     /// Ed25519, by the first of these keys (PKCS #8, PEM); those signed by the others still count.
-    EdDsa(Vec<Secret>),
+    EdDsa(Vec<SigningKey>),
 }
 
 /// Where a mailed link leads, where that is no page of tollgate's own.
@@ -81,8 +84,8 @@ pub struct SignInSettings {
     pub registration: bool,
     /// How many organizations a user may make.
     pub organizations: u64,
-    /// Whose spelling of phone numbers is understood (ISO 3166): `RU`; empty: only numbers that begin with +.
-    pub country: String,
+    /// Whose spelling of phone numbers is understood (ISO 3166); none: only numbers that begin with +.
+    pub country: Option<Country>,
     /// The server's secrets, the first of them in use; none: the one beside the database.
     pub secrets: Vec<Secret>,
     /// What access tokens are signed with.
@@ -109,6 +112,8 @@ pub struct SignInSettings {
     pub agreement: Option<Agreement>,
     /// How passwords are hashed, and what is strong enough.
     pub passwords: PasswordSettings,
+    /// How often somebody may guess, and have something sent.
+    pub throttle: ThrottleSettings,
     /// Who else proves who somebody is.
     pub providers: Providers,
 }
@@ -116,12 +121,12 @@ pub struct SignInSettings {
 impl SignInSettings {
     /// Whether an identity is one of Telegram's.
     pub fn is_telegram(&self, provider: &str) -> bool {
-        provider == crate::domain::telegram::PROVIDER
+        provider == "telegram" || provider == "https://oauth.telegram.org"
     }
 
     /// Whether an identity is one of Google's, or of whom the configuration has in its place.
     pub fn is_google(&self, provider: &str) -> bool {
-        self.providers.oidc.iter().any(|own| own.kind == Kind::Google && own.issuer == provider)
+        self.providers.oidc.iter().any(|known| known.kind == providers::Kind::Google && known.issuer == provider)
     }
 }
 
@@ -147,6 +152,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
     let links = links(table.table("links"));
     let agreement = agreement(table.table("agreement"));
     let passwords = super::passwords::read(table.table("passwords"));
+    let throttle = super::throttle::read(table.table("throttle"));
     let providers = providers::read(&table);
     table.finish();
     Some(SignInSettings {
@@ -170,6 +176,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
         links: links?,
         agreement: agreement?,
         passwords: passwords?,
+        throttle: throttle?,
         providers: providers?,
     })
 }
@@ -183,7 +190,7 @@ fn signing(table: &Table<'_>) -> Option<Signing> {
     let has_keys = table.holds("signing_keys");
     match (is_eddsa, has_keys) {
         (false, false) => Some(Signing::Hs256),
-        (true, true) => table.secrets("signing_keys", MOST_SECRETS).map(Signing::EdDsa),
+        (true, true) => signing_keys(table),
         (false, true) => {
             table.fault("signing_keys", "are for algorithm = \"EdDSA\"");
             None
@@ -193,6 +200,20 @@ fn signing(table: &Table<'_>) -> Option<Signing> {
             None
         }
     }
+}
+
+/// Where one cannot be read by whoever asks, nothing is signed either.
+fn signing_keys(table: &Table<'_>) -> Option<Signing> {
+    let secrets = table.secrets("signing_keys", MOST_SECRETS)?;
+    if secrets.iter().any(Secret::is_unread) {
+        return Some(Signing::Hs256);
+    }
+    // Gathered first, so that every fault is told.
+    let read = |(at, secret): (usize, &Secret)| {
+        SigningKey::of_pem(secret.expose()).map_err(|fault| table.fault_below(&format!("signing_keys[{at}]"), fault)).ok()
+    };
+    let keys: Vec<_> = secrets.iter().enumerate().map(read).collect();
+    keys.into_iter().collect::<Option<Vec<_>>>().map(Signing::EdDsa)
 }
 
 fn links(table: Table<'_>) -> Option<Links> {
@@ -239,9 +260,8 @@ fn plain(text: &str) -> Result<String, String> {
     if is_plain { Ok(text.to_owned()) } else { Err("must have at most 100 characters, and no control characters".into()) }
 }
 
-fn country(text: &str) -> Result<String, String> {
-    let is_country = text.is_empty() || (text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase()));
-    if is_country { Ok(text.to_owned()) } else { Err("must be a country's two letters (ISO 3166), such as DE".into()) }
+fn country(text: &str) -> Result<Option<Country>, String> {
+    if text.is_empty() { Ok(None) } else { Country::parse(text).map(Some) }
 }
 
 /// An address of a page that a link may lead to.

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::proof::Channel;
-use super::time::Span;
+use super::time::{Span, Timestamp};
 
 /// What a letter is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -146,6 +146,12 @@ pub fn spoken(span: Span) -> String {
         _ => (minutes, "minute"),
     };
     format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
+}
+
+/// An instant as people say it: `2026-04-01 12:00 UTC`.
+pub fn spoken_instant(at: Timestamp) -> String {
+    let told = at.rfc3339();
+    format!("{} {} UTC", told.get(..10).unwrap_or_default(), told.get(11..16).unwrap_or_default())
 }
 
 #[cfg(test)]

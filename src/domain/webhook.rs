@@ -59,8 +59,8 @@ impl SigningKey {
 /// What comes with every charge: only told where it is asked for by its name, or its group's.
 const FREQUENT: [Event; 2] = [Event::BalanceCharged, Event::BalanceCredited];
 
-/// What somebody does with messages: a trial goes to its own endpoint, and of none is told to the others.
-const OF_MESSAGES: [Event; 2] = [Event::WebhookTest, Event::WebhookRetried];
+/// What somebody does with messages and mails: a trial goes to its own endpoint, and of none is told to the others.
+const OF_MESSAGES: [Event; 4] = [Event::WebhookTest, Event::WebhookRetried, Event::MailTest, Event::MailRetried];
 
 /// Which events an endpoint wants.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,18 +13,49 @@ use crate::domain::key::PlainKey;
 /// What the refresh cookie is called.
 const NAME: &str = "refresh_token";
 
-/// What a browser keeps while it is at a provider.
+/// What keeps a sign-in that has begun at a provider, and for how many seconds.
 const BEGUN: &str = "sign_in_begun";
+const BEGUN_KEPT: i64 = 600;
 
 /// Sets the refresh cookie, for so many seconds.
 pub fn set(call: &Call, token: &PlainKey, seconds: u64, into: &mut HeaderMap) {
     let cookie = built(call, token.expose().to_owned(), Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX)));
-    add(cookie, into);
+    if let Ok(value) = cookie.to_string().parse() {
+        into.append(SET_COOKIE, value);
+    }
 }
 
 /// Takes it away.
 pub fn clear(call: &Call, into: &mut HeaderMap) {
-    add(built(call, String::new(), Duration::ZERO), into);
+    if let Ok(value) = built(call, String::new(), Duration::ZERO).to_string().parse() {
+        into.append(SET_COOKIE, value);
+    }
+}
+
+/// Keeps what a browser brings back from a provider. Whatever the refresh cookie is: it comes back from another site.
+pub fn set_begun(call: &Call, sealed: String, into: &mut HeaderMap) {
+    append(begun_cookie(call, sealed, Duration::seconds(BEGUN_KEPT)), into);
+}
+
+/// Takes it away.
+pub fn clear_begun(call: &Call, into: &mut HeaderMap) {
+    append(begun_cookie(call, String::new(), Duration::ZERO), into);
+}
+
+/// What was kept.
+pub fn begun(call: &Call) -> Option<String> {
+    named(call, BEGUN)
+}
+
+fn begun_cookie(call: &Call, value: String, max_age: Duration) -> Cookie<'static> {
+    let path = call.front.services.policy.sign_in.base_path.clone();
+    Cookie::build((BEGUN, value)).path(path).max_age(max_age).http_only(true).secure(true).same_site(SameSite::Lax).build()
+}
+
+fn append(cookie: Cookie<'_>, into: &mut HeaderMap) {
+    if let Ok(value) = cookie.to_string().parse() {
+        into.append(SET_COOKIE, value);
+    }
 }
 
 fn built(call: &Call, value: String, max_age: Duration) -> Cookie<'static> {
@@ -37,41 +68,13 @@ fn built(call: &Call, value: String, max_age: Duration) -> Cookie<'static> {
     Cookie::build((NAME, value)).path(settings.base_path.clone()).max_age(max_age).http_only(true).secure(true).same_site(same_site).build()
 }
 
-/// Keeps what was begun, for so many seconds. It comes along when the provider's page leads back.
-pub fn set_begun(call: &Call, value: String, seconds: u64, into: &mut HeaderMap) {
-    add(begun_cookie(call, value, Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX))), into);
-}
-
-/// Takes that away.
-pub fn clear_begun(call: &Call, into: &mut HeaderMap) {
-    add(begun_cookie(call, String::new(), Duration::ZERO), into);
-}
-
-fn begun_cookie(call: &Call, value: String, max_age: Duration) -> Cookie<'static> {
-    let mut cookie = built(call, value, max_age);
-    cookie.set_name(BEGUN);
-    cookie.set_same_site(SameSite::Lax);
-    cookie
-}
-
-fn add(cookie: Cookie<'static>, into: &mut HeaderMap) {
-    if let Ok(value) = cookie.to_string().parse() {
-        into.append(SET_COOKIE, value);
-    }
-}
-
-/// What was begun in this browser.
-pub fn begun(call: &Call) -> Option<String> {
-    one(call, BEGUN)
-}
-
 /// The refresh token that a request carries.
 pub fn refresh_token(call: &Call) -> Option<String> {
-    one(call, NAME)
+    named(call, NAME)
 }
 
-/// The value of a cookie. Two that differ are none: one of them was slipped in.
-fn one(call: &Call, name: &str) -> Option<String> {
+/// A cookie's value. Two that differ are none: one of them was slipped in.
+fn named(call: &Call, name: &str) -> Option<String> {
     let headers = call.parts.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut tokens = headers
         .flat_map(|header| header.split(';'))

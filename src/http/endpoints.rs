@@ -5,11 +5,12 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::sign_in::{balance as own_balance, login, provider, session, user};
+use super::handlers::sign_in::{balance as own_balance, login, others, register, session, user};
 use super::handlers::{
-    accounts, agreement, applications, audit, backup, balance, check, export, health, import, invitations, keys, me, members, metrics,
-    openapi, plans, probe, state, tokens, usage, users, verify, webhooks,
+    accounts, agreement, applications, audit, backup, balance, check, export, health, import, invitations, keys, mails, me, members,
+    metrics, openapi, plans, probe, state, tokens, usage, users, verify, webhooks,
 };
+use super::pages;
 use super::request::{Call, Unreadable};
 use super::response::Response;
 use crate::domain::token::TokenScope;
@@ -100,6 +101,11 @@ endpoints! {
     GET    "/v1/health"            ANYONE => health::health;
     GET    "/v1/ready"             ANYONE => health::ready;
     GET    "/v1/openapi.json"      ANYONE => openapi::openapi;
+    GET    "/verify"               ANYONE => pages::verify;
+    POST   "/verify"               ANYONE => pages::verify_pressed;
+    GET    "/reset"                ANYONE => pages::reset;
+    POST   "/reset"                ANYONE => pages::reset_pressed;
+    GET    "/page.css"             ANYONE => pages::style_sheet;
     GET    "/metrics"              METRICS => metrics::metrics;
     ANY    "/v1/probe"             ANYONE => probe::probe;
     GET    "/v1/state"             OPERATOR => state::state;
@@ -151,17 +157,29 @@ endpoints! {
     GET    "/v1/webhooks/messages" WHOLE  => webhooks::messages;
     POST   "/v1/webhooks/messages/{id}/retry" WHOLE => webhooks::retry;
     POST   "/v1/webhooks/{id}/test" WHOLE => webhooks::test;
+    GET    "/v1/mails"             WHOLE  => mails::list;
+    POST   "/v1/mails/test"        WHOLE  => mails::test;
+    POST   "/v1/mails/{id}/retry"  WHOLE  => mails::retry;
 }
 
 endpoints! {
     /// Those below the sign-in's base path.
     SIGN_IN (true):
+    POST   "/auth/register"        ANYONE => register::register;
+    POST   "/auth/verify"          ANYONE => register::verify;
+    POST   "/auth/forgot"          ANYONE => register::forgot;
+    POST   "/auth/reset"           ANYONE => register::reset;
     POST   "/auth/login"           ANYONE => login::login;
-    POST   "/auth/telegram"        ANYONE => provider::telegram;
-    POST   "/auth/google"          ANYONE => provider::google;
-    POST   "/auth/oidc/{id}"       ANYONE => provider::oidc;
-    GET    "/auth/{id}/start"      ANYONE => provider::start;
-    GET    "/auth/{id}/callback"   ANYONE => provider::callback;
+    POST   "/auth/login-phone"     ANYONE => login::login_phone;
+    POST   "/auth/telegram"        ANYONE => others::telegram;
+    GET    "/auth/telegram/start"  ANYONE => others::start_telegram;
+    GET    "/auth/telegram/callback" ANYONE => others::telegram_callback;
+    POST   "/auth/google"          ANYONE => others::google;
+    GET    "/auth/google/start"    ANYONE => others::start_google;
+    GET    "/auth/google/callback" ANYONE => others::google_callback;
+    POST   "/auth/oidc/{id}"       ANYONE => others::oidc;
+    GET    "/auth/oidc/{id}/start" ANYONE => others::start_oidc;
+    GET    "/auth/oidc/{id}/callback" ANYONE => others::oidc_callback;
     POST   "/auth/refresh"         ANYONE => session::refresh;
     POST   "/auth/logout"          ANYONE => session::logout;
     POST   "/auth/switch"          USER   => session::switch;

@@ -155,6 +155,12 @@ impl Call {
         if self.media() != "application/json" {
             return Err(Unreadable::WrongType);
         }
+        let bytes = self.bytes().await?;
+        super::json::read(&bytes).map_err(|error| Unreadable::Bad(format!("The body is no JSON: {error}.")))
+    }
+
+    /// Reads the body, whatever it is.
+    pub async fn bytes(&mut self) -> Result<Bytes, Unreadable> {
         let body = std::mem::take(&mut self.body);
         let settings = &self.front.services.policy.server;
         let collecting = Limited::new(body, settings.max_body_bytes).collect();
@@ -166,7 +172,7 @@ impl Call {
         };
         // What is decided is decided now, however long the body took.
         self.now = Timestamp::now();
-        super::json::read(&bytes).map_err(|error| Unreadable::Bad(format!("The body is no JSON: {error}.")))
+        Ok(bytes)
     }
 
     /// Who asks, from where, and when.

@@ -7,6 +7,7 @@ use crate::domain::time::Timestamp;
 use crate::service::Services;
 pub use crate::service::views::{account, application, audit, invitation, key, member, movement, page, token, user};
 use crate::service::webhooks::Endpoint;
+use crate::store::mails::Mail;
 use crate::store::outbox::Message;
 use crate::style::Answer;
 
@@ -37,6 +38,22 @@ pub fn message(message: &Message) -> Value {
         "taken_at": message.taken_at.map(Timestamp::rfc3339_millis),
         "fault": message.fault,
         "body": serde_json::from_str::<Value>(&message.body).ok(),
+    })
+}
+
+/// A mail or an SMS, without what stands in it.
+pub fn mail(mail: &Mail) -> Value {
+    json!({
+        "id": mail.id,
+        "channel": mail.channel.name(),
+        "address": mail.address,
+        "template": mail.template.name(),
+        "state": mail.state().name(),
+        "tries": mail.tries,
+        "created_at": mail.created_at.rfc3339_millis(),
+        "due_at": mail.due_at.map(Timestamp::rfc3339_millis),
+        "taken_at": mail.taken_at.map(Timestamp::rfc3339_millis),
+        "fault": mail.fault,
     })
 }
 

@@ -12,7 +12,7 @@ use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::user::handle;
-use crate::store::{Connection, accounts, audit, balances, idempotency, invitations, members, notices, outbox, windows};
+use crate::store::{Connection, accounts, audit, balances, idempotency, invitations, mails, members, notices, outbox, spent, windows};
 
 /// A window is kept this long after it is full again, against clocks that step back.
 const WINDOWS_KEPT: Span = Span::from_secs(3600);
@@ -75,13 +75,15 @@ impl Services {
     pub async fn tidy(self: &Arc<Self>, now: Timestamp) -> Result<()> {
         let history = self.policy.history;
         self.rounds(idempotency::tidy, now).await?;
+        self.rounds(spent::tidy, now).await?;
         self.rounds(windows::tidy, now.minus(WINDOWS_KEPT)).await?;
         self.rounds(audit::tidy, now.minus(history.audit)).await?;
         self.rounds(balances::tidy, now.minus(history.balance)).await?;
         self.rounds(notices::tidy, now.minus(WINDOWS_KEPT)).await?;
         self.rounds(invitations::tidy, now.minus(history.audit)).await?;
         self.give_up_waiting(now.minus(history.webhooks)).await?;
-        self.rounds(outbox::tidy, now.minus(history.webhooks)).await
+        self.rounds(outbox::tidy, now.minus(history.webhooks)).await?;
+        self.rounds(mails::tidy, now.minus(history.mails)).await
     }
 
     /// Runs one kind of tidying until nothing is left to forget.

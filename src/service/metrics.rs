@@ -57,6 +57,10 @@ pub struct Metrics {
     pub webhooks_overflowed: Counter,
     /// Webhooks that wait, as last counted.
     pub webhooks_waiting: Latest,
+    /// Mails and SMS that were given up.
+    pub mails_given_up: Counter,
+    /// Mails and SMS that wait, as last counted.
+    pub mails_waiting: Latest,
 }
 
 impl Metrics {
@@ -72,6 +76,8 @@ impl Metrics {
             charged_tokens: Counter::new(),
             webhooks_overflowed: Counter::new(),
             webhooks_waiting: Latest::default(),
+            mails_given_up: Counter::new(),
+            mails_waiting: Latest::default(),
         }
     }
 

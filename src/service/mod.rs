@@ -17,6 +17,7 @@ pub mod invitations;
 mod journal;
 pub mod keys;
 pub mod limits;
+pub mod mails;
 pub mod members;
 pub mod meter;
 pub mod metrics;
@@ -80,6 +81,8 @@ pub struct Services {
     pub(crate) ids: Arc<Ids>,
     /// Tells of what happens.
     pub(crate) announcer: Arc<Announcer>,
+    /// Wakes what sends mails and SMS.
+    pub(crate) postbox: Arc<mails::Postbox>,
     /// Set when a key was changed: it may end at another time.
     pub(crate) ends_changed: Arc<AtomicBool>,
     /// Which accounts read about themselves.
@@ -127,6 +130,7 @@ impl Services {
             accounts: Arc::default(),
             ids,
             announcer,
+            postbox: Arc::default(),
             ends_changed: Arc::default(),
             turns: Arc::default(),
             imports: Arc::default(),
@@ -151,6 +155,7 @@ impl Services {
     /// What lives as long as the program, and is not asked by a request, follows this configuration from here on.
     pub fn lead(&self) {
         self.announcer.follow(self.policy.clone());
+        self.postbox.wake();
     }
 
     /// From here on nothing passes any more.

@@ -15,6 +15,7 @@ pub mod import;
 pub mod invitations;
 pub mod keys;
 pub mod lock;
+pub mod mails;
 pub mod members;
 pub mod notices;
 pub mod open;
@@ -22,6 +23,8 @@ pub mod outbox;
 pub mod plans;
 pub mod proofs;
 mod reader;
+#[allow(dead_code)]
+pub mod second_factors;
 pub mod sessions;
 pub mod side;
 pub mod spent;

@@ -5,6 +5,7 @@ mod application;
 mod history;
 mod key;
 mod machine;
+mod mail;
 mod rows;
 mod token;
 mod user;
@@ -19,6 +20,7 @@ pub use application::ApplicationCommand;
 pub use history::{AuditArgs, UsageArgs};
 pub use key::{KeyCommand, KeySettings};
 pub use machine::{BackupArgs, DoctorArgs, ProxyArgs, ProxyKind, RestoreArgs};
+pub use mail::MailCommand;
 pub use rows::{ExportArgs, ImportArgs, RowFormat};
 pub use token::TokenCommand;
 pub use user::{UserCommand, UserSettings};
@@ -116,6 +118,9 @@ It replaces nothing. What happened since the copy is gone: keys that were revoke
     /// Show webhooks and their messages, send one again, try one
     #[command(subcommand)]
     Webhook(WebhookCommand),
+    /// Show mails and SMS, send one again, try whether one arrives
+    #[command(subcommand)]
+    Mail(MailCommand),
     /// Print the configuration of a proxy before tollgate, or of one that asks it, ready to paste
     #[command(after_help = "\
 Examples:
@@ -145,6 +150,7 @@ impl Command {
                 | Self::Application(_)
                 | Self::Audit(_)
                 | Self::Key(_)
+                | Self::Mail(_)
                 | Self::Token(_)
                 | Self::Usage(_)
                 | Self::User(_)

@@ -27,6 +27,7 @@ pub async fn metrics(call: Call) -> Result<Response, Unreadable> {
     leases(&mut text, services);
     database(&mut text, services);
     webhooks(&mut text, services).await;
+    mails(&mut text, services).await;
     connections(&mut text, services);
     if let Some(upstream) = &call.front.upstream {
         app(&mut text, upstream);
@@ -121,6 +122,18 @@ async fn webhooks(text: &mut Exposition, services: &Services) {
     text.gauge_if_known("tollgate_webhooks_waiting_messages", help, metrics.webhooks_waiting.get());
     let help = "Messages that were given up because too many waited for their endpoint.";
     text.counter("tollgate_webhooks_overflowed_messages_total", help, metrics.webhooks_overflowed.get());
+}
+
+/// The same for mails and SMS.
+async fn mails(text: &mut Exposition, services: &Services) {
+    let metrics = &services.metrics;
+    if let Ok(Ok(waiting)) = tokio::time::timeout(PATIENCE, services.waiting_mails()).await {
+        metrics.mails_waiting.set(waiting);
+    }
+    let help = "Mails and SMS that are still to be sent, those that are tried again included.";
+    text.gauge_if_known("tollgate_mails_waiting", help, metrics.mails_waiting.get());
+    let help = "Mails and SMS that were given up: refused for good, expired, or tried too often.";
+    text.counter("tollgate_mails_given_up_total", help, metrics.mails_given_up.get());
 }
 
 fn connections(text: &mut Exposition, services: &Services) {

@@ -13,6 +13,7 @@ pub mod health;
 pub mod import;
 pub mod invitations;
 pub mod keys;
+pub mod mails;
 pub mod me;
 pub mod members;
 pub mod metrics;

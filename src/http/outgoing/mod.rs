@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, USER_AGENT};
+use http::header::{CONNECTION, HOST, RETRY_AFTER, USER_AGENT};
 use http::uri::Uri;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
@@ -19,6 +19,8 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crate::config::address::Address;
 use crate::domain::reach::is_public;
+use crate::domain::time::{Span, Timestamp};
+use crate::domain::webhook::LONGEST_WAIT;
 use crate::http::tls::{Stream, connector, secured};
 use bounded::Bounded;
 
@@ -89,12 +91,28 @@ impl Client {
     }
 
     async fn connect(&self, to: &Address) -> Result<Box<dyn Stream>, String> {
-        let stream = connect_tcp(&checked_addresses(to.host(), to.port(), self.allow_private).await?).await?;
+        let stream = reach(to.host(), to.port(), self.allow_private).await?;
         if !to.is_https {
             return Ok(Box::new(stream));
         }
         secured(self.tls.as_ref().map_err(String::clone)?, to.host(), stream).await
     }
+}
+
+/// Connects to a host, by the very address that was checked.
+pub async fn reach(host: &str, port: u16, allow_private: bool) -> Result<TcpStream, String> {
+    connect_tcp(&checked_addresses(host, port, allow_private).await?).await
+}
+
+/// How long a server asks to wait, where it asks for that (RFC 9110, 10.2.3).
+pub fn asked_wait(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Option<Span> {
+    let asks = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    headers.get(RETRY_AFTER).filter(|_| asks).and_then(|value| wait_of(value.to_str().ok()?, now))
+}
+
+fn wait_of(value: &str, now: Timestamp) -> Option<Span> {
+    let seconds = value.trim().parse::<u64>().ok().map(|seconds| Span::from_secs(seconds.min(LONGEST_WAIT.seconds_up())));
+    seconds.or_else(|| Timestamp::parse_http_date(value).map(|at| Span::from_millis(at.millis_since(now))))
 }
 
 /// The request with what says where it goes to.
@@ -157,5 +175,22 @@ mod tests {
         let addresses = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
         let found = addresses(&["[2a00::1]:1", "[2a00::2]:1", "[2a00::3]:1", "1.1.1.1:1", "[2a00::4]:1", "1.1.1.2:1", "1.1.1.3:1"]);
         assert_eq!(some_of_each(&found), addresses(&["[2a00::1]:1", "[2a00::2]:1", "1.1.1.1:1", "1.1.1.2:1"]));
+    }
+
+    #[test]
+    fn how_long_a_server_asks_to_wait() {
+        let now = Timestamp::parse("2026-04-01T00:00:00Z").unwrap();
+        for (value, wait) in [
+            ("120", Some(120)),
+            (" 7 ", Some(7)),
+            ("99999999999999999", Some(86_400)),
+            ("Wed, 01 Apr 2026 00:01:00 GMT", Some(60)),
+            ("Tue, 31 Mar 2026 00:01:00 GMT", Some(0)),
+            ("-1", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(wait_of(value, now), wait.map(Span::from_secs), "{value}");
+        }
     }
 }

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::Full;
 
-use super::asked_wait;
 use crate::config::Policy;
 use crate::config::webhooks::Webhook;
 use crate::domain::time::{Span, Timestamp};
-use crate::http::outgoing::Client;
+use crate::http::outgoing::{Client, asked_wait};
 use crate::store::outbox::Message;
 
 /// How a try ended.
@@ -69,11 +68,7 @@ fn judge(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Ended {
         _ if status.is_redirection() => {
             Ended::Failed { fault: format!("it answered {code}: redirects are not followed, so name the new address in url"), wait: None }
         }
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            let wait = headers.get(RETRY_AFTER).and_then(|value| asked_wait(value.to_str().ok()?, now));
-            Ended::Failed { fault: format!("it answered {code}"), wait }
-        }
-        _ => Ended::Failed { fault: format!("it answered {code}"), wait: None },
+        _ => Ended::Failed { fault: format!("it answered {code}"), wait: asked_wait(status, headers, now) },
     }
 }
 

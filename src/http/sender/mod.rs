@@ -13,7 +13,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use crate::config::Policy;
 use crate::config::webhooks::Webhook;
 use crate::domain::time::{Span, Timestamp};
-use crate::domain::webhook::{LONGEST_WAIT, next_try};
+use crate::domain::webhook::next_try;
 use crate::http::Current;
 use crate::service::Services;
 use crate::store::outbox::Message;
@@ -162,32 +162,4 @@ fn judge(message: &mut Message, ended: Ended, webhook: &Webhook, now: Timestamp)
         ),
     }
     (message.due_at, message.fault) = (next, Some(fault));
-}
-
-/// How long a receiver asks to wait, as `Retry-After` has it.
-fn asked_wait(value: &str, now: Timestamp) -> Option<Span> {
-    let seconds = value.trim().parse::<u64>().ok().map(|seconds| Span::from_secs(seconds.min(LONGEST_WAIT.seconds_up())));
-    seconds.or_else(|| Timestamp::parse_http_date(value).map(|at| Span::from_millis(at.millis_since(now))))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn how_long_a_receiver_asks_to_wait() {
-        let now = Timestamp::parse("2026-04-01T00:00:00Z").unwrap();
-        for (value, wait) in [
-            ("120", Some(120)),
-            (" 7 ", Some(7)),
-            ("99999999999999999", Some(86_400)),
-            ("Wed, 01 Apr 2026 00:01:00 GMT", Some(60)),
-            ("Tue, 31 Mar 2026 00:01:00 GMT", Some(0)),
-            ("-1", None),
-            ("soon", None),
-            ("", None),
-        ] {
-            assert_eq!(asked_wait(value, now), wait.map(Span::from_secs), "{value}");
-        }
-    }
 }

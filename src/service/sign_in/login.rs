@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::password::Trouble;
+use super::password::{Checked, Trouble};
+use super::throttle::{Caller, Guess};
 use super::{Entered, Visit, people};
 use crate::domain::email::Email;
 use crate::domain::error::{Error, Result};
@@ -15,7 +16,7 @@ use crate::domain::user::UserRecord;
 use crate::domain::verdict::Verdict;
 use crate::service::Services;
 use crate::store::users::{self, By};
-use crate::store::{Connection, proofs};
+use crate::store::{Connection, proofs, sessions};
 
 /// When to come back where too many passwords are being checked.
 const BUSY: Span = Span::from_secs(2);
@@ -60,14 +61,22 @@ struct Candidate {
     user: Option<UserRecord>,
     /// Theirs; where there is no user, that of a registration that waits for its proof.
     password: Option<String>,
+    /// Whether they have signed in from there before.
+    is_familiar: bool,
 }
 
 impl Services {
     /// Signs in by a password.
     pub async fn sign_in_by_password(self: &Arc<Self>, address: Address, password: Password, visit: &Visit) -> Result<Entered> {
         let now = visit.act.at;
-        let candidate = self.candidate(&address, now).await?;
+        let candidate = self.candidate(&address, &visit.act.origin, now).await?;
+        let caller = Caller { address: visit.address, is_familiar: candidate.is_familiar };
+        let ticket = self.sign_in.throttles.guess(Guess::Password, caller, address.as_str(), now);
+        let ticket = ticket.map_err(|until| Error::from(Refusal::until(until)))?;
         let checked = self.sign_in.passwords.check(&password, candidate.password.as_deref()).await;
+        if !matches!(&checked, Ok(checked) if !checked.matches) {
+            self.sign_in.throttles.forgive(ticket);
+        }
         let checked = checked.map_err(|trouble| told(trouble, now))?;
         if !checked.matches {
             return Err(Error::refused(Verdict::Unknown));
@@ -94,8 +103,13 @@ impl Services {
         self.answer(begun, now)
     }
 
-    async fn candidate(&self, address: &Address, now: Timestamp) -> Result<Candidate> {
-        let address = address.clone();
+    /// Whether it is the password of which this was kept.
+    pub(crate) async fn is_password(&self, stored: Option<&str>, password: &Password, now: Timestamp) -> Result<Checked> {
+        self.sign_in.passwords.check(password, stored).await.map_err(|trouble| told(trouble, now))
+    }
+
+    async fn candidate(&self, address: &Address, origin: &str, now: Timestamp) -> Result<Candidate> {
+        let (address, origin) = (address.clone(), origin.to_owned());
         let read = move |connection: &Connection| {
             let user = users::find(connection, &address.by())?;
             let waiting = || -> Result<Option<String>> {
@@ -106,7 +120,8 @@ impl Services {
                 Some(user) => user.password.clone(),
                 None => waiting()?,
             };
-            Ok(Candidate { user, password })
+            let is_familiar = user.as_ref().map(|user| sessions::is_familiar(connection, user.id, &origin)).transpose()?;
+            Ok(Candidate { user, password, is_familiar: is_familiar.unwrap_or(false) })
         };
         self.store.read(read).await
     }

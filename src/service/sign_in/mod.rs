@@ -2,15 +2,21 @@
 
 pub mod access;
 pub mod caller;
+pub mod change;
 pub mod identity;
 pub mod login;
 pub mod password;
 pub mod people;
 pub mod profile;
+pub mod proof;
+pub mod register;
+pub mod reset;
 pub mod secret;
 pub mod session;
+pub mod throttle;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -21,6 +27,7 @@ use crate::domain::error::{Error, Result};
 use access::Signer;
 use password::Passwords;
 use secret::ServerSecret;
+use throttle::Throttles;
 
 /// What the flows share, under one configuration.
 pub struct SignIn {
@@ -30,6 +37,8 @@ pub struct SignIn {
     pub(crate) signer: Signer,
     /// Hashes passwords, and checks them.
     pub(crate) passwords: Passwords,
+    /// How often somebody guesses, and has something sent.
+    pub(crate) throttles: Arc<Throttles>,
     /// The secret beside the database.
     own: ServerSecret,
 }
@@ -43,23 +52,25 @@ impl std::fmt::Debug for SignIn {
 impl SignIn {
     /// Under a configuration; `own` is the secret beside the database.
     pub fn new(policy: &Policy, own: ServerSecret) -> Result<Self> {
+        Self::counting(policy, own, Arc::new(Throttles::new(policy.sign_in.throttle.clone())))
+    }
+
+    fn counting(policy: &Policy, own: ServerSecret, throttles: Arc<Throttles>) -> Result<Self> {
         let given: Vec<&[u8]> = policy.sign_in.secrets.iter().map(|secret| secret.expose().as_bytes()).collect();
         let secret = own.after(&given);
         let issuer = if policy.server.public_url.is_empty() { "tollgate".to_owned() } else { policy.server.public_url.clone() };
         let signer = match &policy.sign_in.signing {
             Signing::Hs256 => Signer::of_secrets(&secret.derived("access tokens"), issuer)?,
-            Signing::EdDsa(pems) => {
-                let pems: Vec<&str> = pems.iter().map(crate::config::secret::Secret::expose).collect();
-                Signer::of_pems(&pems, issuer).map_err(Error::Internal)?
-            }
+            Signing::EdDsa(keys) => Signer::of_keys(keys, issuer)?,
         };
         let passwords = Passwords::new(policy.sign_in.passwords.clone()).map_err(Error::Internal)?;
-        Ok(Self { secret, signer, passwords, own })
+        Ok(Self { secret, signer, passwords, throttles, own })
     }
 
     /// The same under the next configuration.
     pub fn under(&self, policy: &Policy) -> Result<Self> {
-        Self::new(policy, self.own.clone())
+        self.throttles.follow(policy.sign_in.throttle.clone());
+        Self::counting(policy, self.own.clone(), self.throttles.clone())
     }
 }
 

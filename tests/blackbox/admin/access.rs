@@ -23,7 +23,7 @@ pub enum Bound {
 /// A route behind a token.
 pub struct Route {
     pub method: &'static str,
-    /// Below the prefix; `ACCOUNT`, `KEY`, `TOKEN` and `MESSAGE` stand for ids, and there may be a query.
+    /// Below the prefix; `ACCOUNT`, `KEY`, `TOKEN`, `MESSAGE` and `MAIL` stand for ids, and there may be a query.
     pub path: &'static str,
     pub body: &'static str,
     /// The scope that it needs.
@@ -73,6 +73,9 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/webhooks/messages", "", "admin", 200, Bound::Whole),
     route("POST", "/v1/webhooks/messages/MESSAGE/retry", "", "admin", 200, Bound::Whole),
     route("POST", "/v1/webhooks/billing/test", "", "admin", 201, Bound::Whole),
+    route("GET", "/v1/mails", "", "admin", 200, Bound::Whole),
+    route("POST", "/v1/mails/test", r#"{"address": "ada@example.com"}"#, "admin", 201, Bound::Whole),
+    route("POST", "/v1/mails/MAIL/retry", "", "admin", 200, Bound::Whole),
     route("GET", "/v1/tokens", "", "admin", 200, Bound::Own),
     route("POST", "/v1/tokens", r#"{"account": "ACCOUNT", "scopes": ["verify"]}"#, "admin", 201, Bound::Named),
     route("POST", "/v1/verify", "{}", "verify", 200, Bound::Own),
@@ -101,6 +104,7 @@ pub struct Subjects {
     pub key: Value,
     pub token: Value,
     message: String,
+    mail: String,
 }
 
 impl Subjects {
@@ -109,17 +113,29 @@ impl Subjects {
         let key = stage.key(&account, json!({}));
         let token = stage.post("/tokens", &json!({ "scopes": ["verify"], "account": account })).expect(201).json();
         let message = text(&stage.post("/webhooks/billing/test", &json!({})).expect(201).json()["id"]);
-        Self { account, key, token, message }
+        let mail = text(&stage.post("/mails/test", &json!({ "address": "ada@example.com" })).expect(201).json()["id"]);
+        Self { account, key, token, message, mail }
     }
 
     /// Ids that could be, and are none.
     fn missing() -> Self {
-        Self { account: NO_ACCOUNT.into(), key: json!({ "id": NO_KEY }), token: json!({ "id": NO_TOKEN }), message: "none".into() }
+        Self {
+            account: NO_ACCOUNT.into(),
+            key: json!({ "id": NO_KEY }),
+            token: json!({ "id": NO_TOKEN }),
+            message: "none".into(),
+            mail: "none".into(),
+        }
     }
 
     pub fn fill(&self, template: &str) -> String {
         let (key, token) = (text(&self.key["id"]), text(&self.token["id"]));
-        template.replace("ACCOUNT", &self.account).replace("KEY", &key).replace("TOKEN", &token).replace("MESSAGE", &self.message)
+        template
+            .replace("ACCOUNT", &self.account)
+            .replace("KEY", &key)
+            .replace("TOKEN", &token)
+            .replace("MESSAGE", &self.message)
+            .replace("MAIL", &self.mail)
     }
 
     pub fn request(&self, route: &Route) -> Request {
@@ -159,7 +175,7 @@ fn endpoints() -> Vec<[String; 3]> {
 
 #[test]
 fn every_endpoint_there_is_stands_in_the_table() {
-    let ids = ["ACCOUNT", "KEY", "TOKEN", "MESSAGE", "billing"];
+    let ids = ["ACCOUNT", "KEY", "TOKEN", "MESSAGE", "MAIL", "billing"];
     let pattern = |path: &str| ids.iter().fold(path.to_owned(), |path, id| path.replace(id, "{id}"));
     let without_query = || ROUTES.iter().filter(|route| !route.path.contains('?'));
     let known: BTreeSet<(String, String)> = without_query()

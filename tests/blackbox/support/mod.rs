@@ -4,7 +4,9 @@ pub mod app;
 pub mod http;
 pub mod line;
 pub mod openapi;
+pub mod provider;
 pub mod server;
+pub mod smtp;
 pub mod stage;
 pub mod wire;
 
@@ -12,6 +14,7 @@ pub use app::App;
 pub use http::{Reply, Request};
 pub use line::Line;
 pub use server::{Folder, Server};
+pub use smtp::Smtp;
 pub use stage::Stage;
 
 use std::path::{Path, PathBuf};

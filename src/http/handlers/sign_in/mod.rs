@@ -1,8 +1,10 @@
 //! Signing in, over HTTP: handlers that read a request, ask a flow, and answer with the cookie.
 
+pub mod address;
 pub mod balance;
 pub mod login;
-pub mod provider;
+pub mod others;
+pub mod register;
 pub mod session;
 pub mod user;
 
@@ -23,7 +25,7 @@ impl Call {
         self.visit_from_anywhere()
     }
 
-    /// The same where something else than a cookie says that the browser means it.
+    /// The same, where another site's page sends a browser here, and what it brings along says whether it may.
     pub fn visit_from_anywhere(&self) -> Result<Visit, Unreadable> {
         let act = self.act()?;
         let address = act.origin.parse().ok();

@@ -1,0 +1,88 @@
+//! The pages that mailed links lead to: a button that proves an address, a form that sets a password. Scanners follow links, so a link
+//! alone does nothing. Plain HTML, without a script; what somebody else wrote is escaped, and no other site gets to see the address.
+
+mod form;
+mod show;
+
+use http::StatusCode;
+use minijinja::context;
+
+use super::request::{Call, Unreadable};
+use super::response::Response;
+use crate::domain::error::Error;
+use crate::domain::password::Password;
+use crate::domain::verdict::Verdict;
+use crate::service::sign_in::Entered;
+use crate::service::sign_in::proof::Brought;
+use form::Form;
+use show::{Page, show};
+
+/// `GET PREFIX/verify?token=…`: a page with a button.
+pub async fn verify(call: Call) -> Result<Response, Unreadable> {
+    let token = token(&call)?;
+    Ok(show(&call, StatusCode::OK, Page::Verify, context! { token }))
+}
+
+/// The button: proves the address, and signs the browser in.
+pub async fn verify_pressed(mut call: Call) -> Result<Response, Unreadable> {
+    let visit = call.visit()?;
+    let form = Form::read(&mut call).await?;
+    match call.front.services.verify(Brought::Token(form.text("token")?), &visit).await {
+        Ok(Entered::SignedIn(signed_in)) => {
+            let mut response = show(&call, StatusCode::OK, Page::Verified, context! { name => signed_in.user["name"].as_str() });
+            super::cookies::set(&call, &signed_in.refresh_token, signed_in.refresh_for, response.headers_mut());
+            Ok(response)
+        }
+        Ok(Entered::SecondFactor(_)) => Ok(show(&call, StatusCode::OK, Page::Verified, context! {})),
+        Err(error) => wrong_link(&call, error),
+    }
+}
+
+/// `GET PREFIX/reset?token=…`: a form for a new password.
+pub async fn reset(call: Call) -> Result<Response, Unreadable> {
+    let token = token(&call)?;
+    Ok(show(&call, StatusCode::OK, Page::Reset, context! { token }))
+}
+
+/// The form: sets the password. One that is too weak is asked for again.
+pub async fn reset_pressed(mut call: Call) -> Result<Response, Unreadable> {
+    let visit = call.visit()?;
+    let form = Form::read(&mut call).await?;
+    let (token, typed) = (form.text("token")?, form.text("password")?);
+    let again = |fault: String| Ok(show(&call, StatusCode::BAD_REQUEST, Page::Reset, context! { token => &token, fault }));
+    let password = match Password::parse(typed) {
+        Ok(password) => password,
+        Err(fault) => return again(format!("The password {fault}.")),
+    };
+    match call.front.services.reset(Brought::Token(token.clone()), password, &visit).await {
+        Ok(()) => Ok(show(&call, StatusCode::OK, Page::ResetDone, context! {})),
+        Err(Error::Refused(refusal)) if refusal.verdict == Verdict::BadRequest => {
+            again(refusal.errors.iter().map(|fault| format!("The password {}.", fault.message)).collect::<Vec<_>>().join(" "))
+        }
+        Err(error) => wrong_link(&call, error),
+    }
+}
+
+/// The one style sheet of these pages.
+pub async fn style_sheet(_: Call) -> Result<Response, Unreadable> {
+    Ok(show::style_sheet())
+}
+
+/// A link that was used, has expired or was never one; whatever else goes wrong is an error like any other.
+fn wrong_link(call: &Call, error: Error) -> Result<Response, Unreadable> {
+    match error {
+        Error::Refused(refusal) if refusal.verdict == Verdict::TooManyTries => {
+            Ok(show(call, StatusCode::TOO_MANY_REQUESTS, Page::TooMany, context! {}))
+        }
+        Error::Refused(_) => Ok(show(call, StatusCode::UNAUTHORIZED, Page::WrongLink, context! {})),
+        error => Err(error.into()),
+    }
+}
+
+/// The token of a link.
+fn token(call: &Call) -> Result<String, Unreadable> {
+    let mut query = call.query(&["token"]);
+    let token = query.text("token");
+    query.finish()?;
+    token.ok_or_else(|| Error::field("token", "is missing: open the link as it stands in the mail").into())
+}

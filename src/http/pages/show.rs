@@ -1,0 +1,110 @@
+//! Renders a page, with the headers that keep it from being framed, scripted, cached or told of.
+
+use std::sync::LazyLock;
+
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use http::{HeaderMap, StatusCode};
+use minijinja::{Environment, Value, context};
+
+use crate::http::request::Call;
+use crate::http::response::{self, Response};
+use crate::service::mails::service_name;
+
+/// Nothing but our own style sheet and forms.
+const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+const STYLE_SHEET: &str = include_str!("templates/page.css");
+
+/// The pages.
+#[derive(Clone, Copy, Debug)]
+pub enum Page {
+    /// A button that proves an address.
+    Verify,
+    /// It is proven.
+    Verified,
+    /// A form for a new password.
+    Reset,
+    /// It is set.
+    ResetDone,
+    /// A link that counts no more.
+    WrongLink,
+    /// Too many tries.
+    TooMany,
+}
+
+impl Page {
+    const ALL: [(Self, &'static str, &'static str); 6] = [
+        (Self::Verify, "verify.html", include_str!("templates/verify.html")),
+        (Self::Verified, "verified.html", include_str!("templates/verified.html")),
+        (Self::Reset, "reset.html", include_str!("templates/reset.html")),
+        (Self::ResetDone, "reset_done.html", include_str!("templates/reset_done.html")),
+        (Self::WrongLink, "wrong_link.html", include_str!("templates/wrong_link.html")),
+        (Self::TooMany, "too_many.html", include_str!("templates/too_many.html")),
+    ];
+
+    const fn file(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+}
+
+/// All of them, read once. A template is part of the program: that each can be read is held by a test.
+static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    let layout = [("layout.html", include_str!("templates/layout.html"))];
+    for (name, text) in layout.into_iter().chain(Page::ALL.map(|(_, name, text)| (name, text))) {
+        if let Err(error) = environment.add_template(name, text) {
+            tracing::error!("the page {name} cannot be read: {error}");
+        }
+    }
+    environment
+});
+
+/// A page, with what it speaks of.
+pub fn show(call: &Call, status: StatusCode, page: Page, about: Value) -> Response {
+    let policy = &call.front.services.policy;
+    let all = context! { service => service_name(policy), prefix => &policy.server.prefix, ..about };
+    let rendered = TEMPLATES.get_template(page.file()).and_then(|template| template.render(all));
+    match rendered {
+        Ok(html) => {
+            let mut response = response::text(status, "text/html; charset=utf-8", html);
+            guard(response.headers_mut());
+            response
+        }
+        Err(error) => {
+            let error = crate::domain::error::Error::Internal(format!("the page {} cannot be shown: {error}", page.file()));
+            response::failed(&error, &call.request_id)
+        }
+    }
+}
+
+/// The style sheet, for the browser to keep.
+pub fn style_sheet() -> Response {
+    let mut response = response::text(StatusCode::OK, "text/css; charset=utf-8", STYLE_SHEET.to_owned());
+    guard(response.headers_mut());
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    response
+}
+
+fn guard(headers: &mut HeaderMap) {
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // A token stands in the address.
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_can_be_shown_and_escapes() {
+        for (page, name, _) in Page::ALL {
+            assert_eq!(page.file(), name);
+            let about = context! { service => "A & B", prefix => "/auth", token => "\"><script>", fault => "<b>", name => "<i>" };
+            let html = TEMPLATES.get_template(name).unwrap().render(about).unwrap();
+            assert!(html.contains("A &amp; B") && html.contains("/auth/page.css"), "{html}");
+            assert!(!html.contains("<script>") && !html.contains("<b>") && !html.contains("<i>"), "{html}");
+        }
+    }
+}

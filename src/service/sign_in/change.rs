@@ -1,0 +1,151 @@
+//! What users change of themselves: name, password and addresses. A password and an address want the password of now; an address
+//! changes only once it is proven.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::login::Address;
+use super::proof::Wanted;
+use super::throttle::{Caller, Guess, Sending};
+use super::{Visit, people};
+use crate::domain::email::Email;
+use crate::domain::error::{Error, FieldFault, Result};
+use crate::domain::event::Event;
+use crate::domain::letter::Template;
+use crate::domain::password::Password;
+use crate::domain::proof::Purpose;
+use crate::domain::refusal::Refusal;
+use crate::domain::user::UserRecord;
+use crate::service::{Services, check_discreet, check_name, views};
+use crate::store::Connection;
+use crate::store::users::{self, By};
+
+/// What somebody wants changed of themselves.
+#[derive(Default)]
+pub struct OwnChange {
+    /// What they call themselves.
+    pub name: Option<String>,
+    /// A new address; it holds once it is proven.
+    pub email: Option<Email>,
+    /// A new number; it holds once it is proven.
+    pub phone: Option<String>,
+    /// A new password.
+    pub password: Option<Password>,
+    /// The one of now: needed for all but the name.
+    pub current_password: Option<Password>,
+    /// What could not even be read.
+    pub faults: Vec<FieldFault>,
+}
+
+impl Services {
+    /// Changes a user, as they ask themselves, in the session `session`, which outlives a new password.
+    pub async fn change_oneself(self: &Arc<Self>, user: i64, session: &str, change: OwnChange, visit: &Visit) -> Result<UserRecord> {
+        let now = visit.act.at;
+        let found = self.user_by(By::Id(user)).await?.ok_or_else(|| Error::Internal(format!("there is no user {user}")))?;
+        self.check_change(&found, &change, visit).await?;
+        let new: Vec<Address> = change
+            .email
+            .map(Address::Email)
+            .into_iter()
+            .chain(change.phone.map(Address::Phone))
+            .filter(|new| !is_theirs(new, &found))
+            .collect();
+        for address in &new {
+            self.count_sending(Sending::Proof, address, visit)?;
+        }
+        let hash = match &change.password {
+            Some(password) => Some(self.hashed(password, now).await?),
+            None => None,
+        };
+        let (services, visit, session, seen) = (self.clone(), visit.clone(), session.to_owned(), found.password);
+        let name = change.name;
+        let job = move |connection: &Connection| {
+            let mut user = people::user_of(connection, Some(user))?;
+            if user.password != seen {
+                return Err(Error::Conflict("The password was changed meanwhile: sign in again.".into()));
+            }
+            if let Some(name) = name.filter(|name| *name != user.name) {
+                let before = views::user(&user);
+                (user.name, user.revision) = (name, user.revision + 1);
+                users::update(connection, &user)?;
+                services.journal_user(connection, Event::UserChanged, before, &user, &visit.act)?;
+            }
+            if let Some(hash) = hash {
+                services.set_password(connection, &mut user, hash, Some(&session), &visit)?;
+            }
+            for address in &new {
+                services.begin_change(connection, &user, address, now)?;
+            }
+            Ok(user)
+        };
+        let services = self.clone();
+        self.store.write(job, move |user: &UserRecord| services.user_changed(user.id)).await
+    }
+
+    /// Sends a proof to a new address. To one that somebody else has, it says so to them: who asks is told the same.
+    fn begin_change(
+        &self,
+        connection: &Connection,
+        user: &UserRecord,
+        address: &Address,
+        now: crate::domain::time::Timestamp,
+    ) -> Result<()> {
+        let holder = users::find(connection, &address.by())?.filter(|holder| holder.id != user.id && address.is_proven_by(holder));
+        if let Some(holder) = holder {
+            return self.tell_user(connection, &holder, Template::Known, json!({ "name": holder.name }), now);
+        }
+        let (purpose, template) = (Purpose::Change, Template::Change);
+        let wanted = Wanted { purpose, address, user: Some(user.id), payload: json!({}), template, name: &user.name };
+        self.send_proof(connection, wanted, now)
+    }
+
+    async fn check_change(&self, user: &UserRecord, change: &OwnChange, visit: &Visit) -> Result<()> {
+        let mut faults = change.faults.clone();
+        let mut fault = |field: &str, message: String| faults.push(FieldFault { field: field.into(), message });
+        if let Some(Err(message)) = change.name.as_deref().map(|name| check_name(name).and_then(|()| check_discreet(&self.policy, name))) {
+            fault("name", message);
+        }
+        let own = [Some(user.name.as_str()), user.email.as_deref(), user.phone.as_deref()].into_iter().flatten().collect::<Vec<_>>();
+        if let Some(message) = change.password.as_ref().and_then(|password| self.check_strength(password, &own)) {
+            fault("password", message);
+        }
+        let is_grave = change.password.is_some() || change.email.is_some() || change.phone.is_some();
+        // Who signs in by others only, and has no password yet, sets the first without one.
+        let needs_current = is_grave && user.password.is_some();
+        if needs_current && change.current_password.is_none() {
+            fault("current_password", "must be given to change a password or an address".into());
+        }
+        if !faults.is_empty() {
+            return Err(Refusal::fields(faults).into());
+        }
+        match &change.current_password {
+            Some(current) if needs_current => self.confirm_password(user, current, "current_password", visit).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it is the user's password, asked again before something grave; `field` is where a wrong one is told.
+    pub(crate) async fn confirm_password(&self, user: &UserRecord, password: &Password, field: &str, visit: &Visit) -> Result<()> {
+        let now = visit.act.at;
+        let caller = Caller { address: visit.address, is_familiar: true };
+        let target = crate::domain::user::handle(user.id);
+        let ticket = self.sign_in.throttles.guess(Guess::Password, caller, &target, now);
+        let ticket = ticket.map_err(|until| Error::from(Refusal::until(until)))?;
+        let is_right = self.is_password(user.password.as_deref(), password, now).await?;
+        if !is_right.matches {
+            let faults = vec![FieldFault { field: field.into(), message: "is not your password".into() }];
+            return Err(Refusal::fields(faults).into());
+        }
+        self.sign_in.throttles.forgive(ticket);
+        Ok(())
+    }
+}
+
+fn is_theirs(address: &Address, user: &UserRecord) -> bool {
+    let own = match address {
+        Address::Email(_) => &user.email,
+        Address::Phone(_) => &user.phone,
+    };
+    own.as_deref() == Some(address.as_str()) && address.is_proven_by(user)
+}

@@ -1,0 +1,254 @@
+//! Proving that an address is one's own: a proof is sent, and what comes back is looked at. A token is looked up by its hash; a code
+//! belongs to a number, and may be entered wrongly a few times.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::login::Address;
+use super::secret::ServerSecret;
+use super::throttle::{Caller, Guess, Sending};
+use super::{Entered, Visit, people};
+use crate::domain::error::{Error, Result};
+use crate::domain::event::Event;
+use crate::domain::id;
+use crate::domain::key::KeyHash;
+use crate::domain::letter::{Template, spoken};
+use crate::domain::password::Password;
+use crate::domain::proof::{Channel, ProofRecord, Purpose};
+use crate::domain::refusal::Refusal;
+use crate::domain::time::{Span, Timestamp};
+use crate::domain::user::UserRecord;
+use crate::domain::verdict::Verdict;
+use crate::service::mails::Letter;
+use crate::service::{Services, views};
+use crate::store::users::{self, By};
+use crate::store::{Connection, proofs, sessions};
+
+/// How many numbers that wait for a code are looked at, the newest first.
+const MOST_OPEN: usize = 3;
+
+/// What somebody brings back.
+#[derive(Clone, Debug)]
+pub enum Brought {
+    /// The token of a link.
+    Token(String),
+    /// The code that a number got.
+    Code {
+        /// E.164.
+        phone: String,
+        /// Six digits.
+        code: String,
+    },
+}
+
+/// A proof that is to be sent.
+pub(crate) struct Wanted<'a> {
+    /// What it is good for.
+    pub purpose: Purpose,
+    /// Where it goes.
+    pub address: &'a Address,
+    /// Whose address it is.
+    pub user: Option<i64>,
+    /// What they are to have for it.
+    pub payload: Value,
+    /// What it is sent as.
+    pub template: Template,
+    /// What it calls them.
+    pub name: &'a str,
+}
+
+impl Address {
+    /// How it is written to.
+    pub const fn channel(&self) -> Channel {
+        match self {
+            Self::Email(_) => Channel::Email,
+            Self::Phone(_) => Channel::Phone,
+        }
+    }
+}
+
+impl Services {
+    /// Makes a proof and posts it, inside a transaction. What it holds is worked out when it is sent.
+    pub(crate) fn send_proof(&self, connection: &Connection, wanted: Wanted<'_>, now: Timestamp) -> Result<()> {
+        let id = self.next_id(connection, id::PROOF, now)?;
+        let lifetime = self.lifetime(wanted.purpose, wanted.address.channel());
+        let secret = &self.sign_in.secret;
+        let hash = match wanted.address.channel() {
+            Channel::Phone => secret.hash_of_code(&id, secret.code_of(&id).expose()),
+            _ => ServerSecret::hash_of_token(secret.token_of(&id).expose()),
+        };
+        let proof = ProofRecord {
+            id,
+            hash,
+            purpose: wanted.purpose,
+            channel: wanted.address.channel(),
+            address: wanted.address.as_str().to_owned(),
+            user: wanted.user,
+            payload: wanted.payload,
+            tries: 0,
+            created_at: now,
+            expires_at: now.plus(lifetime),
+            used_at: None,
+        };
+        proofs::insert(connection, &proof)?;
+        let letter = Letter {
+            channel: proof.channel,
+            address: &proof.address,
+            template: wanted.template,
+            fields: serde_json::json!({ "name": wanted.name, "valid_for": spoken(lifetime) }),
+            secret_of: Some(&proof.id),
+        };
+        self.post_mail(connection, letter, now).map(drop)
+    }
+
+    /// Writes as much as a proof would take, for nobody: the time that an answer takes tells nothing either.
+    pub(crate) fn write_as_much(&self, connection: &Connection, address: &Address, purpose: Purpose, now: Timestamp) -> Result<()> {
+        let proof = ProofRecord {
+            id: self.next_id(connection, id::PROOF, now)?,
+            hash: KeyHash::from_bytes(rand::random()),
+            purpose,
+            channel: address.channel(),
+            address: address.as_str().to_owned(),
+            user: None,
+            payload: Value::Null,
+            tries: 0,
+            created_at: now,
+            expires_at: now,
+            used_at: None,
+        };
+        proofs::insert(connection, &proof)
+    }
+
+    fn lifetime(&self, purpose: Purpose, channel: Channel) -> Span {
+        let settings = &self.policy.sign_in;
+        match (channel, purpose) {
+            (Channel::Phone, _) => settings.code_lifetime,
+            (_, Purpose::Reset) => settings.reset_lifetime,
+            _ => settings.verify_lifetime,
+        }
+    }
+
+    /// Counts something that is to be sent; fails where it is too much.
+    pub(crate) fn count_sending(&self, why: Sending, to: &Address, visit: &Visit) -> Result<()> {
+        let caller = Caller { address: visit.address, is_familiar: false };
+        let counted = self.sign_in.throttles.send(why, caller, to.as_str(), visit.act.at);
+        counted.map_err(|until| Refusal::until(until).into())
+    }
+
+    /// Whether a user has signed in from there before.
+    pub(crate) async fn is_familiar(&self, user: i64, visit: &Visit) -> Result<bool> {
+        let origin = visit.act.origin.clone();
+        self.store.read(move |connection| sessions::is_familiar(connection, user, &origin)).await
+    }
+
+    /// `verify`: whoever brings a proof back has shown that the address is theirs, and is signed in.
+    pub async fn verify(self: &Arc<Self>, brought: Brought, visit: &Visit) -> Result<Entered> {
+        let now = visit.act.at;
+        let purposes = [Purpose::Register, Purpose::Verify, Purpose::Change];
+        let proof = self.brought_back(&brought, &purposes, visit).await?;
+        let (services, visit) = (self.clone(), visit.clone());
+        let job = move |connection: &Connection| {
+            let proof = spent(connection, &proof, now)?;
+            let (user, is_new) = match proof.purpose {
+                Purpose::Register => services.register_proven(connection, &proof, &visit)?,
+                _ => (services.address_proven(connection, &proof, &visit)?, false),
+            };
+            let method = if proof.channel == Channel::Phone { "code" } else { "link" };
+            let touched = user.clone();
+            services.begin_session(connection, user, method, is_new, &visit).map(|begun| (begun, touched))
+        };
+        let services = self.clone();
+        let (begun, _) = self.store.write(job, move |(_, user)| services.taken_over(user)).await?;
+        self.answer(begun, now)
+    }
+
+    /// The open proof that belongs to what somebody brings. It is looked at again when it is used.
+    pub(crate) async fn brought_back(&self, brought: &Brought, purposes: &[Purpose], visit: &Visit) -> Result<ProofRecord> {
+        let now = visit.act.at;
+        let refused = || Error::refused(Verdict::Unknown);
+        match brought {
+            Brought::Token(token) => {
+                let hash = ServerSecret::hash_of_token(token);
+                let found = self.store.read(move |connection| proofs::by_hash(connection, &hash)).await?;
+                let fits =
+                    |proof: &ProofRecord| proof.counts_at(now) && purposes.contains(&proof.purpose) && proof.channel == Channel::Email;
+                found.filter(fits).ok_or_else(refused)
+            }
+            Brought::Code { phone, code } => {
+                let caller = Caller { address: visit.address, is_familiar: false };
+                let ticket = self.sign_in.throttles.guess(Guess::Code, caller, phone, now);
+                let ticket = ticket.map_err(|until| Error::from(Refusal::until(until)))?;
+                let found = self.matching_code(phone, code, purposes, now).await?;
+                if found.is_some() {
+                    self.sign_in.throttles.forgive(ticket);
+                }
+                found.ok_or_else(refused)
+            }
+        }
+    }
+
+    /// The proof that this code is of; a wrong one counts against each that it could have been.
+    async fn matching_code(&self, phone: &str, code: &str, purposes: &[Purpose], now: Timestamp) -> Result<Option<ProofRecord>> {
+        let (phone, code, purposes, secret) = (phone.to_owned(), code.to_owned(), purposes.to_vec(), self.sign_in.secret.clone());
+        let job = move |connection: &Connection| {
+            let mut open = Vec::new();
+            for purpose in purposes {
+                open.extend(proofs::open(connection, &phone, purpose, now)?);
+            }
+            open.retain(|proof| proof.channel == Channel::Phone && proof.counts_at(now));
+            open.sort_by(|a, b| b.id.cmp(&a.id));
+            open.truncate(MOST_OPEN);
+            for proof in &open {
+                proofs::count_try(connection, &proof.id)?;
+            }
+            Ok(open.into_iter().find(|proof| secret.confirms_code(&proof.id, &code, &proof.hash)))
+        };
+        self.store.write(job, |_| ()).await
+    }
+
+    /// An address of a user who is there, proven: their first, or the one that they change to.
+    fn address_proven(&self, connection: &Connection, proof: &ProofRecord, visit: &Visit) -> Result<UserRecord> {
+        let (now, mut user) = (visit.act.at, people::user_of(connection, proof.user)?);
+        let before = views::user(&user);
+        let old = user.email.clone().filter(|_| user.email_verified_at.is_some());
+        let place = if proof.channel == Channel::Phone { By::Phone(proof.address.clone()) } else { By::Email(proof.address.clone()) };
+        let holder = users::find(connection, &place)?.filter(|holder| holder.id != user.id);
+        match (&holder, proof.purpose) {
+            // Somebody else has proven it meanwhile.
+            (Some(_), _) => return Err(Error::refused(Verdict::Unknown)),
+            (None, Purpose::Change) => {}
+            // The first proof is of the very address that the user has.
+            (None, _) if [&user.email, &user.phone].into_iter().any(|own| own.as_deref() == Some(proof.address.as_str())) => {}
+            (None, _) => return Err(Error::refused(Verdict::Unknown)),
+        }
+        match proof.channel {
+            Channel::Phone => (user.phone, user.phone_verified_at) = (Some(proof.address.clone()), Some(now)),
+            _ => (user.email, user.email_verified_at) = (Some(proof.address.clone()), Some(now)),
+        }
+        user.revision += 1;
+        users::update(connection, &user)?;
+        // Whatever was sent before, to whichever address, counts no more.
+        proofs::end_of_user(connection, user.id, now)?;
+        proofs::end_of_address(connection, &proof.address, now)?;
+        self.journal_user(connection, Event::UserChanged, before, &user, &visit.act)?;
+        if let (Purpose::Change, Channel::Email, Some(old)) = (proof.purpose, proof.channel, old) {
+            let fields = serde_json::json!({ "name": user.name, "new": proof.address });
+            let letter = Letter { channel: Channel::Email, address: &old, template: Template::Changed, fields, secret_of: None };
+            self.post_mail(connection, letter, now)?;
+        }
+        Ok(user)
+    }
+
+    /// Fails where a password that somebody chose is too weak, or an input is wrong; `own` is what others know of them.
+    pub(crate) fn check_strength(&self, password: &Password, own: &[&str]) -> Option<String> {
+        self.sign_in.passwords.weakness(password, own)
+    }
+}
+
+/// Uses a proof up; one that was used meanwhile, or has expired, counts no more.
+pub(crate) fn spent(connection: &Connection, proof: &ProofRecord, now: Timestamp) -> Result<ProofRecord> {
+    let found = proofs::by_id(connection, &proof.id)?;
+    let is_first = proofs::spend(connection, &proof.id, now)?;
+    found.filter(|_| is_first).ok_or_else(|| Error::refused(Verdict::Unknown))
+}

@@ -1,0 +1,117 @@
+//! Registration. Nobody is a user before an address is proven: until then there is a proof that knows what they are to have. What is
+//! answered is the same for every address, known or not.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::Visit;
+use super::login::Address;
+use super::people::Newcomer;
+use super::proof::Wanted;
+use super::throttle::Sending;
+use crate::domain::error::{Error, FieldFault, Result};
+use crate::domain::letter::Template;
+use crate::domain::password::Password;
+use crate::domain::proof::{ProofRecord, Purpose};
+use crate::domain::refusal::Refusal;
+use crate::domain::user::UserRecord;
+use crate::domain::verdict::Verdict;
+use crate::service::mails::Letter;
+use crate::service::{Services, check_discreet, check_name};
+use crate::store::users::{self, By};
+use crate::store::{Connection, proofs};
+
+/// What somebody gives who registers.
+pub struct Registration {
+    /// Where they are written to.
+    pub address: Address,
+    /// What they will sign in with.
+    pub password: Password,
+    /// What they call themselves; none: as the address does.
+    pub name: Option<String>,
+}
+
+impl Services {
+    /// Takes a registration. A mail or SMS follows: to prove the address, or to say that there is an account already.
+    pub async fn register(self: &Arc<Self>, registration: Registration, visit: &Visit) -> Result<()> {
+        if !self.policy.sign_in.registration {
+            return Err(Error::refused(Verdict::NotConfigured));
+        }
+        let Registration { address, password, name } = registration;
+        let name = name.unwrap_or_else(|| usual_name(&address));
+        let faults = self.check_registration(&address, &password, &name);
+        if !faults.is_empty() {
+            return Err(Refusal::fields(faults).into());
+        }
+        self.count_sending(Sending::Registration, &address, visit)?;
+        // Whoever it is: the same work for each.
+        let hash = self.hashed(&password, visit.act.at).await?;
+        let (services, now) = (self.clone(), visit.act.at);
+        let job = move |connection: &Connection| {
+            let known = users::find(connection, &address.by())?.filter(|user| address.is_proven_by(user));
+            match known {
+                Some(user) => services.tell_known(connection, &address, &user, now),
+                None => {
+                    let payload = json!({ "name": name, "password": hash });
+                    let (purpose, template) = (Purpose::Register, Template::Verify);
+                    let wanted = Wanted { purpose, address: &address, user: None, payload, template, name: &name };
+                    services.send_proof(connection, wanted, now)
+                }
+            }
+        };
+        self.store.write(job, |()| ()).await
+    }
+
+    fn check_registration(&self, address: &Address, password: &Password, name: &str) -> Vec<FieldFault> {
+        let mut faults = Vec::new();
+        let mut fault = |field: &str, message: String| faults.push(FieldFault { field: field.into(), message });
+        if let Err(message) = check_name(name).and_then(|()| check_discreet(&self.policy, name)) {
+            fault("name", message);
+        }
+        if let Some(weakness) = self.check_strength(password, &[address.as_str(), name]) {
+            fault("password", weakness);
+        }
+        faults
+    }
+
+    fn tell_known(&self, connection: &Connection, address: &Address, user: &UserRecord, now: crate::domain::time::Timestamp) -> Result<()> {
+        let fields = json!({ "name": user.name });
+        let letter = Letter { channel: address.channel(), address: address.as_str(), template: Template::Known, fields, secret_of: None };
+        self.post_mail(connection, letter, now).map(drop)
+    }
+
+    /// Makes the user of a registration that was proven. Whoever has held the address without proving it is taken over.
+    pub(super) fn register_proven(&self, connection: &Connection, proof: &ProofRecord, visit: &Visit) -> Result<(UserRecord, bool)> {
+        let text = |field: &str| proof.payload[field].as_str().map(str::to_owned);
+        let is_phone = proof.channel == crate::domain::proof::Channel::Phone;
+        let proven = Some((proof.address.clone(), true));
+        let newcomer = Newcomer {
+            name: text("name").unwrap_or_default(),
+            password: text("password"),
+            email: proven.clone().filter(|_| !is_phone),
+            phone: proven.filter(|_| is_phone),
+            ..Newcomer::default()
+        };
+        let by = if is_phone { By::Phone(proof.address.clone()) } else { By::Email(proof.address.clone()) };
+        let user = match users::find(connection, &by)? {
+            // Somebody else has proven it meanwhile.
+            Some(user) if (if is_phone { user.phone_verified_at } else { user.email_verified_at }).is_some() => {
+                return Err(Error::refused(Verdict::Unknown));
+            }
+            Some(user) => self.take_over(connection, user, newcomer, visit)?,
+            None => self.make_user(connection, newcomer, &visit.act)?,
+        };
+        proofs::end_of_address(connection, &proof.address, visit.act.at)?;
+        Ok((user, true))
+    }
+}
+
+/// What somebody is called who does not say.
+fn usual_name(address: &Address) -> String {
+    match address {
+        Address::Email(email) => email.as_str().split('@').next().unwrap_or_default().to_owned(),
+        // Its end: nobody else should read the whole of it.
+        Address::Phone(phone) => format!("…{}", &phone[phone.len().saturating_sub(4)..]),
+    }
+}

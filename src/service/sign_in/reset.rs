@@ -1,0 +1,106 @@
+//! A forgotten password: a proof is sent to the address, and whoever brings it back sets another. Every session ends with that.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::login::Address;
+use super::proof::{Brought, Wanted, spent};
+use super::throttle::Sending;
+use super::{Visit, people};
+use crate::domain::error::{Error, FieldFault, Result};
+use crate::domain::event::Event;
+use crate::domain::letter::{Template, spoken_instant};
+use crate::domain::password::Password;
+use crate::domain::proof::{Channel, Purpose};
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
+use crate::domain::user::UserRecord;
+use crate::domain::verdict::Verdict;
+use crate::service::Services;
+use crate::service::mails::Letter;
+use crate::store::{Connection, proofs, users};
+
+impl Services {
+    /// Sends a proof with which a new password can be set, where there is somebody to send it to. Answered alike in any case.
+    pub async fn forgot(self: &Arc<Self>, address: Address, visit: &Visit) -> Result<()> {
+        self.count_sending(Sending::Reset, &address, visit)?;
+        let (services, now) = (self.clone(), visit.act.at);
+        let job = move |connection: &Connection| {
+            let Some(user) = users::find(connection, &address.by())?.filter(|user| !user.disabled) else {
+                return services.write_as_much(connection, &address, Purpose::Reset, now);
+            };
+            let (purpose, template) = (Purpose::Reset, Template::Reset);
+            let wanted = Wanted { purpose, address: &address, user: Some(user.id), payload: json!({}), template, name: &user.name };
+            services.send_proof(connection, wanted, now)
+        };
+        self.store.write(job, |()| ()).await
+    }
+
+    /// Sets a new password for whoever brings the proof back. They sign in with it afterwards: a second factor is not skipped.
+    pub async fn reset(self: &Arc<Self>, brought: Brought, password: Password, visit: &Visit) -> Result<()> {
+        let now = visit.act.at;
+        let proof = self.brought_back(&brought, &[Purpose::Reset], visit).await?;
+        let user = self.user_by(users::By::Id(proof.user.unwrap_or_default())).await?.ok_or_else(|| Error::refused(Verdict::Unknown))?;
+        let own = [Some(user.name.as_str()), user.email.as_deref(), user.phone.as_deref()].into_iter().flatten().collect::<Vec<_>>();
+        if let Some(message) = self.check_strength(&password, &own) {
+            return Err(Refusal::fields(vec![FieldFault { field: "password".into(), message }]).into());
+        }
+        let hash = self.hashed(&password, now).await?;
+        let (services, visit) = (self.clone(), visit.clone());
+        let job = move |connection: &Connection| {
+            let proof = spent(connection, &proof, now)?;
+            let mut user = people::user_of(connection, proof.user)?;
+            let has = if proof.channel == Channel::Phone { &user.phone } else { &user.email };
+            // The address was changed since it was sent.
+            if user.disabled || has.as_deref() != Some(proof.address.as_str()) {
+                return Err(Error::refused(Verdict::Unknown));
+            }
+            // Who reads what is sent there has the address.
+            match proof.channel {
+                Channel::Phone => user.phone_verified_at = user.phone_verified_at.or(Some(now)),
+                _ => user.email_verified_at = user.email_verified_at.or(Some(now)),
+            }
+            services.set_password(connection, &mut user, hash, None, &visit)?;
+            proofs::end_of_address(connection, &proof.address, now)?;
+            Ok(user)
+        };
+        let services = self.clone();
+        self.store.write(job, move |user: &UserRecord| services.user_changed(user.id)).await.map(drop)
+    }
+
+    /// Writes a new password, ends every session but one, and whatever was sent; tells the user. Inside a transaction; whoever
+    /// commits it calls [`Services::user_changed`].
+    pub(crate) fn set_password(
+        &self,
+        connection: &Connection,
+        user: &mut UserRecord,
+        hash: String,
+        but: Option<&str>,
+        visit: &Visit,
+    ) -> Result<()> {
+        let now = visit.act.at;
+        user.password = Some(hash);
+        user.revision += 1;
+        users::update(connection, user)?;
+        self.end_sessions(connection, user.id, None, but, "password", visit)?;
+        proofs::end_of_user(connection, user.id, now)?;
+        self.journal_quietly(connection, Event::PasswordChanged, user, &visit.act)?;
+        self.tell_user(connection, user, Template::PasswordChanged, json!({ "name": user.name, "at": spoken_instant(now) }), now)
+    }
+
+    /// Tells a user something: by mail, or where they have none proven, by SMS; else there is nobody to tell.
+    pub(crate) fn tell_user(
+        &self,
+        connection: &Connection,
+        user: &UserRecord,
+        template: Template,
+        fields: serde_json::Value,
+        now: Timestamp,
+    ) -> Result<()> {
+        let by_mail = user.email.as_deref().filter(|_| user.email_verified_at.is_some()).map(|email| (Channel::Email, email));
+        let by_phone = user.phone.as_deref().filter(|_| user.phone_verified_at.is_some()).map(|phone| (Channel::Phone, phone));
+        let Some((channel, address)) = by_mail.or(by_phone).filter(|(channel, _)| template.goes_by(*channel)) else { return Ok(()) };
+        self.post_mail(connection, Letter { channel, address, template, fields, secret_of: None }, now).map(drop)
+    }
+}
