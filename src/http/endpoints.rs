@@ -5,9 +5,9 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::sign_in::{balance as own_balance, login, others, register, session, user};
+use super::handlers::sign_in::{balance as own_balance, login, others, register, second_factor, session, user};
 use super::handlers::{
-    accounts, agreement, applications, audit, backup, balance, check, export, health, import, invitations, keys, mails, me, members,
+    accounts, agreement, applications, audit, backup, balance, check, export, health, import, invitations, jwks, keys, mails, me, members,
     metrics, openapi, plans, probe, state, tokens, usage, users, verify, webhooks,
 };
 use super::pages;
@@ -106,6 +106,7 @@ endpoints! {
     GET    "/reset"                ANYONE => pages::reset;
     POST   "/reset"                ANYONE => pages::reset_pressed;
     GET    "/page.css"             ANYONE => pages::style_sheet;
+    GET    "/.well-known/jwks.json" ANYONE => jwks::jwks;
     GET    "/metrics"              METRICS => metrics::metrics;
     ANY    "/v1/probe"             ANYONE => probe::probe;
     GET    "/v1/state"             OPERATOR => state::state;
@@ -180,12 +181,18 @@ endpoints! {
     POST   "/auth/oidc/{id}"       ANYONE => others::oidc;
     GET    "/auth/oidc/{id}/start" ANYONE => others::start_oidc;
     GET    "/auth/oidc/{id}/callback" ANYONE => others::oidc_callback;
+    POST   "/auth/second-factor"   ANYONE => second_factor::enter;
     POST   "/auth/refresh"         ANYONE => session::refresh;
     POST   "/auth/logout"          ANYONE => session::logout;
     POST   "/auth/switch"          USER   => session::switch;
     GET    "/auth/sessions"        USER   => session::list;
     DELETE "/auth/sessions/{id}"   USER   => session::end;
     GET    "/user/me"              ANYONE => user::show;
+    PATCH  "/user/me"              USER   => user::set;
+    POST   "/user/second-factor"   USER   => second_factor::begin;
+    DELETE "/user/second-factor"   USER   => second_factor::end;
+    POST   "/user/second-factor/confirm" USER => second_factor::confirm;
+    POST   "/user/second-factor/recovery-codes" USER => second_factor::renew;
     GET    "/balance"              ANYONE => own_balance::show;
 }
 

@@ -49,7 +49,7 @@ pub async fn handle(front: &Arc<Front>, request: Request<Body>, peer: Peer) -> R
     note::about(request_id, line, async {
         let mut response = route(call, uri.path()).await;
         if let Some(cors) = &front.cors {
-            cors.tell(origin.as_ref(), owns(services, uri.path()), response.headers_mut());
+            cors.tell(origin.as_ref(), takes_no_cookie(services, uri.path()), response.headers_mut());
         }
         note::request_id(|id| response::name(id, response.headers_mut()));
         if let Some(mut line) = note::take_line() {
@@ -162,6 +162,14 @@ fn refusal(error: Error, endpoint: &Endpoint) -> Result<Refusal, Error> {
         }
         error => Err(error),
     }
+}
+
+/// Whether a path is one of tollgate's own to which no cookie comes along: all but the sign-in's.
+fn takes_no_cookie(services: &Services, path: &str) -> bool {
+    normalise(path).is_ok_and(|path| {
+        let below = below(services, &path);
+        below.prefix.is_some() && !below.is_of_sign_in()
+    })
 }
 
 /// Whether a path is one of tollgate's own. One that can be read in two ways is the gate's to refuse.

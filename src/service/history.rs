@@ -12,10 +12,15 @@ use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::user::handle;
-use crate::store::{Connection, accounts, audit, balances, idempotency, invitations, mails, members, notices, outbox, spent, windows};
+use crate::store::{
+    Connection, accounts, audit, balances, idempotency, invitations, mails, members, notices, outbox, proofs, sessions, spent, windows,
+};
 
 /// A window is kept this long after it is full again, against clocks that step back.
 const WINDOWS_KEPT: Span = Span::from_secs(3600);
+
+/// Sessions and proofs are kept this long after their end: from where somebody signed in lately is familiar.
+const SIGN_IN_KEPT: Span = Span::from_secs(30 * 86_400);
 
 impl Services {
     /// A page of the audit, newest first. Who is bound to an account sees what belongs to it.
@@ -76,6 +81,8 @@ impl Services {
         let history = self.policy.history;
         self.rounds(idempotency::tidy, now).await?;
         self.rounds(spent::tidy, now).await?;
+        self.rounds(proofs::tidy, now.minus(SIGN_IN_KEPT)).await?;
+        self.rounds(sessions::tidy, now.minus(SIGN_IN_KEPT)).await?;
         self.rounds(windows::tidy, now.minus(WINDOWS_KEPT)).await?;
         self.rounds(audit::tidy, now.minus(history.audit)).await?;
         self.rounds(balances::tidy, now.minus(history.balance)).await?;

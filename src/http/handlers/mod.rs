@@ -12,6 +12,7 @@ pub mod gate;
 pub mod health;
 pub mod import;
 pub mod invitations;
+pub mod jwks;
 pub mod keys;
 pub mod mails;
 pub mod me;

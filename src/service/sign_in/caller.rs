@@ -39,6 +39,11 @@ impl Services {
         self.is_access_token(text) && self.sign_in.signer.is_meant(text)
     }
 
+    /// The public keys of access tokens, as a JWK set; empty where nobody signs in.
+    pub fn public_keys(&self) -> serde_json::Value {
+        if self.policy.sign_in.enabled { self.sign_in.signer.public_keys() } else { serde_json::json!({ "keys": [] }) }
+    }
+
     /// Who an access token belongs to, if it counts: from the hot set, else from the database in one trip. The signature is looked at
     /// once; from then on the token is known by its hash, as keys are. One that is not ours leaves nothing behind.
     pub async fn signed_in(&self, token: &str, now: Timestamp) -> Result<Option<Arc<Known>>> {

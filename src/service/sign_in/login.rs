@@ -99,7 +99,7 @@ impl Services {
             }
             services.begin_session(connection, user, "password", false, &visit)
         };
-        let begun = self.store.write(job, |_| ()).await?;
+        let begun = self.begin(job).await?;
         self.answer(begun, now)
     }
 

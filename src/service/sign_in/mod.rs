@@ -11,6 +11,7 @@ pub mod profile;
 pub mod proof;
 pub mod register;
 pub mod reset;
+pub mod second_factor;
 pub mod secret;
 pub mod session;
 pub mod throttle;

@@ -122,7 +122,7 @@ impl Services {
 }
 
 /// An act of somebody who proves in it who they are.
-fn by_themselves(act: &Act, user: &UserRecord) -> Act {
+pub(crate) fn by_themselves(act: &Act, user: &UserRecord) -> Act {
     match act.actor {
         Actor::Nobody => Act { actor: Actor::Entering(handle(user.id)), ..act.clone() },
         _ => act.clone(),
