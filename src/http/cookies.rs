@@ -2,8 +2,8 @@
 
 use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
-use http::header::{COOKIE, HOST, ORIGIN, SET_COOKIE};
 use http::HeaderMap;
+use http::header::{COOKIE, HOST, ORIGIN, SET_COOKIE};
 use http::uri::Authority;
 
 use super::forwarded::client;

@@ -160,7 +160,8 @@ pub fn replace_tokens(connection: &Connection, session: &str, at: Timestamp) -> 
 /// Forgets a bounded number of sessions that have ended, or would have by themselves, before `before`, with their tokens; answers
 /// whether there may be more.
 pub fn tidy(connection: &Connection, before: Timestamp) -> Result<bool> {
-    let sql = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE min(expires_at, coalesce(ended_at, expires_at)) < ?1 LIMIT ?2)";
+    let sql =
+        "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE min(expires_at, coalesce(ended_at, expires_at)) < ?1 LIMIT ?2)";
     let forgotten = connection.prepare_cached(sql)?.execute(params![before.millis(), ROUND])?;
     Ok(forgotten as i64 == ROUND)
 }
