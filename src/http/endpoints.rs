@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::sign_in::{balance as own_balance, login, others, register, second_factor, session, user};
+use super::handlers::sign_in::{balance as own_balance, identities, login, others, register, second_factor, session, user};
 use super::handlers::{
     accounts, agreement, applications, audit, backup, balance, check, export, health, import, invitations, jwks, keys, mails, me, members,
     metrics, openapi, plans, probe, state, tokens, usage, users, verify, webhooks,
@@ -182,6 +182,10 @@ endpoints! {
     GET    "/auth/oidc/{id}/start" ANYONE => others::start_oidc;
     GET    "/auth/oidc/{id}/callback" ANYONE => others::oidc_callback;
     POST   "/auth/second-factor"   ANYONE => second_factor::enter;
+    GET    "/auth/methods"         ANYONE => identities::methods;
+    GET    "/user/identities"      USER   => identities::list;
+    POST   "/user/identities/{id}" USER   => identities::link;
+    DELETE "/user/identities/{id}" USER   => identities::unlink;
     POST   "/auth/refresh"         ANYONE => session::refresh;
     POST   "/auth/logout"          ANYONE => session::logout;
     POST   "/auth/switch"          USER   => session::switch;

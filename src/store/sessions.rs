@@ -99,12 +99,6 @@ pub fn end(connection: &Connection, id: &str, why: &str, at: Timestamp) -> Resul
     Ok(())
 }
 
-/// Ends those of a user but one; answers how many.
-pub fn end_all(connection: &Connection, user: i64, but: Option<&str>, why: &str, at: Timestamp) -> Result<usize> {
-    let sql = "UPDATE sessions SET ended_at = ?2, ended_by = ?3 WHERE user = ?1 AND ended_at IS NULL AND id IS NOT ?4";
-    Ok(connection.prepare_cached(sql)?.execute(params![user, at.millis(), why, but])?)
-}
-
 /// Moves those that are for an account of which their user is no member any more to the user's personal one.
 pub fn leave_account(connection: &Connection, user: i64, account: &str, personal: &str) -> Result<()> {
     let sql = "UPDATE sessions SET account = ?3 WHERE user = ?1 AND account = ?2 AND ended_at IS NULL";

@@ -37,8 +37,6 @@ pub enum By {
     Email(String),
     /// Their number, E.164.
     Phone(String),
-    /// Their personal account.
-    Account(String),
 }
 
 /// Finds one.
@@ -51,7 +49,6 @@ pub fn find(connection: &Connection, by: &By) -> Result<Option<UserRecord>> {
         By::Id(id) => one("id", id)?,
         By::Email(email) => one("email", email)?,
         By::Phone(phone) => one("phone", phone)?,
-        By::Account(account) => one("account", account)?,
     })
 }
 
@@ -131,4 +128,11 @@ pub fn update(connection: &Connection, user: &UserRecord) -> Result<()> {
 pub fn has_second_factor(connection: &Connection, user: i64) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM second_factors WHERE user = ?1 AND confirmed_at IS NOT NULL)";
     Ok(connection.prepare_cached(sql)?.query_row([user], |row| row.get(0))?)
+}
+
+/// A password hash of each kind that was made elsewhere.
+pub fn foreign_hashes(connection: &Connection) -> Result<Vec<String>> {
+    let sql = "SELECT max(password) FROM users WHERE password IS NOT NULL AND password NOT LIKE '$argon2id$%' GROUP BY substr(password, 1, 7) LIMIT 16";
+    let mut statement = connection.prepare(sql)?;
+    Ok(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }

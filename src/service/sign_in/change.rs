@@ -52,7 +52,7 @@ impl Services {
             .filter(|new| !is_theirs(new, &found))
             .collect();
         for address in &new {
-            self.count_sending(Sending::Proof, address, visit)?;
+            self.count_sending(Sending::Proof, address, visit.address, visit.act.at)?;
         }
         let hash = match &change.password {
             Some(password) => Some(self.hashed(password, now).await?),

@@ -102,6 +102,14 @@ impl Services {
         self.answer(begun, now)
     }
 
+    /// Learns how long password hashes take that were made elsewhere, so that a failed check tells nobody that there is one.
+    pub async fn prepare_passwords(&self) {
+        match self.store.list(users::foreign_hashes).await {
+            Ok(samples) => self.sign_in.passwords.prepare(&samples).await,
+            Err(error) => tracing::warn!("how long imported password hashes take could not be measured: {error}"),
+        }
+    }
+
     /// The password hashed anew. Where that cannot be done now, the next sign-in does it.
     async fn rehashed(&self, password: &Password) -> Option<String> {
         match self.sign_in.passwords.hash(password).await {

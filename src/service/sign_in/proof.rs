@@ -1,6 +1,7 @@
 //! Proving that an address is one's own: a proof is sent, and what comes back is looked at. A token is looked up by its hash; a code
 //! belongs to a number, and may be entered wrongly a few times.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -23,7 +24,7 @@ use crate::domain::verdict::Verdict;
 use crate::service::mails::Letter;
 use crate::service::{Services, views};
 use crate::store::users::{self, By};
-use crate::store::{Connection, proofs, sessions};
+use crate::store::{Connection, proofs};
 
 /// How many numbers that wait for a code are looked at, the newest first.
 const MOST_OPEN: usize = 3;
@@ -130,9 +131,9 @@ impl Services {
     }
 
     /// Counts something that is to be sent; fails where it is too much.
-    pub(crate) fn count_sending(&self, why: Sending, to: &Address, visit: &Visit) -> Result<()> {
-        let caller = Caller { address: visit.address, is_familiar: false };
-        let counted = self.sign_in.throttles.send(why, caller, to.as_str(), visit.act.at);
+    pub(crate) fn count_sending(&self, why: Sending, to: &Address, from: Option<IpAddr>, now: Timestamp) -> Result<()> {
+        let caller = Caller { address: from, is_familiar: false };
+        let counted = self.sign_in.throttles.send(why, caller, to.as_str(), now);
         counted.map_err(|until| Refusal::until(until).into())
     }
 

@@ -25,7 +25,7 @@ use crate::service::journal::Change;
 use crate::service::mails::link::service_name;
 use crate::store::second_factors::{self, SecondFactor};
 use crate::store::users::By;
-use crate::store::{Connection, proofs};
+use crate::store::{Connection, proofs, sessions};
 
 /// How long after it was begun one may be confirmed.
 const BEGUN_FOR: Span = Span::from_secs(3600);
@@ -142,7 +142,7 @@ impl Services {
 
     /// Begins a second factor: it is asked for once a code of it was entered.
     pub async fn begin_second_factor(self: &Arc<Self>, own: &UserFacts, password: Option<Password>, visit: &Visit) -> Result<Begun> {
-        let user = self.confirmed_oneself(own, password, visit).await?;
+        let user = self.confirm_oneself(own, password, visit).await?;
         let secret = Secret::random();
         let sealed = self.sign_in.secret.seal(&label(user.id), secret.expose())?;
         let name = user.email.as_deref().or(user.phone.as_deref()).unwrap_or(&user.name);
@@ -218,7 +218,7 @@ impl Services {
         visit: &Visit,
         change: impl FnOnce(&Self, &Connection, &UserRecord, &Visit) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.confirmed_oneself(own, password, visit).await?;
+        self.confirm_oneself(own, password, visit).await?;
         let ticket = self.guess(own.id, true, &code, visit)?;
         let (services, own, visit) = (self.clone(), own.clone(), visit.clone());
         let job = move |connection: &Connection| {
@@ -236,7 +236,7 @@ impl Services {
     }
 
     /// The user who asks, once they have shown again who they are: by their password, or, who has none, by a session that is young.
-    async fn confirmed_oneself(&self, own: &UserFacts, password: Option<Password>, visit: &Visit) -> Result<UserRecord> {
+    pub(crate) async fn confirm_oneself(&self, own: &UserFacts, password: Option<Password>, visit: &Visit) -> Result<UserRecord> {
         let (id, session, now) = (own.id, own.session.clone(), visit.act.at);
         let read = move |connection: &Connection| {
             let found = crate::store::users::find(connection, &By::Id(id))?;
