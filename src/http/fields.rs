@@ -120,12 +120,26 @@ impl Fields {
         }
     }
 
+    /// Whether a field is there, and not null.
+    pub fn has(&self, name: &str) -> bool {
+        self.map.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// A text that must be given, and has to be read further.
     pub fn given<T, E: Display>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
-        let is_there = self.map.get(name).is_some_and(|value| !value.is_null());
+        let is_there = self.has(name);
         let read = self.parsed(name, parse).flatten();
         if !is_there {
             self.fault(name, "must be given");
+        }
+        read
+    }
+
+    /// A text that may be left out, but cannot be taken away, and has to be read further.
+    pub fn present<T, E: Display>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        let read = self.parsed(name, parse)?;
+        if read.is_none() {
+            self.fault(name, "must be a text");
         }
         read
     }

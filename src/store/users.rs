@@ -132,10 +132,3 @@ pub fn has_second_factor(connection: &Connection, user: i64) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM second_factors WHERE user = ?1 AND confirmed_at IS NOT NULL)";
     Ok(connection.prepare_cached(sql)?.query_row([user], |row| row.get(0))?)
 }
-
-/// Takes a user's second factor away, with its recovery codes.
-pub fn remove_second_factor(connection: &Connection, user: i64) -> Result<()> {
-    connection.prepare_cached("DELETE FROM recovery_codes WHERE user = ?1")?.execute([user])?;
-    connection.prepare_cached("DELETE FROM second_factors WHERE user = ?1")?.execute([user])?;
-    Ok(())
-}

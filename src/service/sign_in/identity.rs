@@ -32,11 +32,16 @@ impl Services {
                 return Err(Error::refused(Verdict::Unknown));
             }
             let (user, is_new) = services.user_of_identity(connection, &proven, &visit)?;
-            let id = user.id;
-            services.begin_session(connection, user, proven.method, is_new, &visit).map(|begun| (begun, id))
+            let entering = user.clone();
+            services.begin_session(connection, user, proven.method, is_new, &visit).map(|begun| (begun, entering, is_new))
         };
         let services = self.clone();
-        let (begun, _): (Begun, i64) = self.store.write(job, move |(_, user)| services.user_changed(*user)).await?;
+        let after = move |(_, user, is_new): &(Begun, UserRecord, bool)| match is_new {
+            // Made, or taken over: then no key that was there before counts any more.
+            true => services.taken_over(user),
+            false => services.user_changed(user.id),
+        };
+        let (begun, ..) = self.store.write(job, after).await?;
         self.answer(begun, now)
     }
 

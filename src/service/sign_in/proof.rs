@@ -136,10 +136,9 @@ impl Services {
         counted.map_err(|until| Refusal::until(until).into())
     }
 
-    /// Whether a user has signed in from there before.
-    pub(crate) async fn is_familiar(&self, user: i64, visit: &Visit) -> Result<bool> {
-        let origin = visit.act.origin.clone();
-        self.store.read(move |connection| sessions::is_familiar(connection, user, &origin)).await
+    /// Forgets guesses and sendings that are not worth remembering.
+    pub fn tidy_throttles(&self, now: Timestamp) {
+        self.sign_in.throttles.tidy(now);
     }
 
     /// `verify`: whoever brings a proof back has shown that the address is theirs, and is signed in.
@@ -179,11 +178,12 @@ impl Services {
                 let caller = Caller { address: visit.address, is_familiar: false };
                 let ticket = self.sign_in.throttles.guess(Guess::Code, caller, phone, now);
                 let ticket = ticket.map_err(|until| Error::from(Refusal::until(until)))?;
-                let found = self.matching_code(phone, code, purposes, now).await?;
-                if found.is_some() {
+                let found = self.matching_code(phone, code, purposes, now).await;
+                // A right one, and one that nobody could look at, is no guess.
+                if !matches!(found, Ok(None)) {
                     self.sign_in.throttles.forgive(ticket);
                 }
-                found.ok_or_else(refused)
+                found?.ok_or_else(refused)
             }
         }
     }

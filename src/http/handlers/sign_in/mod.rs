@@ -5,6 +5,7 @@ pub mod balance;
 pub mod login;
 pub mod others;
 pub mod register;
+pub mod second_factor;
 pub mod session;
 pub mod user;
 
