@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::accounts::AccountInput;
 use super::journal::Change;
+use super::mails::Letter;
 use super::{Page, PageAsk, Services, check_discreet, check_future, views};
 use crate::config::Policy;
 use crate::domain::act::Act;
@@ -14,12 +15,15 @@ use crate::domain::application::{ApplicationRecord, ApplicationState};
 use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::event::Event;
 use crate::domain::id;
+use crate::domain::letter::Template;
+use crate::domain::proof::Channel;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::user::Role;
 use crate::domain::verdict::Verdict;
 use crate::store::accounts::StoredAccount;
 use crate::store::applications::{self, Filter};
+use crate::store::users::{self, By};
 use crate::store::{Connection, accounts};
 
 /// How many characters each text may have.
@@ -210,6 +214,7 @@ impl Services {
             close(&mut record, state, ruling.note(), &act);
             applications::update(connection, &record)?;
             services.journal_application(connection, &act, Event::ApplicationDecided, before, &record)?;
+            services.tell_applicant(connection, &record, act.at)?;
             Ok((record, account))
         };
         let services = self.clone();
@@ -227,6 +232,17 @@ impl Services {
         }
         let input = AccountInput { plan: Some(record.plan.clone()), plan_until: Some(*plan_until), ..AccountInput::default() };
         self.change_account(connection, &record.account, input, act).map(Some)
+    }
+
+    /// Writes to whoever applied, where they have proven an address.
+    fn tell_applicant(&self, connection: &Connection, record: &ApplicationRecord, now: Timestamp) -> Result<()> {
+        let user = users::find(connection, &By::Id(record.user))?.filter(|user| user.email_verified_at.is_some());
+        let Some((name, email)) = user.and_then(|user| Some((user.name, user.email?))) else { return Ok(()) };
+        let title = self.policy.plans.named(&record.plan).map_or(record.plan.as_str(), |plan| plan.title.as_str());
+        let is_approved = record.state == ApplicationState::Approved;
+        let fields = json!({ "name": name, "plan": title, "is_approved": is_approved, "note": record.note });
+        let letter = Letter { channel: Channel::Email, address: &email, template: Template::Application, fields, secret_of: None };
+        self.post_mail(connection, letter, now).map(drop)
     }
 
     /// Takes one back; again does no harm.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::accounts::no_such as no_such_account;
 use super::developers::may_not;
 use super::journal::Change;
+use super::mails::Letter;
 use super::sign_in::login::Address;
 use super::sign_in::secret::ServerSecret;
 use super::sign_in::throttle::Sending;
@@ -18,6 +19,8 @@ use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::invitation::InvitationRecord;
+use crate::domain::letter::{Template, spoken};
+use crate::domain::proof::Channel;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::user::{Role, UserRecord};
@@ -102,8 +105,22 @@ impl Services {
             ended_at: None,
         };
         invitations::insert(connection, &record)?;
+        self.send_invitation(connection, &record, inviter)?;
         self.journal_invitation(connection, act, Event::InvitationSent, &record)?;
         Ok(record)
+    }
+
+    fn send_invitation(&self, connection: &Connection, record: &InvitationRecord, inviter: &UserRecord) -> Result<()> {
+        let account = accounts::by_id(connection, &record.account)?.ok_or_else(|| no_such_account(&record.account))?;
+        let fields = json!({
+            "account": account.record.name,
+            "inviter": inviter.name,
+            "role": record.role.name(),
+            "valid_for": spoken(self.policy.sign_in.invitation_lifetime),
+        });
+        let (channel, template, secret_of) = (Channel::Email, Template::Invitation, Some(record.id.as_str()));
+        let letter = Letter { channel, address: &record.email, template, fields, secret_of };
+        self.post_mail(connection, letter, record.created_at).map(drop)
     }
 
     /// A page of an account's invitations, oldest first, whatever became of them.
