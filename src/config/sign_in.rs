@@ -82,6 +82,8 @@ pub struct SignInSettings {
     pub at_gate: bool,
     /// Whether people may make themselves users.
     pub registration: bool,
+    /// How many organizations a user may make.
+    pub organizations: u64,
     /// Whose spelling of phone numbers is understood (ISO 3166); none: only numbers that begin with +.
     pub country: Option<Country>,
     /// The server's secrets, the first of them in use; none: the one beside the database.
@@ -133,6 +135,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
     let base_path = table.parsed("base_path", base_path);
     let name = table.parsed("name", plain);
     let (at_gate, registration) = (table.flag("at_gate"), table.flag("registration"));
+    let organizations = table.number("organizations", 0..=1000);
     let country = table.parsed("country", country);
     let secrets = if table.holds("secret") { table.secrets("secret", MOST_SECRETS) } else { Some(Vec::new()) };
     if secrets.iter().flatten().any(|secret| secret.expose().len() < SHORTEST_SECRET) {
@@ -158,6 +161,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
         name: name?,
         at_gate: at_gate?,
         registration: registration?,
+        organizations: organizations?,
         country: country?,
         secrets: secrets?,
         signing: signing?,

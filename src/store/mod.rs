@@ -1,6 +1,8 @@
 //! All SQL, and nothing but. One writer thread commits in groups; reader threads answer what is not in memory.
 
 pub mod accounts;
+pub mod agreements;
+pub mod applications;
 pub mod audit;
 pub mod balances;
 mod columns;
@@ -10,6 +12,7 @@ pub mod figures;
 pub mod idempotency;
 pub mod identities;
 pub mod import;
+pub mod invitations;
 pub mod keys;
 pub mod lock;
 pub mod mails;

@@ -92,6 +92,9 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
         };
         add(403, "MayNot");
         add(500, "Fault");
+    } else if endpoint.access == Access::User {
+        operation["security"] = json!([{ "access_token": [] }]);
+        [(403, "MayNot"), (500, "Fault")].into_iter().for_each(|(status, name)| add(status, name));
     } else if let Access::Shared(_) = endpoint.access {
         operation["security"] = json!([{ "service_token": ["admin"] }, { "access_token": [] }]);
         [(401, "NoToken"), (403, "MayNot"), (500, "Fault")].into_iter().for_each(|(status, name)| add(status, name));
@@ -114,9 +117,12 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
         add(400, "Bad");
     }
     add(503, "Unavailable");
-    let has_id = endpoint.path.contains("{id}");
-    // A path that reads in two ways is none of tollgate's own: the gate refuses it.
-    policy::add_refusals(&mut answers, if has_id && !endpoint.is_of_sign_in { &[Verdict::Ambiguous] } else { &styled }, policy);
+    let mut refused = styled;
+    if endpoint.path.contains('{') && !endpoint.is_of_sign_in {
+        // A path that reads in two ways is none of tollgate's own: the gate refuses it.
+        refused.push(Verdict::Ambiguous);
+    }
+    policy::add_refusals(&mut answers, &refused, policy);
     operation["responses"] = answers.into_iter().collect::<Map<_, _>>().into();
 }
 
@@ -137,10 +143,25 @@ fn told_by_style(endpoint: &Endpoint) -> Vec<Verdict> {
         "/user/me" | "/balance" if endpoint.is_of_sign_in => {
             by_gate.filter(|verdict| !(Verdict::WrongPlan..=Verdict::RateLimited).contains(verdict)).chain([Verdict::Internal]).collect()
         }
+        path if endpoint.access == Access::User || matches!(endpoint.access, Access::Shared(_)) => {
+            let is_new_key = endpoint.method == Some(Method::POST) && path.starts_with("/v1/keys");
+            let is_bounded = endpoint.method == Some(Method::POST) && (path.ends_with("/invitations") || path == "/v1/applications");
+            let more = [(is_new_key, Verdict::AgreementNeeded), (is_bounded, Verdict::TooManyTries)];
+            let more = more.into_iter().filter_map(|(is_told, verdict)| is_told.then_some(verdict));
+            of_users(endpoint.access).iter().copied().chain(more).collect()
+        }
         "/v1/check" | "/v1/check/answer" => by_gate.collect(),
         // On any plan, whatever is left.
         "/v1/me" | "/v1/me/usage" => by_gate.filter(|verdict| !(Verdict::WrongPlan..=Verdict::RateLimited).contains(verdict)).collect(),
         _ => Vec::new(),
+    }
+}
+
+/// What a user is told who is not let in; without any credential somebody is asked for a service token where that would do.
+const fn of_users(access: Access) -> &'static [Verdict] {
+    match access {
+        Access::User => &[Verdict::Missing, Verdict::Unknown, Verdict::Disabled, Verdict::Unavailable],
+        _ => &[Verdict::Unknown, Verdict::Disabled, Verdict::Unavailable],
     }
 }
 
