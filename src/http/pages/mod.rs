@@ -14,6 +14,7 @@ use crate::domain::password::Password;
 use crate::domain::verdict::Verdict;
 use crate::service::sign_in::Entered;
 use crate::service::sign_in::proof::Brought;
+use crate::service::sign_in::reset::NewPassword;
 use form::Form;
 use show::{Page, show};
 
@@ -54,7 +55,8 @@ pub async fn reset_pressed(mut call: Call) -> Result<Response, Unreadable> {
         Ok(password) => password,
         Err(fault) => return again(format!("The password {fault}.")),
     };
-    match call.front.services.reset(Brought::Token(token.clone()), password, &visit).await {
+    let new = NewPassword { brought: Some(Brought::Token(token.clone())), password: Some(password), faults: Vec::new() };
+    match call.front.services.reset(new, &visit).await {
         Ok(()) => Ok(show(&call, StatusCode::OK, Page::ResetDone, context! {})),
         Err(Error::Refused(refusal)) if refusal.verdict == Verdict::BadRequest => {
             again(refusal.errors.iter().map(|fault| format!("The password {}.", fault.message)).collect::<Vec<_>>().join(" "))
