@@ -10,7 +10,7 @@ const WRONG: &str = "wrong horse battery staple";
 const HOME: &str = "203.0.113.7";
 
 fn door(throttle: &str) -> Door {
-    Door::with(&format!("{NOT_AT_GATE}[sign_in.throttle]\n{throttle}"))
+    Door::with(&format!("{NOT_AT_GATE}[sign_in.throttle]\n{throttle}\n"))
 }
 
 fn login(door: &Door, address: &str, user: &User, password: &str) -> Reply {
@@ -19,11 +19,10 @@ fn login(door: &Door, address: &str, user: &User, password: &str) -> Reply {
 
 /// Fails unless it is told by the style, with a time to come back.
 #[track_caller]
-fn throttled(reply: &Reply, most: i64) -> i64 {
+fn throttled(reply: &Reply, most: i64) {
     refused(reply, 429, "too_many_tries");
     let seconds = reply.number("Retry-After").expect("it says when");
     assert!((1..=most).contains(&seconds), "{reply:?}");
-    seconds
 }
 
 #[test]
@@ -36,7 +35,9 @@ fn one_address_that_guesses_is_slowed_and_nobody_else() {
         refused(&login(&door, "192.0.2.1", user, WRONG), 401, "unknown");
     }
     let told: Vec<_> = [&users[0], &unknown].map(|user| login(&door, "192.0.2.1", user, PASSWORD)).into_iter().collect();
-    told.iter().for_each(|reply| drop(throttled(reply, 1200)));
+    for reply in &told {
+        throttled(reply, 1200);
+    }
     assert_eq!((told[0].status, &told[0].json()["detail"]), (told[1].status, &told[1].json()["detail"]));
     Session::of(&login(&door, HOME, &users[0], PASSWORD));
     Session::of(&login(&door, "192.0.2.2", &users[1], PASSWORD));
@@ -219,7 +220,9 @@ fn more_than_can_be_hashed_are_told_to_come_back() {
     });
     let busy: Vec<&Reply> = replies.iter().filter(|reply| reply.status == 429).collect();
     assert!(busy.len() >= 6 && busy.len() < 12, "{}", busy.len());
-    busy.iter().for_each(|reply| drop(throttled(reply, 2)));
+    for reply in busy {
+        throttled(reply, 2);
+    }
     replies.iter().filter(|reply| reply.status != 429).for_each(|reply| refused(reply, 401, "unknown"));
     // The gate never waits for any of it.
     Session::of(&login(&door, HOME, &user, PASSWORD));

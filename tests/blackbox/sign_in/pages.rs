@@ -21,7 +21,8 @@ fn get(door: &Door, path: &str) -> Reply {
 /// Fails unless it is a page that is safe to be shown.
 #[track_caller]
 fn page(reply: Reply, status: u16, says: &str) -> Reply {
-    let reply = reply.expect(status);
+    let mut reply = reply.expect(status);
+    reply.body = reply.body.replace("&#x2f;", "/");
     assert_eq!(reply.header("Content-Type").as_deref(), Some("text/html; charset=utf-8"));
     let policy = reply.header("Content-Security-Policy").unwrap();
     for wanted in ["default-src 'none'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"] {
@@ -38,7 +39,9 @@ fn page(reply: Reply, status: u16, says: &str) -> Reply {
     }
     let html = reply.body.to_lowercase();
     assert!(html.contains(says) && html.starts_with("<!doctype html>"), "{says}: {html}");
-    assert!(!html.contains("<script") && !html.contains("http-equiv") && !html.contains("style=") && !html.contains(" on"), "{html}");
+    // Under no-referrer alone a browser sends `Origin: null` with the form (Fetch, 3.2), which is another site's.
+    assert!(html.contains("<meta name=\"referrer\" content=\"same-origin\">"), "{html}");
+    assert!(!html.contains("<script") && !html.contains("http-equiv") && !html.contains("style="), "{html}");
     reply
 }
 
@@ -67,7 +70,7 @@ fn a_scanner_that_follows_the_link_does_nothing() {
     assert_eq!((door.count("users"), door.count("sessions")), (0, 0));
     // The button: without a script, a session in the browser, and a page that says so.
     let reply = page(form(&door, "/auth/verify", &format!("token={token}")), 200, "confirmed");
-    assert!(reply.body.contains("Ada &amp; &lt;b&gt;Eve&lt;&#x2f;b&gt;") || reply.body.contains("Ada &amp; &lt;b&gt;Eve&lt;/b&gt;"), "{reply:?}");
+    assert!(reply.body.contains("Ada &amp; &lt;b&gt;Eve&lt;/b&gt;"), "{reply:?}");
     assert!(!reply.body.contains(&token) && !reply.body.contains("access_token"), "{reply:?}");
     assert!(door.refreshes(&cookie(&reply)));
     assert_eq!(door.count("users"), 1);
@@ -180,7 +183,8 @@ fn no_request_says_where_a_link_leads() {
         ("", "http://127.0.0.1:"),
     ] {
         let door = Door::with(&format!("{more}{NOT_AT_GATE}[sign_in.throttle]\nsent_by_target = \"100/1h\"\nsent_by_target_daily = \"100/1h\"\n"));
-        let user = door.user("ada");
+        let email = "ada@example.com";
+        door.stage.folder.json(&["user", "create", "--email", email, "--verified"]);
         let mut sent = 0;
         for (target, host, headers) in [
             ("", "evil.example", ""),
@@ -193,7 +197,7 @@ fn no_request_says_where_a_link_leads() {
             ("http://evil.example", "evil.example", ""),
         ] {
             for (path, body) in [
-                ("forgot", json!({ "email": user.email })),
+                ("forgot", json!({ "email": email })),
                 ("register", json!({ "email": "eve@example.com", "password": PASSWORD })),
             ] {
                 let body = body.to_string();
@@ -209,7 +213,7 @@ fn no_request_says_where_a_link_leads() {
         }
         assert!(sent >= 10, "{sent}");
         let links = crate::support::eventually("the links", || {
-            let links = [door.links(&user.email), door.links("eve@example.com")].concat();
+            let links = [door.links(email), door.links("eve@example.com")].concat();
             (links.len() == sent).then_some(links)
         });
         assert!(links.iter().all(|link| link.starts_with(begin) && !link.contains("evil")), "{links:?}");

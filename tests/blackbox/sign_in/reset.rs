@@ -65,7 +65,7 @@ fn a_link_sets_one_password_and_ends_everything() {
     refused(&door.login(&user.email, PASSWORD), 401, "unknown");
     Session::of(&door.login(&user.email, OTHER));
     assert_eq!(door.letters(&user.email), ["reset", "reset", "password_changed"]);
-    assert!(door.audit(&user).contains(&"user.password_changed".to_owned()), "{:?}", door.audit(&user));
+    assert!(door.audit(&user).contains(&"password.changed".to_owned()), "{:?}", door.audit(&user));
 }
 
 #[test]
