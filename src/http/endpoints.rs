@@ -105,6 +105,8 @@ endpoints! {
     POST   "/verify"               ANYONE => pages::verify_pressed;
     GET    "/reset"                ANYONE => pages::reset;
     POST   "/reset"                ANYONE => pages::reset_pressed;
+    GET    "/invitation"           ANYONE => pages::invitation::ask;
+    POST   "/invitation"           ANYONE => pages::invitation::pressed;
     GET    "/page.css"             ANYONE => pages::style_sheet;
     GET    "/.well-known/jwks.json" ANYONE => jwks::jwks;
     GET    "/metrics"              METRICS => metrics::metrics;

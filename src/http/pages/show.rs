@@ -30,16 +30,25 @@ pub enum Page {
     WrongLink,
     /// Too many tries.
     TooMany,
+    /// A form to sign in with, and join an account.
+    Invitation,
+    /// They have joined.
+    Joined,
+    /// An invitation that counts no more, or is for somebody else.
+    WrongInvitation,
 }
 
 impl Page {
-    const ALL: [(Self, &'static str, &'static str); 6] = [
+    const ALL: [(Self, &'static str, &'static str); 9] = [
         (Self::Verify, "verify.html", include_str!("templates/verify.html")),
         (Self::Verified, "verified.html", include_str!("templates/verified.html")),
         (Self::Reset, "reset.html", include_str!("templates/reset.html")),
         (Self::ResetDone, "reset_done.html", include_str!("templates/reset_done.html")),
         (Self::WrongLink, "wrong_link.html", include_str!("templates/wrong_link.html")),
         (Self::TooMany, "too_many.html", include_str!("templates/too_many.html")),
+        (Self::Invitation, "invitation.html", include_str!("templates/invitation.html")),
+        (Self::Joined, "joined.html", include_str!("templates/joined.html")),
+        (Self::WrongInvitation, "wrong_invitation.html", include_str!("templates/wrong_invitation.html")),
     ];
 
     const fn file(self) -> &'static str {
