@@ -112,7 +112,7 @@ CREATE TABLE sessions (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX sessions_of_user ON sessions (user, id);
-CREATE INDEX sessions_to_tidy ON sessions (expires_at);
+CREATE INDEX sessions_to_tidy ON sessions (min(expires_at, coalesce(ended_at, expires_at)));
 
 -- Refresh tokens: a family is a session. One that was used is replaced; used again later, it ends the family.
 CREATE TABLE refresh_tokens (
@@ -122,7 +122,7 @@ CREATE TABLE refresh_tokens (
   replaced_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX refresh_tokens_of_session ON refresh_tokens (session);
+CREATE INDEX refresh_tokens_of_session ON refresh_tokens (session, replaced_at);
 
 -- What somebody was sent, by mail or SMS, to prove that an address is theirs, and what they are to have for it. What was sent is
 -- worked out of the id and the server's secret, so that a try to send it again sends the same.
@@ -247,7 +247,7 @@ CREATE TABLE tokens (
 -- What limits remember of a key, an account or an address. Of a fixed window `written` is what may have been handed out:
 -- memory spends only what stands here. Rolling and sliding windows are saved each quarter second.
 CREATE TABLE windows (
-  subject TEXT NOT NULL,                  -- key_…, acc_… or an address
+  subject TEXT NOT NULL,                  -- key_…, acc_…, 'user_42 acc_…' or an address
   name    TEXT NOT NULL,                  -- the limit's, with its window, shape and unit
   shape   TEXT NOT NULL CHECK (shape IN ('rolling', 'sliding', 'fixed')),
   start   INTEGER NOT NULL,               -- fixed: the window's start
@@ -264,7 +264,7 @@ CREATE INDEX windows_to_tidy ON windows (until);
 CREATE TABLE usage (
   hour    INTEGER NOT NULL,               -- its start
   account TEXT NOT NULL,
-  key     TEXT NOT NULL,
+  key     TEXT NOT NULL,                  -- key_…, or user_42 where it was the user's access token; empty too where the account alone is known
   verdict TEXT NOT NULL,
   count   INTEGER NOT NULL,
   PRIMARY KEY (hour, account, key, verdict)

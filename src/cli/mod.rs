@@ -2,6 +2,7 @@
 //! socket, or of the same code in this process where none runs. So the two can never differ.
 
 mod account;
+mod application;
 mod args;
 mod audit;
 mod backup;
@@ -135,6 +136,7 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
         }
         Command::Doctor(args) => runtime(true)?.block_on(doctor::run(args, file.as_deref(), policy, output)),
         Command::Account(command) => runtime(false)?.block_on(account::run(command, policy, output)),
+        Command::Application(command) => runtime(false)?.block_on(application::run(command, policy, output)),
         Command::Audit(args) => runtime(false)?.block_on(audit::run(args, policy, output)),
         Command::Key(command) => runtime(false)?.block_on(key::run(command, policy, output)),
         Command::Backup(args) => runtime(false)?.block_on(backup::run(args, policy, output)),

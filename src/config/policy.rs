@@ -22,6 +22,7 @@ use super::source::Merged;
 use super::upstream::UpstreamSettings;
 use super::webhooks::{Notices, Webhook};
 use crate::domain::caller::Caller;
+use crate::domain::jwt;
 use crate::domain::key::Environments;
 use crate::domain::plan::Plans;
 use crate::domain::route::Routes;
@@ -78,14 +79,20 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Whether a raw key or service token stands in a text: what does is neither logged nor repeated.
+    /// Whether a raw key or token stands in a text: what does is neither logged nor repeated.
     pub fn holds_secret(&self, text: &str) -> bool {
+        self.holds_own(text) || jwt::within(text).next().is_some()
+    }
+
+    /// Whether a raw key, service token or refresh token of this server stands in a text.
+    pub fn holds_own(&self, text: &str) -> bool {
         [&self.keys.environments, &self.tokens, &self.sessions].into_iter().any(|secrets| secrets.holds_key(text))
     }
 
     /// Whether what could be one, mistyped or cut short, stands in a text: what does is not logged.
     pub fn resembles_secret(&self, text: &str) -> bool {
-        [&self.keys.environments, &self.tokens, &self.sessions].into_iter().any(|secrets| secrets.resembles_key(text))
+        let secrets = [&self.keys.environments, &self.tokens, &self.sessions];
+        secrets.into_iter().any(|secrets| secrets.resembles_key(text)) || jwt::within(text).next().is_some()
     }
 
     /// Makes it one for a server that runs on another: what only a start can change stays as it is there.
@@ -239,5 +246,25 @@ fn leave_out(value: &mut Value, path: &[&str]) {
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use figment::Figment;
+    use figment::providers::{Format, Toml};
+
+    #[test]
+    fn a_digest_knows_no_secret_also_not_one_in_a_list() {
+        let of = |secret: &str, name: &str| {
+            let text =
+                format!("[sign_in]\n[[sign_in.oidc]]\nname = \"first\"\n[[sign_in.oidc]]\nname = \"{name}\"\nclient_secret = \"{secret}\"");
+            let value = Figment::from(Toml::string(&text)).find_value("sign_in").unwrap();
+            let held = Held { key: "sign_in.oidc[1].client_secret".into(), place: Place::Text, secret: secret.to_owned().into() };
+            digest("sign_in", &value, &[held])
+        };
+        assert_eq!(of("hush", "second"), of("other", "second"));
+        assert_ne!(of("hush", "second"), of("hush", "third"));
     }
 }

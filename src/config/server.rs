@@ -144,17 +144,21 @@ fn database(text: &str) -> Result<PathBuf, String> {
     Ok(text.into())
 }
 
+/// The longest public address: each access token holds it.
+const LONGEST_URL: usize = 300;
+
 fn public_url(text: &str) -> Result<String, String> {
     let uri = text.parse::<http::Uri>().ok();
     let sound = uri.is_some_and(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https"))
+            && text.len() <= LONGEST_URL
             && uri.query().is_none()
             && uri.authority().is_some_and(|host| !host.as_str().contains('@'))
     });
     if text.is_empty() || sound {
         Ok(text.trim_end_matches('/').into())
     } else {
-        Err(format!("'{text}' is no public address: write it as https://api.example.com"))
+        Err(format!("'{text}' is no public address: write it as https://api.example.com, in at most {LONGEST_URL} letters"))
     }
 }
 

@@ -6,6 +6,7 @@ use super::reader::Table;
 use super::secret::Secret;
 use super::throttle::ThrottleSettings;
 use crate::domain::phone::Country;
+use crate::domain::signing::SigningKey;
 use crate::domain::time::Span;
 
 /// How many secrets, or signing keys, there may be: the one of now, the one of before, and some room.
@@ -45,7 +46,7 @@ pub enum Signing {
     /// HMAC-SHA256, by the server's secret.
     Hs256,
     /// Ed25519, by the first of these keys (PKCS #8, PEM); those signed by the others still count.
-    EdDsa(Vec<Secret>),
+    EdDsa(Vec<SigningKey>),
 }
 
 /// Where a mailed link leads, where that is no page of tollgate's own.
@@ -81,6 +82,8 @@ pub struct SignInSettings {
     pub at_gate: bool,
     /// Whether people may make themselves users.
     pub registration: bool,
+    /// How many organizations a user may make.
+    pub organizations: u64,
     /// Whose spelling of phone numbers is understood (ISO 3166); none: only numbers that begin with +.
     pub country: Option<Country>,
     /// The server's secrets, the first of them in use; none: the one beside the database.
@@ -132,6 +135,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
     let base_path = table.parsed("base_path", base_path);
     let name = table.parsed("name", plain);
     let (at_gate, registration) = (table.flag("at_gate"), table.flag("registration"));
+    let organizations = table.number("organizations", 0..=1000);
     let country = table.parsed("country", country);
     let secrets = if table.holds("secret") { table.secrets("secret", MOST_SECRETS) } else { Some(Vec::new()) };
     if secrets.iter().flatten().any(|secret| secret.expose().len() < SHORTEST_SECRET) {
@@ -157,6 +161,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
         name: name?,
         at_gate: at_gate?,
         registration: registration?,
+        organizations: organizations?,
         country: country?,
         secrets: secrets?,
         signing: signing?,
@@ -185,7 +190,7 @@ fn signing(table: &Table<'_>) -> Option<Signing> {
     let has_keys = table.holds("signing_keys");
     match (is_eddsa, has_keys) {
         (false, false) => Some(Signing::Hs256),
-        (true, true) => table.secrets("signing_keys", MOST_SECRETS).map(Signing::EdDsa),
+        (true, true) => signing_keys(table),
         (false, true) => {
             table.fault("signing_keys", "are for algorithm = \"EdDSA\"");
             None
@@ -195,6 +200,20 @@ fn signing(table: &Table<'_>) -> Option<Signing> {
             None
         }
     }
+}
+
+/// Where one cannot be read by whoever asks, nothing is signed either.
+fn signing_keys(table: &Table<'_>) -> Option<Signing> {
+    let secrets = table.secrets("signing_keys", MOST_SECRETS)?;
+    if secrets.iter().any(Secret::is_unread) {
+        return Some(Signing::Hs256);
+    }
+    // Gathered first, so that every fault is told.
+    let read = |(at, secret): (usize, &Secret)| {
+        SigningKey::of_pem(secret.expose()).map_err(|fault| table.fault_below(&format!("signing_keys[{at}]"), fault)).ok()
+    };
+    let keys: Vec<_> = secrets.iter().enumerate().map(read).collect();
+    keys.into_iter().collect::<Option<Vec<_>>>().map(Signing::EdDsa)
 }
 
 fn links(table: Table<'_>) -> Option<Links> {

@@ -53,6 +53,14 @@ impl Actor {
         }
     }
 
+    /// The account that a user's access token names.
+    pub fn account(&self) -> Option<&str> {
+        match self {
+            Self::User(caller) => caller.account.as_ref().map(|account| account.id.as_str()),
+            _ => None,
+        }
+    }
+
     /// The user that it is, where it is one.
     pub fn user(&self) -> Option<&UserFacts> {
         match self {
@@ -147,6 +155,11 @@ impl Act {
     /// The one account that it is bound to, if it is.
     pub fn bound_to(&self) -> Option<&str> {
         self.actor.bound_to()
+    }
+
+    /// The user that does it, where that is one for whom the rules for developers hold: no administrator of the server.
+    pub fn developer(&self) -> Option<&UserFacts> {
+        self.actor.user().filter(|user| !user.is_admin)
     }
 
     /// When whoever does it may do no more, if that is known.

@@ -190,6 +190,13 @@ impl Caller {
         }
     }
 
+    /// The account that they are counted for, and as what: a key's id, or a user's name in statistics.
+    pub fn counted_as(&self) -> Option<(&str, &str)> {
+        let account = self.account.as_ref()?;
+        let own = self.key.as_ref().map(|key| &key.id).or(self.user.as_ref().map(|user| &user.handle))?;
+        Some((&account.id, own))
+    }
+
     /// Whether it is a key of that account.
     pub fn belongs_to(&self, account: &str) -> bool {
         self.account.as_ref().is_some_and(|own| own.id == account)

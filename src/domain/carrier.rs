@@ -5,6 +5,7 @@ use std::fmt;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
+use super::jwt;
 use super::key::LONGEST;
 
 /// One place a credential may be in.
@@ -90,7 +91,8 @@ pub enum Found<'a> {
 impl<'a> Found<'a> {
     /// Judges what one carrier held.
     pub fn credential(text: Cow<'a, str>) -> Self {
-        let readable = !text.is_empty() && text.len() <= LONGEST && text.bytes().all(|b| b.is_ascii_graphic());
+        let most = if jwt::looks_like_one(&text) { jwt::LONGEST } else { LONGEST };
+        let readable = !text.is_empty() && text.len() <= most && text.bytes().all(|b| b.is_ascii_graphic());
         if readable { Self::Credential(text) } else { Self::Unreadable }
     }
 
@@ -198,7 +200,7 @@ fn basic<'a>(encoded: &str, carriers: &[Carrier], carrier: &Carrier) -> Found<'a
 
 fn decode_basic(encoded: &str) -> Option<(String, String)> {
     use base64::Engine as _;
-    if encoded.len() > 2 * LONGEST {
+    if encoded.len() > 2 * jwt::LONGEST {
         return None;
     }
     let text = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(encoded).ok()?).ok()?;
@@ -259,6 +261,11 @@ mod tests {
     fn too_long_is_not_read() {
         let long = format!("Bearer {}", "x".repeat(LONGEST + 1));
         assert_eq!(told(&["bearer"], &[("authorization", &long)], None), "unreadable");
+        // An access token holds more than a key.
+        for (length, expected) in [(jwt::LONGEST, true), (jwt::LONGEST + 1, false)] {
+            let token = format!("eyJ.{}.x", "x".repeat(length - 6));
+            assert_eq!(told(&["bearer"], &[("authorization", &format!("Bearer {token}"))], None) == token, expected, "{length}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod act;
 pub mod address;
+pub mod application;
 pub mod balance;
 pub mod caller;
 pub mod carrier;
@@ -12,6 +13,8 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod identity;
+pub mod invitation;
+pub mod jwt;
 pub mod key;
 pub mod letter;
 pub mod limit;
@@ -28,6 +31,7 @@ pub mod refusal;
 pub mod route;
 pub mod scope;
 pub mod session;
+pub mod signing;
 pub mod telegram;
 pub mod time;
 pub mod token;

@@ -76,6 +76,12 @@ pub fn handle(id: i64) -> String {
     format!("user_{id}")
 }
 
+/// The id of whom these call so.
+pub fn number_of(handle: &str) -> Option<i64> {
+    let digits = handle.strip_prefix("user_").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    digits.parse().ok().filter(|id: &i64| id.to_string() == digits)
+}
+
 /// Who a user is, as far as a check tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserFacts {

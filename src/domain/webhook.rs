@@ -56,8 +56,8 @@ impl SigningKey {
     }
 }
 
-/// What comes with every charge: only told where it is asked for by its name, or its group's.
-const FREQUENT: [Event; 2] = [Event::BalanceCharged, Event::BalanceCredited];
+/// What comes with every charge, and what people do by the minute: only told where it is asked for by its name, or its group's.
+const FREQUENT: [Event; 4] = [Event::BalanceCharged, Event::BalanceCredited, Event::SessionStarted, Event::SessionEnded];
 
 /// What somebody does with messages and mails: a trial goes to its own endpoint, and of none is told to the others.
 const OF_MESSAGES: [Event; 4] = [Event::WebhookTest, Event::WebhookRetried, Event::MailTest, Event::MailRetried];
@@ -65,7 +65,7 @@ const OF_MESSAGES: [Event; 4] = [Event::WebhookTest, Event::WebhookRetried, Even
 /// Which events an endpoint wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pattern {
-    /// All of them, but for those that come with every charge.
+    /// All of them, but for those that come very often.
     All,
     /// `key.*`: those that begin so.
     Under(String),

@@ -2,9 +2,11 @@
 
 use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
+use http::HeaderMap;
 use http::header::{COOKIE, HOST, ORIGIN, SET_COOKIE};
-use http::{HeaderMap, Uri};
+use http::uri::Authority;
 
+use super::forwarded::client;
 use super::request::{Call, Unreadable};
 use crate::config::sign_in::SameSite as Wanted;
 use crate::domain::error::Error;
@@ -91,9 +93,9 @@ pub fn check_origin(call: &Call) -> Result<(), Unreadable> {
     let mut origins = headers.get_all(ORIGIN).iter();
     let refused = || Error::Forbidden("A page of another site asks: name it in [cors] origins where it may.".into());
     let Some(origin) = origins.next() else {
-        // A browser that says nothing of the page says at least that it is another's (Fetch metadata).
-        let is_cross = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
-        return if is_cross { Err(refused().into()) } else { Ok(()) };
+        // A browser that says nothing of the page says at least whether it is this server's (Fetch metadata); other clients say nothing.
+        let is_own = headers.get_all("sec-fetch-site").iter().all(|site| site == "same-origin" || site == "none");
+        return if is_own { Ok(()) } else { Err(refused().into()) };
     };
     let origin = origin.to_str().map_err(|_| refused())?;
     let is_sound = origins.next().is_none() && (is_own(call, origin) || is_named(call, origin));
@@ -102,13 +104,41 @@ pub fn check_origin(call: &Call) -> Result<(), Unreadable> {
 
 /// Whether it is this server's own origin: as `public_url` has it, or the host that the request was sent to.
 fn is_own(call: &Call, origin: &str) -> bool {
-    let Some((scheme, authority)) = origin.split_once("://") else { return false };
-    let public = call.front.services.policy.server.public_url.parse::<Uri>().ok();
-    let is_public = public.is_some_and(|public| {
-        public.scheme_str() == Some(scheme) && public.authority().is_some_and(|own| own.as_str().eq_ignore_ascii_case(authority))
-    });
-    let host = call.parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    is_public || host.is_some_and(|host| host.eq_ignore_ascii_case(authority))
+    let Some((scheme, host)) = Origin::of(origin) else { return false };
+    let settings = &call.front.services.policy.server;
+    let public = Origin::of(&settings.public_url);
+    if public.as_ref().is_some_and(|own| *own == (scheme, host.clone())) {
+        return true;
+    }
+    // Where the world comes by HTTPS, a page that came without it is nobody's.
+    let is_https = client(call.peer, &call.parts.headers, &settings.trusted_proxies).is_https == Ok(true);
+    let is_whole = scheme == "https" || !(is_https || public.is_some_and(|(own, _)| own == "https"));
+    let mut hosts = call.parts.headers.get_all(HOST).iter();
+    let asked = hosts.next().filter(|_| hosts.next().is_none()).and_then(|asked| asked.to_str().ok());
+    is_whole && asked.and_then(|asked| Origin::host(scheme, asked)).is_some_and(|asked| asked == host)
+}
+
+/// Reads origins (RFC 6454): scheme, and host with its port where that is not the usual one.
+struct Origin;
+
+impl Origin {
+    /// Of an origin, or of an address, whose path does not count.
+    fn of(text: &str) -> Option<(&'static str, String)> {
+        let (scheme, rest) = text.split_once("://")?;
+        let scheme = ["https", "http"].into_iter().find(|known| scheme.eq_ignore_ascii_case(known))?;
+        let host = Self::host(scheme, rest.split('/').next().unwrap_or_default())?;
+        Some((scheme, host))
+    }
+
+    fn host(scheme: &str, text: &str) -> Option<String> {
+        let authority = text.parse::<Authority>().ok().filter(|authority| !authority.as_str().contains('@'))?;
+        let usual = if scheme == "https" { 443 } else { 80 };
+        let port = match authority.port() {
+            None => usual,
+            Some(port) => port.as_str().parse::<u16>().ok()?,
+        };
+        Some(format!("{}:{port}", authority.host().to_ascii_lowercase())).filter(|_| !authority.host().is_empty())
+    }
 }
 
 fn is_named(call: &Call, origin: &str) -> bool {

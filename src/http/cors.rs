@@ -58,8 +58,8 @@ impl Cors {
     }
 
     /// Lets a page of an allowed origin read an answer to a request that named it. What the app says about that counts no more.
-    /// To tollgate's own paths no cookie comes along.
-    pub fn tell(&self, origin: Option<&HeaderValue>, is_own: bool, answer: &mut HeaderMap) {
+    /// `takes_no_cookie`: tollgate's own paths, but for the sign-in's.
+    pub fn tell(&self, origin: Option<&HeaderValue>, takes_no_cookie: bool, answer: &mut HeaderMap) {
         for name in [ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_EXPOSE_HEADERS] {
             answer.remove(name);
         }
@@ -70,7 +70,7 @@ impl Cors {
         let Some(origin) = self.allowed(origin) else { return };
         answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, self.expose.clone());
-        if self.settings.credentials && !is_own {
+        if self.settings.credentials && !takes_no_cookie {
             answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
     }

@@ -5,10 +5,10 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::sign_in::{balance as own_balance, login, others, register, session, user};
+use super::handlers::sign_in::{balance as own_balance, identities, login, others, register, second_factor, session, user};
 use super::handlers::{
-    accounts, audit, backup, balance, check, export, health, import, keys, mails, me, metrics, openapi, plans, probe, state, tokens, usage,
-    users, verify, webhooks,
+    accounts, agreement, applications, audit, backup, balance, check, export, health, import, invitations, jwks, keys, mails, me, members,
+    metrics, openapi, plans, probe, state, tokens, usage, users, verify, webhooks,
 };
 use super::pages;
 use super::request::{Call, Unreadable};
@@ -41,7 +41,7 @@ pub type Answering = Pin<Box<dyn Future<Output = Result<Response, Unreadable>> +
 pub struct Endpoint {
     /// `None`: any method.
     pub method: Option<Method>,
-    /// Below the prefix, or below the sign-in's base path; `{id}` is one segment.
+    /// Below the prefix, or below the sign-in's base path; what stands in braces is one segment, and there are two at the most.
     pub path: &'static str,
     /// Whether it is a sign-in's: then the style tells its refusals.
     pub is_of_sign_in: bool,
@@ -83,6 +83,9 @@ const METRICS: Access = Access::Unbound(TokenScope::Metrics);
 const ADMIN: Access = Access::Token(TokenScope::Admin);
 const WHOLE: Access = Access::Unbound(TokenScope::Admin);
 const OPERATOR: Access = Access::Operator;
+const MEMBER: Access = Access::Shared(Role::Member);
+/// Who looks after an account.
+const MANAGER: Access = Access::Shared(Role::Admin);
 const USER: Access = Access::User;
 
 endpoints! {
@@ -103,28 +106,45 @@ endpoints! {
     GET    "/reset"                ANYONE => pages::reset;
     POST   "/reset"                ANYONE => pages::reset_pressed;
     GET    "/page.css"             ANYONE => pages::style_sheet;
+    GET    "/.well-known/jwks.json" ANYONE => jwks::jwks;
     GET    "/metrics"              METRICS => metrics::metrics;
     ANY    "/v1/probe"             ANYONE => probe::probe;
     GET    "/v1/state"             OPERATOR => state::state;
     POST   "/v1/backup"            OPERATOR => backup::note;
-    GET    "/v1/plans"             ADMIN  => plans::list;
-    GET    "/v1/usage"             ADMIN  => usage::list;
-    GET    "/v1/accounts"          ADMIN  => accounts::list;
-    POST   "/v1/accounts"          ADMIN  => accounts::create;
+    GET    "/v1/plans"             MEMBER => plans::list;
+    GET    "/v1/usage"             MEMBER => usage::list;
+    GET    "/v1/accounts"          MEMBER => accounts::list;
+    POST   "/v1/accounts"          MEMBER => accounts::create;
     POST   "/v1/accounts/import"   WHOLE  => import::accounts, streams;
     GET    "/v1/accounts/export"   WHOLE  => export::accounts, streams;
-    GET    "/v1/accounts/{id}"     ADMIN  => accounts::show;
-    PATCH  "/v1/accounts/{id}"     ADMIN  => accounts::set;
-    GET    "/v1/accounts/{id}/balance" ADMIN => balance::history;
-    GET    "/v1/keys"              ADMIN  => keys::list;
-    POST   "/v1/keys"              ADMIN  => keys::create;
+    GET    "/v1/accounts/{id}"     MEMBER => accounts::show;
+    PATCH  "/v1/accounts/{id}"     MANAGER => accounts::set;
+    GET    "/v1/accounts/{id}/members" MEMBER => members::list;
+    PATCH  "/v1/accounts/{id}/members/{user}" MANAGER => members::set;
+    DELETE "/v1/accounts/{id}/members/{user}" MEMBER => members::remove;
+    GET    "/v1/accounts/{id}/invitations" MANAGER => invitations::list;
+    POST   "/v1/accounts/{id}/invitations" USER => invitations::create;
+    DELETE "/v1/accounts/{id}/invitations/{invitation}" MANAGER => invitations::end;
+    GET    "/v1/accounts/{id}/balance" MEMBER => balance::history;
+    GET    "/v1/agreement"         ANYONE => agreement::show;
+    POST   "/v1/agreement"         USER   => agreement::accept;
+    GET    "/v1/applications"      MEMBER => applications::list;
+    POST   "/v1/applications"      USER   => applications::create;
+    GET    "/v1/applications/{id}" MEMBER => applications::show;
+    DELETE "/v1/applications/{id}" MANAGER => applications::withdraw;
+    POST   "/v1/applications/{id}/approve" WHOLE => applications::approve;
+    POST   "/v1/applications/{id}/reject" WHOLE => applications::reject;
+    GET    "/v1/invitations"       USER   => invitations::received;
+    POST   "/v1/invitations/accept" USER  => invitations::accept;
+    GET    "/v1/keys"              MEMBER => keys::list;
+    POST   "/v1/keys"              MEMBER => keys::create;
     POST   "/v1/keys/import"       WHOLE  => import::keys, streams;
     GET    "/v1/keys/export"       WHOLE  => export::keys, streams;
-    GET    "/v1/keys/{id}"         ADMIN  => keys::show;
-    PATCH  "/v1/keys/{id}"         ADMIN  => keys::set;
-    DELETE "/v1/keys/{id}"         ADMIN  => keys::revoke;
-    POST   "/v1/keys/{id}/rotate"  ADMIN  => keys::rotate;
-    GET    "/v1/audit"             ADMIN  => audit::list;
+    GET    "/v1/keys/{id}"         MEMBER => keys::show;
+    PATCH  "/v1/keys/{id}"         MEMBER => keys::set;
+    DELETE "/v1/keys/{id}"         MEMBER => keys::revoke;
+    POST   "/v1/keys/{id}/rotate"  MEMBER => keys::rotate;
+    GET    "/v1/audit"             MANAGER => audit::list;
     GET    "/v1/tokens"            ADMIN  => tokens::list;
     POST   "/v1/tokens"            ADMIN  => tokens::create;
     DELETE "/v1/tokens/{id}"       ADMIN  => tokens::revoke;
@@ -161,19 +181,29 @@ endpoints! {
     POST   "/auth/oidc/{id}"       ANYONE => others::oidc;
     GET    "/auth/oidc/{id}/start" ANYONE => others::start_oidc;
     GET    "/auth/oidc/{id}/callback" ANYONE => others::oidc_callback;
+    POST   "/auth/second-factor"   ANYONE => second_factor::enter;
+    GET    "/auth/methods"         ANYONE => identities::methods;
+    GET    "/user/identities"      USER   => identities::list;
+    POST   "/user/identities/{id}" USER   => identities::link;
+    DELETE "/user/identities/{id}" USER   => identities::unlink;
     POST   "/auth/refresh"         ANYONE => session::refresh;
     POST   "/auth/logout"          ANYONE => session::logout;
     POST   "/auth/switch"          USER   => session::switch;
     GET    "/auth/sessions"        USER   => session::list;
     DELETE "/auth/sessions/{id}"   USER   => session::end;
     GET    "/user/me"              ANYONE => user::show;
+    PATCH  "/user/me"              USER   => user::set;
+    POST   "/user/second-factor"   USER   => second_factor::begin;
+    DELETE "/user/second-factor"   USER   => second_factor::end;
+    POST   "/user/second-factor/confirm" USER => second_factor::confirm;
+    POST   "/user/second-factor/recovery-codes" USER => second_factor::renew;
     GET    "/balance"              ANYONE => own_balance::show;
 }
 
 /// What a path comes to.
 pub enum Matched {
-    /// An endpoint, and what `{id}` is.
-    Endpoint(&'static Endpoint, String),
+    /// An endpoint, and what stands where its path has braces.
+    Endpoint(&'static Endpoint, [String; 2]),
     /// The path is known, with these methods.
     WrongMethod(Vec<&'static str>),
     /// Nothing.
@@ -208,18 +238,18 @@ pub struct Below<'p> {
 }
 
 impl<'p> Below<'p> {
-    /// Every endpoint of the path, and what its `{id}` is. A path that is spelled out is no id: what holds for an id does not hold
+    /// Every endpoint of the path, and what its ids are. A path that is spelled out is no id: what holds for an id does not hold
     /// for it.
-    fn endpoints(self, is_operator: bool) -> Vec<(&'static Endpoint, &'p str)> {
+    fn endpoints(self, is_operator: bool) -> Vec<(&'static Endpoint, [&'p str; 2])> {
         let of = |table: &'static [Endpoint], path: Option<&'p str>| {
             let all = path.into_iter().flat_map(move |path| {
-                table.iter().filter_map(move |endpoint| matches(endpoint.path, path).map(|id| (endpoint, id, endpoint.path == path)))
+                table.iter().filter_map(move |endpoint| matches(endpoint.path, path).map(|ids| (endpoint, ids, endpoint.path == path)))
             });
             all.filter(move |(endpoint, ..)| is_operator || endpoint.access != Access::Operator)
         };
         let found: Vec<_> = of(SIGN_IN, self.sign_in).chain(of(ENDPOINTS, self.prefix)).collect();
         let is_spelled_out = found.iter().any(|(_, _, exact)| *exact);
-        found.into_iter().filter(|(_, _, exact)| *exact || !is_spelled_out).map(|(endpoint, id, _)| (endpoint, id)).collect()
+        found.into_iter().filter(|(_, _, exact)| *exact || !is_spelled_out).map(|(endpoint, ids, _)| (endpoint, ids)).collect()
     }
 
     /// Whether any endpoint of sign-in has this path.
@@ -234,8 +264,8 @@ pub fn find(method: &Method, path: Below<'_>, is_operator: bool) -> Matched {
     // HEAD is GET without its body (RFC 9110, 9.3.2).
     let wanted =
         |endpoint: &Endpoint| endpoint.method.as_ref().is_none_or(|own| own == method || (method == Method::HEAD && own == Method::GET));
-    if let Some((endpoint, id)) = there.iter().find(|(endpoint, _)| wanted(endpoint)) {
-        return Matched::Endpoint(endpoint, (*id).to_owned());
+    if let Some((endpoint, ids)) = there.iter().find(|(endpoint, _)| wanted(endpoint)) {
+        return Matched::Endpoint(endpoint, ids.map(str::to_owned));
     }
     let mut methods: Vec<&'static str> = there.iter().filter_map(|(endpoint, _)| endpoint.method.as_ref().map(Method::as_str)).collect();
     if methods.contains(&"GET") {
@@ -244,14 +274,17 @@ pub fn find(method: &Method, path: Below<'_>, is_operator: bool) -> Matched {
     if methods.is_empty() { Matched::Nothing } else { Matched::WrongMethod(methods) }
 }
 
-/// Whether a path is of a pattern, and what its `{id}` is; empty where it has none.
-fn matches<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
+/// Whether a path is of a pattern, and what its ids are; empty where it has none.
+fn matches<'p>(pattern: &str, path: &'p str) -> Option<[&'p str; 2]> {
     let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
-    let mut id = "";
+    let mut ids = [""; 2];
     loop {
         match (wanted.next(), given.next()) {
-            (None, None) => return Some(id),
-            (Some("{id}"), Some(segment)) if !segment.is_empty() => id = segment,
+            (None, None) => return Some(ids),
+            (Some(place), Some(segment)) if place.starts_with('{') && !segment.is_empty() => {
+                let next = usize::from(!ids[0].is_empty());
+                ids[next] = segment;
+            }
             (Some(wanted), Some(given)) if wanted == given => {}
             _ => return None,
         }
@@ -265,16 +298,17 @@ mod tests {
     #[test]
     fn paths_are_found() {
         let told = |method: Method, path: &str| match find(&method, Below { prefix: Some(path), sign_in: Some(path) }, false) {
-            Matched::Endpoint(endpoint, id) => format!("{} {id}", endpoint.path),
+            Matched::Endpoint(endpoint, [id, second]) => format!("{} {id} {second}", endpoint.path).trim_end().to_owned(),
             Matched::WrongMethod(methods) => methods.join(","),
             Matched::Nothing => "nothing".into(),
         };
         assert_eq!(told(Method::GET, "/v1/keys/key_1"), "/v1/keys/{id} key_1");
         assert_eq!(told(Method::POST, "/v1/keys/key_1/rotate"), "/v1/keys/{id}/rotate key_1");
-        assert_eq!(told(Method::HEAD, "/v1/health"), "/v1/health ");
+        assert_eq!(told(Method::PATCH, "/v1/accounts/acc_1/members/7"), "/v1/accounts/{id}/members/{user} acc_1 7");
+        assert_eq!(told(Method::HEAD, "/v1/health"), "/v1/health");
         assert_eq!(told(Method::PUT, "/v1/keys"), "GET,POST,HEAD");
-        assert_eq!(told(Method::PUT, "/v1/check"), "/v1/check ");
-        assert_eq!(told(Method::GET, "/v1/keys/export"), "/v1/keys/export ");
+        assert_eq!(told(Method::PUT, "/v1/check"), "/v1/check");
+        assert_eq!(told(Method::GET, "/v1/keys/export"), "/v1/keys/export");
         assert_eq!(told(Method::PATCH, "/v1/keys/export"), "GET,HEAD");
         assert_eq!(told(Method::GET, "/v1/keys/import"), "POST");
         assert_eq!(told(Method::PUT, "/v1/keys/key_1"), "GET,PATCH,DELETE,HEAD");

@@ -36,11 +36,6 @@ impl Fields {
         self.faults.push(FieldFault { field: field.into(), message: message.to_string() });
     }
 
-    /// Whether a field was found wrong already.
-    pub fn has_fault(&self, field: &str) -> bool {
-        self.faults.iter().any(|fault| fault.field == field)
-    }
-
     /// A field that may also be called as the command line has it; both at once could mean two things.
     pub fn also_called(&mut self, name: &'static str, other: &'static str) {
         if let Some(value) = self.map.shift_remove(other) {
@@ -120,12 +115,26 @@ impl Fields {
         }
     }
 
+    /// Whether a field is there, and not null.
+    pub fn has(&self, name: &str) -> bool {
+        self.map.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// A text that must be given, and has to be read further.
     pub fn given<T, E: Display>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
-        let is_there = self.map.get(name).is_some_and(|value| !value.is_null());
+        let is_there = self.has(name);
         let read = self.parsed(name, parse).flatten();
         if !is_there {
             self.fault(name, "must be given");
+        }
+        read
+    }
+
+    /// A text that may be left out, but cannot be taken away, and has to be read further.
+    pub fn present<T, E: Display>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        let read = self.parsed(name, parse)?;
+        if read.is_none() {
+            self.fault(name, "must be a text");
         }
         read
     }

@@ -56,6 +56,8 @@ pub struct Call {
     pub now: Timestamp,
     /// What `{id}` is in its path.
     pub id: String,
+    /// What stands in the second such place: `{user}`, `{invitation}`.
+    pub second_id: String,
 }
 
 /// Why a request cannot be read, beyond the errors of operations.
@@ -179,7 +181,7 @@ impl Call {
         if act.expected == Expected::Any || matches!(self.parts.method, Method::GET | Method::HEAD) {
             return Ok(act);
         }
-        Err(Unreadable::Bad("If-Match is for changes of an account or a key: here it would not be looked at.".into()))
+        Err(Unreadable::Bad("If-Match is for changes of an account, a key or a user: here it would not be looked at.".into()))
     }
 
     /// The same, where the state is looked at.
@@ -229,9 +231,10 @@ impl Call {
         let mut request = request.clone();
         request.sort_all_objects();
         let request = *crate::domain::key::KeyHash::of(&request.to_string()).as_bytes();
-        // By what they reach, not by their token: that may be replaced between two tries. Somebody may send a secret here by
-        // mistake: only a hash is kept.
-        let key = crate::domain::key::KeyHash::of(&format!("{} {key}", self.actor.bound_to().unwrap_or("all")))
+        // By what they reach, not by their token: that may be replaced between two tries. Users choose theirs each for themselves.
+        // Somebody may send a secret here by mistake: only a hash is kept.
+        let user = self.actor.user().map(|user| format!("{} ", user.handle)).unwrap_or_default();
+        let key = crate::domain::key::KeyHash::of(&format!("{user}{} {key}", self.actor.bound_to().unwrap_or("all")))
             .as_bytes()
             .iter()
             .map(|byte| format!("{byte:02x}"))

@@ -35,12 +35,21 @@ pub async fn handle(front: &Arc<Front>, request: Request<Body>, peer: Peer) -> R
     let uri = parts.uri.clone();
     let origin = front.cors.as_ref().and_then(|_| cors::origin(&parts.headers).cloned());
     let line = line(services, &request_id, &parts.method, uri.path());
-    let call =
-        Call { front: front.clone(), parts, body, peer, actor: Actor::Nobody, request_id: request_id.clone(), now, id: String::new() };
+    let call = Call {
+        front: front.clone(),
+        parts,
+        body,
+        peer,
+        actor: Actor::Nobody,
+        request_id: request_id.clone(),
+        now,
+        id: String::new(),
+        second_id: String::new(),
+    };
     note::about(request_id, line, async {
         let mut response = route(call, uri.path()).await;
         if let Some(cors) = &front.cors {
-            cors.tell(origin.as_ref(), owns(services, uri.path()), response.headers_mut());
+            cors.tell(origin.as_ref(), takes_no_cookie(services, uri.path()), response.headers_mut());
         }
         note::request_id(|id| response::name(id, response.headers_mut()));
         if let Some(mut line) = note::take_line() {
@@ -103,8 +112,8 @@ async fn route(call: Call, path: &str) -> Response {
 async fn own_answer(mut call: Call, matched: Matched) -> Response {
     let (request_id, services) = (call.request_id.clone(), call.front.services.clone());
     let _timer = services.metrics.time(matched.kind());
-    let (endpoint, id) = match matched {
-        Matched::Endpoint(endpoint, id) => (endpoint, id),
+    let (endpoint, ids) = match matched {
+        Matched::Endpoint(endpoint, ids) => (endpoint, ids),
         Matched::WrongMethod(methods) => {
             let cors = call.front.cors.as_ref().filter(|_| is_preflight(call.parts.method.as_str(), &call.parts.headers));
             return cors.map_or_else(|| wrong_method(&methods.join(", "), &request_id), |cors| cors.answer_preflight(&call.parts.headers));
@@ -115,7 +124,7 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
         Ok(actor) => actor,
         Err(refusal) => return refusal,
     };
-    call.id = id;
+    [call.id, call.second_id] = ids;
     let answered = (endpoint.handler)(call).await;
     answered.unwrap_or_else(|unreadable| unanswered(unreadable, endpoint, &services, &request_id))
 }
@@ -153,6 +162,14 @@ fn refusal(error: Error, endpoint: &Endpoint) -> Result<Refusal, Error> {
         }
         error => Err(error),
     }
+}
+
+/// Whether a path is one of tollgate's own to which no cookie comes along: all but the sign-in's.
+fn takes_no_cookie(services: &Services, path: &str) -> bool {
+    normalise(path).is_ok_and(|path| {
+        let below = below(services, &path);
+        below.prefix.is_some() && !below.is_of_sign_in()
+    })
 }
 
 /// Whether a path is one of tollgate's own. One that can be read in two ways is the gate's to refuse.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::domain::decision::Decision;
 use crate::domain::time::Timestamp;
 use crate::service::Services;
-pub use crate::service::views::{account, audit, key, movement, page, token, user};
+pub use crate::service::views::{account, application, audit, invitation, key, member, movement, page, token, user};
 use crate::service::webhooks::Endpoint;
 use crate::store::mails::Mail;
 use crate::store::outbox::Message;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::balance::Cause;
 use super::journal::Change;
 use super::limits::{self, OverrideChanges};
-use super::{Page, PageAsk, Services, check_common, check_future, require_name, views};
+use super::{Page, PageAsk, Services, check_common, check_future, developers, require_name, views};
 use crate::config::Policy;
 use crate::domain::act::Act;
 use crate::domain::balance::{self, Balance, Movement};
@@ -16,6 +16,7 @@ use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::time::Timestamp;
+use crate::domain::user::Role;
 use crate::store::Connection;
 use crate::store::accounts::{self, StoredAccount};
 use crate::store::idempotency::{self, Once};
@@ -100,6 +101,9 @@ pub(super) fn new_account(policy: &Policy, now: Timestamp) -> StoredAccount {
 impl Services {
     /// Makes an account, once for each [`Once`].
     pub async fn create_account(self: &Arc<Self>, input: AccountInput, once: Option<Once>, act: &Act) -> Result<StoredAccount> {
+        if act.developer().is_some() {
+            return self.create_organization(input, once, act).await;
+        }
         if act.bound_to().is_some() {
             return Err(Error::Forbidden("This service token is bound to one account, and makes no others.".into()));
         }
@@ -139,7 +143,10 @@ impl Services {
 
     /// Changes an account. It holds from the very next request.
     pub async fn set_account(self: &Arc<Self>, id: &str, input: AccountInput, act: &Act) -> Result<StoredAccount> {
-        let faults = input.check(&self.policy, act.at);
+        let mut faults = input.check(&self.policy, act.at);
+        if act.developer().is_some() {
+            faults.extend(developers::account_faults(&input));
+        }
         if !act.reaches(id) {
             return Err(no_such(id));
         }
@@ -148,31 +155,39 @@ impl Services {
         }
         let (id, act, services) = (id.to_owned(), act.clone(), self.clone());
         let job = move |connection: &Connection| {
-            let mut account = found(connection, &id)?;
-            if account.record.disabled && act.bound_to().is_some() {
-                return Err(Error::Forbidden("This account is switched off, and the operator's to switch on again.".into()));
+            if act.actor.user().is_some() {
+                services.check_role(connection, &act, &id, Role::Admin)?;
             }
-            act.check_revision(account.record.revision)?;
-            let period = account.balance.period;
-            services.refill(connection, &mut account, act.at)?;
-            let is_refilled = account.balance.period != period;
-            let (before, held, movement) = (views::account(&account), account.balance.total(), input.movement());
-            input.apply(&mut account, &services.policy, act.at);
-            let after = views::account(&account);
-            let is_changed = after != before;
-            account.version += i64::from(is_changed || is_refilled);
-            account.record.revision += i64::from(is_changed);
-            accounts::update(connection, &account)?;
-            // Where that changes nothing, there is nothing to tell.
-            if is_changed {
-                services.moved(connection, &account, held, movement, Cause::Act { act: &act, reason: "" })?;
-                let change = Change { event: Event::AccountChanged, target: &id, account: Some(&id), before, after };
-                services.journal(connection, &act, change)?;
-            }
-            Ok(account)
+            services.change_account(connection, &id, input, &act)
         };
         let services = self.clone();
         self.store.write(job, move |account| services.account_changed(account)).await
+    }
+
+    /// Changes one with what was checked, inside a transaction. Whoever commits it calls [`Services::account_changed`] afterwards.
+    pub(super) fn change_account(&self, connection: &Connection, id: &str, input: AccountInput, act: &Act) -> Result<StoredAccount> {
+        let mut account = found(connection, id)?;
+        if account.record.disabled && act.bound_to().is_some() {
+            return Err(Error::Forbidden("This account is switched off, and the operator's to switch on again.".into()));
+        }
+        act.check_revision(account.record.revision)?;
+        let period = account.balance.period;
+        self.refill(connection, &mut account, act.at)?;
+        let is_refilled = account.balance.period != period;
+        let (before, held, movement) = (views::account(&account), account.balance.total(), input.movement());
+        input.apply(&mut account, &self.policy, act.at);
+        let after = views::account(&account);
+        let is_changed = after != before;
+        account.version += i64::from(is_changed || is_refilled);
+        account.record.revision += i64::from(is_changed);
+        accounts::update(connection, &account)?;
+        // Where that changes nothing, there is nothing to tell.
+        if is_changed {
+            self.moved(connection, &account, held, movement, Cause::Act { act, reason: "" })?;
+            let change = Change { event: Event::AccountChanged, target: id, account: Some(id), before, after };
+            self.journal(connection, act, change)?;
+        }
+        Ok(account)
     }
 
     /// One account, its balance as it stands now.
@@ -187,8 +202,11 @@ impl Services {
 
     /// A page of accounts, oldest first.
     pub async fn accounts(&self, ask: PageAsk, act: &Act) -> Result<Page<StoredAccount>> {
+        // A user sees all that they belong to: that is what they choose from.
+        let user = act.developer().map(|user| user.id);
         let filter = accounts::Filter {
-            only: act.bound_to().map(str::to_owned),
+            only: act.bound_to().filter(|_| user.is_none()).map(str::to_owned),
+            user,
             search: ask.search.clone(),
             after: ask.cursor.clone(),
             limit: ask.limit + 1,

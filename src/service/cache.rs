@@ -87,17 +87,11 @@ impl<V: Clone> Lookup<V> {
         L: Fn() -> F,
         F: Future<Output = Result<Option<V>>>,
     {
-        let counts = |remembered: &Remembered<V>| {
-            remembered.generation == self.generations.of(hash.slot())
-                && remembered.value.as_ref().map_or_else(|| now < remembered.read_at.plus(UNKNOWN_FOR), &fresh)
-        };
-        if let Some(remembered) = self.held.get(hash)
-            && counts(&remembered)
-        {
-            self.hits.count();
-            return Ok(remembered.value);
+        if let Some(remembered) = self.remembered(hash, now, &fresh) {
+            return Ok(remembered);
         }
         self.misses.count();
+        let counts = |remembered: &Remembered<V>| self.counts(remembered, hash, now, &fresh);
         loop {
             let read = async {
                 let generation = self.generations.of(hash.slot());
@@ -110,6 +104,18 @@ impl<V: Clone> Lookup<V> {
                 return Ok(remembered.value);
             }
         }
+    }
+
+    /// The same where it is remembered: the inner `None` is that there is no such thing.
+    pub fn remembered(&self, hash: &KeyHash, now: Timestamp, fresh: &impl Fn(&V) -> bool) -> Option<Option<V>> {
+        let remembered = self.held.get(hash).filter(|remembered| self.counts(remembered, hash, now, fresh))?;
+        self.hits.count();
+        Some(remembered.value)
+    }
+
+    fn counts(&self, remembered: &Remembered<V>, hash: &KeyHash, now: Timestamp, fresh: &impl Fn(&V) -> bool) -> bool {
+        remembered.generation == self.generations.of(hash.slot())
+            && remembered.value.as_ref().map_or_else(|| now < remembered.read_at.plus(UNKNOWN_FOR), fresh)
     }
 
     /// How many it holds, unknown ones included, and how many it may.

@@ -54,7 +54,7 @@ impl Services {
 
     /// The next accounts after an id, their balances as they stand now; only one where it is given.
     pub async fn accounts_after(&self, only: Option<String>, after: String, act: &Act) -> Result<Vec<StoredAccount>> {
-        let filter = accounts::Filter { only, search: None, after, limit: PAGE };
+        let filter = accounts::Filter { only, after, limit: PAGE, ..accounts::Filter::default() };
         let rows = self.store.list(move |connection| accounts::list(connection, &filter)).await?;
         Ok(rows.into_iter().map(|account| self.refilled(account, act.at)).collect())
     }

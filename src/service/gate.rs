@@ -22,6 +22,7 @@ use crate::domain::caller::Caller;
 use crate::domain::carrier::{self, Carrier, Found};
 use crate::domain::decision::{Decision, Standing};
 use crate::domain::error::{Error, Result};
+use crate::domain::jwt;
 use crate::domain::key::{KeyHash, Looks};
 use crate::domain::limit::{Count, Limit};
 use crate::domain::path;
@@ -172,14 +173,15 @@ impl Services {
         Ok(Counted { subjects: [of_key, of_account, of_address], account: known.map(|(_, account)| account.clone()) })
     }
 
-    /// A key of this server anywhere in a query string, in any parameter that is no carrier, also where it is encoded twice.
+    /// A key or an access token of this server anywhere in a query string, in any parameter that is no carrier, also where it is encoded twice.
     fn holds_misplaced_key(&self, query: Option<&str>) -> bool {
         let Some(query) = query.filter(|query| !query.is_empty()) else { return false };
         let is_carrier = |name: &str| self.policy.keys.carriers.iter().any(|carrier| matches!(carrier, Carrier::Query(own) if own == name));
-        let environments = &self.policy.keys.environments;
+        let is_one =
+            |text: &str| self.policy.keys.environments.holds_key(text) || jwt::within(text).any(|one| self.is_own_access_token(one));
         let holds = |text: &str| {
             let again = || percent_encoding::percent_decode_str(text).decode_utf8_lossy();
-            environments.holds_key(text) || (text.contains('%') && environments.holds_key(&again()))
+            is_one(text) || (text.contains('%') && is_one(&again()))
         };
         form_urlencoded::parse(query.as_bytes()).any(|(name, value)| holds(&name) || (holds(&value) && !is_carrier(&name)))
     }

@@ -11,10 +11,16 @@ use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::time::{Span, Timestamp};
-use crate::store::{Connection, accounts, audit, balances, idempotency, mails, notices, outbox, spent, windows};
+use crate::domain::user::handle;
+use crate::store::{
+    Connection, accounts, audit, balances, idempotency, invitations, mails, members, notices, outbox, proofs, sessions, spent, windows,
+};
 
 /// A window is kept this long after it is full again, against clocks that step back.
 const WINDOWS_KEPT: Span = Span::from_secs(3600);
+
+/// Sessions and proofs are kept this long after their end: from where somebody signed in lately is familiar.
+const SIGN_IN_KEPT: Span = Span::from_secs(30 * 86_400);
 
 impl Services {
     /// A page of the audit, newest first. Who is bound to an account sees what belongs to it.
@@ -26,9 +32,16 @@ impl Services {
             filter.account = Some(own.to_owned());
         }
         (filter.cursor, filter.limit) = (ask.cursor.clone(), ask.limit + 1);
-        let mut rows = self.store.list(move |connection| audit::list(connection, &filter)).await?;
-        for entry in rows.iter_mut().filter(|entry| is_anothers(&entry.actor, act)) {
-            (entry.actor, entry.origin, entry.request_id) = (Actor::Operator.name().to_owned(), String::new(), String::new());
+        // Who looks after an account knows its people.
+        let own = act.developer().and(act.bound_to()).map(str::to_owned);
+        let job = move |connection: &Connection| {
+            let people = own.map(|own| members::of_account(connection, &own)).transpose()?.unwrap_or_default();
+            let people: Vec<String> = people.into_iter().map(|member| handle(member.user)).collect();
+            Ok((audit::list(connection, &filter)?, people))
+        };
+        let (mut rows, people) = self.store.list(job).await?;
+        for entry in rows.iter_mut().filter(|entry| is_anothers(&entry.actor, act) && !people.contains(&entry.actor)) {
+            (entry.actor, entry.origin, entry.request_id) = (known_as(&entry.actor, act), String::new(), String::new());
         }
         Ok(ask.page(rows, |entry| entry.id.clone()))
     }
@@ -48,7 +61,7 @@ impl Services {
         let (account, wanted) = (account.to_owned(), ask.clone());
         let mut rows = self.store.list(move |connection| balances::list(connection, &account, &wanted.cursor, wanted.limit + 1)).await?;
         for entry in rows.iter_mut().filter(|entry| is_anothers(&entry.actor, act)) {
-            (entry.actor, entry.request_id) = (Actor::Operator.name().to_owned(), String::new());
+            (entry.actor, entry.request_id) = (known_as(&entry.actor, act), String::new());
         }
         Ok(ask.page(rows, |entry| entry.id.clone()))
     }
@@ -68,10 +81,13 @@ impl Services {
         let history = self.policy.history;
         self.rounds(idempotency::tidy, now).await?;
         self.rounds(spent::tidy, now).await?;
+        self.rounds(proofs::tidy, now.minus(SIGN_IN_KEPT)).await?;
+        self.rounds(sessions::tidy, now.minus(SIGN_IN_KEPT)).await?;
         self.rounds(windows::tidy, now.minus(WINDOWS_KEPT)).await?;
         self.rounds(audit::tidy, now.minus(history.audit)).await?;
         self.rounds(balances::tidy, now.minus(history.balance)).await?;
         self.rounds(notices::tidy, now.minus(WINDOWS_KEPT)).await?;
+        self.rounds(invitations::tidy, now.minus(history.audit)).await?;
         self.give_up_waiting(now.minus(history.webhooks)).await?;
         self.rounds(outbox::tidy, now.minus(history.webhooks)).await?;
         self.rounds(mails::tidy, now.minus(history.mails)).await
@@ -82,6 +98,13 @@ impl Services {
         while self.store.write(move |connection| tidy(connection, before), |_| ()).await? {}
         Ok(())
     }
+}
+
+/// What whoever is bound to an account is told of somebody else: users know each other, also of those who have left; the rest is the
+/// operator.
+fn known_as(actor: &str, act: &Act) -> String {
+    let is_user = actor.starts_with("user_") && act.actor.user().is_some();
+    if is_user { actor.to_owned() } else { Actor::Operator.name().to_owned() }
 }
 
 /// Whether somebody else did it, of whom who is bound to an account is not told: to them that is the operator.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::journal::Change;
 use super::limits::{self, OverrideChanges};
-use super::{Page, PageAsk, Services, check_common, check_discreet, check_future, require_name, views};
+use super::{Page, PageAsk, Services, check_common, check_discreet, check_future, developers, require_name, views};
 use crate::config::Policy;
 use crate::domain::act::Act;
 use crate::domain::caller::KeyRecord;
@@ -17,6 +17,7 @@ use crate::domain::id;
 use crate::domain::key::{Environment, KeyHash, Looks, PlainKey};
 use crate::domain::scope;
 use crate::domain::time::{Span, Timestamp};
+use crate::domain::user::Role;
 use crate::store::Connection;
 use crate::store::accounts;
 use crate::store::idempotency::{self, Once};
@@ -158,11 +159,14 @@ pub(super) fn new_record(policy: &Policy, account: &str, environment: &Environme
 }
 
 impl Services {
-    /// Makes a key for an account, whatever its plan; once for each [`Once`].
+    /// Makes a key for an account, whatever its plan; once for each [`Once`]. Developers accept the agreement first.
     pub async fn create_key(self: &Arc<Self>, account: &str, input: KeyInput, once: Option<Once>, act: &Act) -> Result<NewKey> {
         let mut faults = input.check(&self.policy, act.at);
         require_name(input.name.as_deref(), &mut faults);
         let environment = named_environment(&self.policy, input.environment.as_deref(), &mut faults);
+        if act.developer().is_some() {
+            faults.extend(developers::key_faults(&self.policy, &input, environment, None));
+        }
         let Some(environment) = environment.filter(|_| faults.is_empty()) else { return Err(Error::Invalid(faults)) };
         if !act.reaches(account) {
             return Err(super::accounts::no_such(account));
@@ -173,9 +177,11 @@ impl Services {
         input.apply(&mut record);
         let (mut stored, services, act) = (StoredKey { hash: plain.hash(), record }, self.clone(), act.clone());
         let job = move |connection: &Connection| {
+            services.check_holder(connection, &stored.record.account, &act)?;
             if let Some(id) = idempotency::done(connection, once.as_ref(), act.at)? {
                 return Ok((found(connection, &id, &act)?, false));
             }
+            services.check_agreement(connection, &act)?;
             if accounts::by_id(connection, &stored.record.account)?.is_none() {
                 return Err(super::accounts::no_such(&stored.record.account));
             }
@@ -197,16 +203,32 @@ impl Services {
         if input.environment.is_some() {
             faults.push(FieldFault { field: "environment".into(), message: "cannot be changed: the key carries it".into() });
         }
-        if !faults.is_empty() {
+        let is_developer = act.developer().is_some();
+        if !faults.is_empty() && !is_developer {
             return Err(Error::Invalid(faults));
         }
-        self.change_key(id, Event::KeyChanged, act, move |record| input.apply(record)).await
+        let policy = self.policy.clone();
+        let change = move |record: &mut KeyRecord| {
+            if is_developer {
+                faults.extend(developers::key_faults(&policy, &input, None, Some(record)));
+            }
+            if !faults.is_empty() {
+                return Err(Error::Invalid(faults));
+            }
+            input.apply(record);
+            Ok(())
+        };
+        self.change_key(id, Event::KeyChanged, act, change).await
     }
 
     /// Revokes a key, from the very next request on; the first time it was revoked stays.
     pub async fn revoke_key(self: &Arc<Self>, id: &str, act: &Act) -> Result<KeyRecord> {
         let now = act.at;
-        self.change_key(id, Event::KeyRevoked, act, move |record| record.revoked_at = record.revoked_at.or(Some(now))).await
+        let revoke = move |record: &mut KeyRecord| {
+            record.revoked_at = record.revoked_at.or(Some(now));
+            Ok(())
+        };
+        self.change_key(id, Event::KeyRevoked, act, revoke).await
     }
 
     /// Changes a key; where that changes nothing, nothing is written.
@@ -215,14 +237,15 @@ impl Services {
         id: &str,
         event: Event,
         act: &Act,
-        change: impl FnOnce(&mut KeyRecord) + Send + 'static,
+        change: impl FnOnce(&mut KeyRecord) -> Result<()> + Send + 'static,
     ) -> Result<KeyRecord> {
         let (id, act, services) = (id.to_owned(), act.clone(), self.clone());
         let job = move |connection: &Connection| {
             let mut stored = found(connection, &id, &act)?;
+            services.check_holder(connection, &stored.record.account, &act)?;
             act.check_revision(stored.record.revision)?;
             let before = views::key(&stored.record);
-            change(&mut stored.record);
+            change(&mut stored.record)?;
             if views::key(&stored.record) != before {
                 stored.record.revision += 1;
                 keys::update(connection, &stored)?;
@@ -240,9 +263,12 @@ impl Services {
         let job = move |connection: &Connection| {
             if let Some(id) = idempotency::done(connection, once.as_ref(), act.at)? {
                 let made = found(connection, &id, &act)?;
+                services.check_holder(connection, &made.record.account, &act)?;
                 return Ok((made.hash, made, None));
             }
             let mut old = found(connection, &id, &act)?;
+            services.check_holder(connection, &old.record.account, &act)?;
+            services.check_agreement(connection, &act)?;
             act.check_revision(old.record.revision)?;
             let (new, plain) = services.successor(connection, &old.record, &act)?;
             keys::insert(connection, &new)?;
@@ -261,6 +287,11 @@ impl Services {
         };
         let (_, new, plain) = self.store.write(job, after).await?;
         Ok(NewKey { record: new.record, plain })
+    }
+
+    /// Fails where a user who was let in may not any more.
+    fn check_holder(&self, connection: &Connection, account: &str, act: &Act) -> Result<()> {
+        if act.actor.user().is_none() { Ok(()) } else { self.check_role(connection, act, account, Role::Member).map(|_| ()) }
     }
 
     /// The key that takes an old one's place, not stored yet.

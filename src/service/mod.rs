@@ -1,19 +1,24 @@
 //! What tollgate does: the gate and what it counts with, and the management of accounts, keys and tokens.
 
 pub mod accounts;
+mod agreement;
+pub mod applications;
 pub mod ask;
 pub mod balance;
 pub mod cache;
 mod configured;
+mod developers;
 pub mod expiring;
 pub mod export;
 pub mod gate;
 mod history;
 pub mod import;
+pub mod invitations;
 mod journal;
 pub mod keys;
 pub mod limits;
 pub mod mails;
+pub mod members;
 pub mod meter;
 pub mod metrics;
 pub mod notices;

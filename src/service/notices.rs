@@ -20,7 +20,7 @@ impl Announcer {
     /// Tells of a percentage of a quota, unless it was told of in this window already.
     pub(super) fn quota_reached(&self, connection: &Connection, subject: &SubjectId, reached: &Reached, now: Timestamp) -> Result<()> {
         let (account, key) = match subject {
-            SubjectId::Key { id, account } => (account, Some(id)),
+            SubjectId::Key { id, account } | SubjectId::User { id, account } => (account, Some(id)),
             SubjectId::Account(id) => (id, None),
             SubjectId::Address(_) => return Ok(()),
         };

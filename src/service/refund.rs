@@ -39,17 +39,15 @@ impl Services {
     }
 
     async fn give_limits_back(&self, decision: &mut Decision, caller: &Caller, client: Option<IpAddr>, now: Timestamp) -> Result<()> {
-        let subjects = match (&caller.key, &caller.account) {
-            (Some(key), Some(account)) => {
-                let (id, account) = (key.id.as_str().into(), account.id.as_str());
-                let key = self.meter.subject(SubjectId::Key { id, account: account.into() }, now);
-                let account = self.meter.subject(SubjectId::Account(account.into()), now);
+        let subjects = match SubjectId::of(caller) {
+            Some((own, account)) => {
+                let (key, account) = (self.meter.subject(own, now), self.meter.subject(account, now));
                 // Put away meanwhile, they are read anew.
                 self.meter.load(&key).await?;
                 self.meter.load(&account).await?;
                 Some((key, account))
             }
-            _ => None,
+            None => None,
         };
         let counted = self.counted(caller, subjects.as_ref().map(|(key, account)| (key, account)), client, now).await?;
         self.give_back_limits(decision, caller, &counted, now);

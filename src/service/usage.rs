@@ -12,6 +12,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::id;
 use crate::domain::time::Timestamp;
 use crate::domain::usage::{By, Counted, HOUR, Place, Sums, UsageAsk};
+use crate::domain::user::number_of;
 use crate::store::{Connection, accounts, keys, usage};
 
 /// How long one reading goes on from start to start. Other lists get their turn between two readings.
@@ -91,7 +92,12 @@ impl Services {
             {
                 return Err(Error::no_such("account", id::ACCOUNT, account));
             }
-            let Some(key) = key else { return Ok((account.or(actor.bound_to().map(str::to_owned)), None)) };
+            let bound = || account.clone().or(actor.bound_to().map(str::to_owned));
+            let Some(key) = key else { return Ok((bound(), None)) };
+            if number_of(&key).is_some() {
+                let for_whom = bound().ok_or_else(|| Error::field("account", "must be given: a user may call for several"))?;
+                return Ok((Some(for_whom), Some(key)));
+            }
             let owner = keys::by_id(connection, &key)?.map(|key| key.record.account);
             match owner.filter(|owner| actor.reaches(owner) && account.as_ref().is_none_or(|account| account == owner)) {
                 Some(owner) => Ok((Some(owner), Some(key))),

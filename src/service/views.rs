@@ -3,12 +3,15 @@
 use serde_json::{Value, json};
 
 use super::Page;
+use crate::domain::application::ApplicationRecord;
 use crate::domain::caller::KeyRecord;
+use crate::domain::invitation::InvitationRecord;
 use crate::domain::session::SessionRecord;
 use crate::domain::time::Timestamp;
 use crate::domain::token::TokenRecord;
 use crate::domain::user::UserRecord;
 use crate::store::accounts::StoredAccount;
+use crate::store::members::Member;
 use crate::store::{audit, balances};
 
 /// An account.
@@ -95,6 +98,49 @@ pub fn user(user: &UserRecord) -> Value {
         "disabled": user.disabled,
         "agreement": user.agreement,
         "created_at": user.created_at.rfc3339(),
+    })
+}
+
+/// A member of an account.
+pub fn member(member: &Member, user: &UserRecord) -> Value {
+    json!({
+        "user": user.id,
+        "name": user.name,
+        "email": user.email.as_ref().filter(|_| user.email_verified_at.is_some()),
+        "account": member.account,
+        "role": member.role.name(),
+        "joined_at": member.joined_at.rfc3339(),
+    })
+}
+
+/// An application for a plan.
+pub fn application(application: &ApplicationRecord) -> Value {
+    json!({
+        "id": application.id,
+        "account": application.account,
+        "user": application.user,
+        "plan": application.plan,
+        "use_case": application.use_case,
+        "volume": application.volume,
+        "state": application.state.name(),
+        "note": application.note,
+        "created_at": application.created_at.rfc3339(),
+        "decided_at": application.decided_at.map(Timestamp::rfc3339),
+        "decided_by": application.decided_by,
+    })
+}
+
+/// An invitation, as those see it who look after the account. Never with its token.
+pub fn invitation(invitation: &InvitationRecord, now: Timestamp) -> Value {
+    json!({
+        "id": invitation.id,
+        "account": invitation.account,
+        "email": invitation.email,
+        "role": invitation.role.name(),
+        "state": invitation.state_at(now).name(),
+        "invited_by": invitation.invited_by,
+        "created_at": invitation.created_at.rfc3339(),
+        "expires_at": invitation.expires_at.rfc3339(),
     })
 }
 

@@ -58,6 +58,8 @@ pub fn by_id(connection: &Connection, id: &str) -> Result<Option<StoredAccount>>
 pub struct Filter {
     /// Only this one.
     pub only: Option<String>,
+    /// Only those that this user belongs to.
+    pub user: Option<i64>,
     /// Only those whose id it is, or whose name holds it.
     pub search: Option<String>,
     /// Only those after this id.
@@ -69,11 +71,12 @@ pub struct Filter {
 /// Accounts in the order of their ids.
 pub fn list(connection: &Connection, filter: &Filter) -> Result<Vec<StoredAccount>> {
     let only = if filter.only.is_some() { "a.id = :only AND" } else { ":only IS NULL AND" };
+    let of_user = if filter.user.is_some() { "a.id IN (SELECT account FROM members WHERE user = :user) AND" } else { ":user IS NULL AND" };
     let sql = format!(
-        "SELECT {COLUMNS} FROM accounts a WHERE {only} a.id > :after AND (:search IS NULL OR a.id = :search OR instr(lower(a.name), lower(:search)) > 0) ORDER BY a.id LIMIT :limit"
+        "SELECT {COLUMNS} FROM accounts a WHERE {only} {of_user} a.id > :after AND (:search IS NULL OR a.id = :search OR instr(lower(a.name), lower(:search)) > 0) ORDER BY a.id LIMIT :limit"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let wanted = named_params! { ":only": filter.only, ":after": filter.after, ":search": filter.search, ":limit": filter.limit as i64 };
+    let wanted = named_params! { ":only": filter.only, ":user": filter.user, ":after": filter.after, ":search": filter.search, ":limit": filter.limit as i64 };
     let rows = statement.query_map(wanted, from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

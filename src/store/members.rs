@@ -42,6 +42,25 @@ pub fn of_account(connection: &Connection, account: &str) -> Result<Vec<Member>>
     Ok(statement.query_map([account], from_row)?.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Up to `limit` of them after a user, in the order of their ids.
+pub fn list(connection: &Connection, account: &str, after: i64, limit: usize) -> Result<Vec<Member>> {
+    let mut statement = connection.prepare_cached("SELECT * FROM members WHERE account = ?1 AND user > ?2 ORDER BY user LIMIT ?3")?;
+    Ok(statement.query_map(params![account, after, limit as i64], from_row)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How many owners an account has.
+pub fn owners(connection: &Connection, account: &str) -> Result<i64> {
+    let mut statement = connection.prepare_cached("SELECT count(*) FROM members WHERE account = ?1 AND role = 'owner'")?;
+    Ok(statement.query_row([account], |row| row.get(0))?)
+}
+
+/// How many organizations a user owns.
+pub fn owned(connection: &Connection, user: i64) -> Result<i64> {
+    let sql = "SELECT count(*) FROM members m JOIN accounts a ON a.id = m.account
+         WHERE m.user = ?1 AND m.role = 'owner' AND a.kind = 'organization'";
+    Ok(connection.prepare_cached(sql)?.query_row([user], |row| row.get(0))?)
+}
+
 /// Everything that a user belongs to, the oldest first.
 pub fn of_user(connection: &Connection, user: i64) -> Result<Vec<Member>> {
     let mut statement = connection.prepare_cached("SELECT * FROM members WHERE user = ?1 ORDER BY joined_at, account")?;

@@ -1,6 +1,8 @@
 //! All SQL, and nothing but. One writer thread commits in groups; reader threads answer what is not in memory.
 
 pub mod accounts;
+pub mod agreements;
+pub mod applications;
 pub mod audit;
 pub mod balances;
 mod columns;
@@ -10,6 +12,7 @@ pub mod figures;
 pub mod idempotency;
 pub mod identities;
 pub mod import;
+pub mod invitations;
 pub mod keys;
 pub mod lock;
 pub mod mails;
@@ -20,6 +23,8 @@ pub mod outbox;
 pub mod plans;
 pub mod proofs;
 mod reader;
+#[allow(dead_code)]
+pub mod second_factors;
 pub mod sessions;
 pub mod side;
 pub mod spent;

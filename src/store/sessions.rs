@@ -48,10 +48,10 @@ pub fn of_user(connection: &Connection, user: i64, now: Timestamp) -> Result<Vec
     Ok(statement.query_map(params![user, now.millis()], from_row)?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Whether a user was signed in from an address before, in a session that is still remembered.
-pub fn is_familiar(connection: &Connection, user: i64, origin: &str) -> Result<bool> {
-    let mut statement = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM sessions WHERE user = ?1 AND origin = ?2)")?;
-    Ok(statement.query_row(params![user, origin], |row| row.get(0))?)
+/// From where a user was signed in, in sessions that are still remembered.
+pub fn origins(connection: &Connection, user: i64) -> Result<Vec<String>> {
+    let mut statement = connection.prepare_cached("SELECT DISTINCT origin FROM sessions WHERE user = ?1 LIMIT 1000")?;
+    Ok(statement.query_map([user], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Adds one.
@@ -99,12 +99,6 @@ pub fn end(connection: &Connection, id: &str, why: &str, at: Timestamp) -> Resul
     Ok(())
 }
 
-/// Ends those of a user but one; answers how many.
-pub fn end_all(connection: &Connection, user: i64, but: Option<&str>, why: &str, at: Timestamp) -> Result<usize> {
-    let sql = "UPDATE sessions SET ended_at = ?2, ended_by = ?3 WHERE user = ?1 AND ended_at IS NULL AND id IS NOT ?4";
-    Ok(connection.prepare_cached(sql)?.execute(params![user, at.millis(), why, but])?)
-}
-
 /// Moves those that are for an account of which their user is no member any more to the user's personal one.
 pub fn leave_account(connection: &Connection, user: i64, account: &str, personal: &str) -> Result<()> {
     let sql = "UPDATE sessions SET account = ?3 WHERE user = ?1 AND account = ?2 AND ended_at IS NULL";
@@ -119,6 +113,25 @@ pub fn add_token(connection: &Connection, hash: &KeyHash, session: &str, at: Tim
         session,
         at.millis()
     ])?;
+    Ok(())
+}
+
+/// How many refresh tokens of a session are in use.
+pub fn tokens_in_use(connection: &Connection, session: &str) -> Result<u64> {
+    let sql = "SELECT count(*) FROM refresh_tokens WHERE session = ?1 AND replaced_at IS NULL";
+    Ok(connection.prepare_cached(sql)?.query_row([session], |row| row.get::<_, i64>(0))?.unsigned_abs())
+}
+
+/// How many it has, used ones included.
+pub fn tokens(connection: &Connection, session: &str) -> Result<u64> {
+    let sql = "SELECT count(*) FROM refresh_tokens WHERE session = ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([session], |row| row.get::<_, i64>(0))?.unsigned_abs())
+}
+
+/// Forgets those of a session that were replaced before `before`.
+pub fn forget_replaced(connection: &Connection, session: &str, before: Timestamp) -> Result<()> {
+    let sql = "DELETE FROM refresh_tokens WHERE session = ?1 AND replaced_at < ?2";
+    connection.prepare_cached(sql)?.execute(params![session, before.millis()])?;
     Ok(())
 }
 
@@ -138,9 +151,11 @@ pub fn replace_tokens(connection: &Connection, session: &str, at: Timestamp) -> 
     Ok(())
 }
 
-/// Forgets a bounded number of sessions that ended by themselves before `before`, with their tokens; answers whether there may be more.
+/// Forgets a bounded number of sessions that have ended, or would have by themselves, before `before`, with their tokens; answers
+/// whether there may be more.
 pub fn tidy(connection: &Connection, before: Timestamp) -> Result<bool> {
-    let sql = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < ?1 LIMIT ?2)";
+    let sql =
+        "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE min(expires_at, coalesce(ended_at, expires_at)) < ?1 LIMIT ?2)";
     let forgotten = connection.prepare_cached(sql)?.execute(params![before.millis(), ROUND])?;
     Ok(forgotten as i64 == ROUND)
 }

@@ -24,6 +24,7 @@ mod openapi;
 mod proxies;
 mod readme;
 mod running;
+mod sign_in;
 mod smoke;
 mod smuggling;
 mod upstream;

@@ -1,6 +1,7 @@
 //! The arguments: the commands, and below them, a file each, what can be said to them.
 
 mod account;
+mod application;
 mod history;
 mod key;
 mod machine;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub use account::{AccountCommand, AccountSettings};
+pub use application::ApplicationCommand;
 pub use history::{AuditArgs, UsageArgs};
 pub use key::{KeyCommand, KeySettings};
 pub use machine::{BackupArgs, DoctorArgs, ProxyArgs, ProxyKind, RestoreArgs};
@@ -71,6 +73,9 @@ pub enum Command {
     /// Make, show and change users: people who sign in
     #[command(subcommand)]
     User(UserCommand),
+    /// Show and decide applications for plans that are granted by review
+    #[command(subcommand)]
+    Application(ApplicationCommand),
     /// Show who did what to whom, newest first
     #[command(after_help = "\
 Examples:
@@ -142,6 +147,7 @@ impl Command {
         matches!(
             self,
             Self::Account(_)
+                | Self::Application(_)
                 | Self::Audit(_)
                 | Self::Key(_)
                 | Self::Mail(_)

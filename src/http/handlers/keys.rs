@@ -32,7 +32,8 @@ pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
     let once = call.once("key", &body)?;
     let mut fields = Fields::new(body)?;
-    let account = fields.text("account");
+    // A developer's own, where they name none.
+    let account = fields.text("account").or_else(|| call.actor.user().and(call.actor.bound_to()).map(str::to_owned));
     let mut input = read(fields, call.now);
     if account.is_none() && input.faults.iter().all(|fault| fault.field != "account") {
         input.faults.push(FieldFault { field: "account".into(), message: "must be given".into() });

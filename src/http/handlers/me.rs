@@ -19,13 +19,13 @@ pub async fn me(call: Call) -> Result<Response, Unreadable> {
     Ok(gate::answer_with(&call, &decision, |answer| answer["usage"] = usage))
 }
 
-/// What the key was told in this hour, today and in this month, UTC. Where that cannot be read, who it is can be told all the same.
+/// What the key, or the user, was told in this hour, today and in this month, UTC. Where that cannot be read, who it is can be told all the same.
 async fn usage(call: &Call, decision: &Decision) -> Value {
-    let Some(key) = decision.caller.as_ref().and_then(|caller| caller.key.as_ref()) else { return Value::Null };
-    match call.front.services.usage_lately(&key.account, &key.id, call.now).await {
+    let Some((account, own)) = decision.caller.as_ref().and_then(|caller| caller.counted_as()) else { return Value::Null };
+    match call.front.services.usage_lately(account, own, call.now).await {
         Ok(lately) => json!({ "hour": counts(lately.hour), "day": counts(lately.day), "month": counts(lately.month) }),
         Err(error) => {
-            tracing::warn!(request_id = call.request_id, "the usage of a key could not be read: {error}");
+            tracing::warn!(request_id = call.request_id, "the usage of a caller could not be read: {error}");
             Value::Null
         }
     }

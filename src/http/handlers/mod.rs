@@ -1,6 +1,8 @@
 //! What answers each path: read the request, call the service, build the response.
 
 pub mod accounts;
+pub mod agreement;
+pub mod applications;
 pub mod audit;
 pub mod backup;
 pub mod balance;
@@ -9,9 +11,12 @@ pub mod export;
 pub mod gate;
 pub mod health;
 pub mod import;
+pub mod invitations;
+pub mod jwks;
 pub mod keys;
 pub mod mails;
 pub mod me;
+pub mod members;
 pub mod metrics;
 pub mod openapi;
 pub mod pass_on;

@@ -13,6 +13,7 @@ use crate::domain::id;
 use crate::domain::nearest::hint;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::usage::{By, Counted, Of, Place, UsageAsk};
+use crate::domain::user::number_of;
 use crate::domain::verdict::Verdict;
 use crate::http::feed::Feed;
 use crate::http::query::{NO_CURSOR, Query};
@@ -39,11 +40,11 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
     wanted.answer(&call, whose, Asker::Operator).await
 }
 
-/// The counts of the key that asks. Charges nothing; a credential that is refused gets the style's answer.
+/// The counts of the key, or the user, that asks. Charges nothing; a credential that is refused gets the style's answer.
 pub async fn mine(call: Call) -> Result<Response, Unreadable> {
     let decision = gate::decide(&call, Mode::WhoAmI).await;
-    let key = decision.caller.as_ref().and_then(|caller| caller.key.as_ref());
-    let Some(key) = key.filter(|_| decision.verdict.passes()) else { return Ok(gate::refuse(&call, &decision)) };
+    let own = decision.caller.as_ref().and_then(|caller| caller.counted_as());
+    let Some((account, own)) = own.filter(|_| decision.verdict.passes()) else { return Ok(gate::refuse(&call, &decision)) };
     let carriers = &call.front.services.policy.keys.carriers;
     let is_credential = |name: &str| carriers.iter().any(|carrier| matches!(carrier, Carrier::Query(own) if own == name));
     let credentials = carriers.iter().filter_map(|carrier| if let Carrier::Query(name) = carrier { Some(name.as_str()) } else { None });
@@ -51,7 +52,7 @@ pub async fn mine(call: Call) -> Result<Response, Unreadable> {
     let mut query = call.query(&known);
     query.leave_out(is_credential);
     let wanted = Wanted { of: Of::Key, ..Wanted::read(query, &call)? };
-    let whose = (Some(key.account.clone()), Some(key.id.clone()));
+    let whose = (Some(account.to_owned()), Some(own.to_owned()));
     wanted.answer(&call, whose, Asker::Holder).await
 }
 
@@ -76,7 +77,7 @@ impl Wanted {
         let of = query.parsed("of", |text| Of::from_name(text).ok_or("must be key, account or all")).unwrap_or(Of::All);
         let verdict = query.parsed("verdict", |text| Verdict::from_name(text).ok_or_else(|| no_such_verdict(text)));
         let account = query.parsed("account", |text| is_id(id::ACCOUNT, text));
-        let key = query.parsed("key", |text| is_id(id::KEY, text));
+        let key = query.parsed("key", |text| is_counted_as(text));
         let to = query.parsed("to", Timestamp::parse);
         let from = query.parsed("from", Timestamp::parse);
         let is_csv = query.parsed("format", format).unwrap_or_else(|| accepts_csv(call));
@@ -122,6 +123,12 @@ impl Wanted {
 
 fn is_id(kind: &str, text: &str) -> Result<String, String> {
     if id::is(kind, text) { Ok(text.to_owned()) } else { Err(format!("must be an id, {kind}…")) }
+}
+
+/// A key's id, or what statistics call a user.
+fn is_counted_as(text: &str) -> Result<String, String> {
+    let is_one = id::is(id::KEY, text) || number_of(text).is_some();
+    if is_one { Ok(text.to_owned()) } else { Err(format!("must be an id, {}…, or a user, user_42", id::KEY)) }
 }
 
 fn no_such_verdict(text: &str) -> String {

@@ -3,6 +3,7 @@
 use http::StatusCode;
 use serde_json::Value;
 
+use super::sign_in::address::phone;
 use crate::domain::email::Email;
 use crate::domain::error::Result;
 use crate::domain::password::Password;
@@ -27,7 +28,7 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
 pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
     let once = once(&call, &body)?;
-    let user = call.front.services.create_user(read(body)?, once, &call.act()?).await?;
+    let user = call.front.services.create_user(read(&call, body)?, once, &call.act()?).await?;
     Ok(response::record(StatusCode::CREATED, &views::user(&user), user.revision))
 }
 
@@ -39,7 +40,8 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
 
 /// Changes one.
 pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
-    let input = read(call.json().await?)?;
+    let body = call.json().await?;
+    let input = read(&call, body)?;
     let user = call.front.services.set_user(number(&call.id), input, &call.conditional_act()?).await?;
     Ok(response::record(StatusCode::OK, &views::user(&user), user.revision))
 }
@@ -72,12 +74,12 @@ fn once(call: &Call, body: &Value) -> Result<Option<Once>, Unreadable> {
 }
 
 /// The fields are named as on the command line.
-fn read(body: Value) -> Result<UserInput> {
+fn read(call: &Call, body: Value) -> Result<UserInput> {
     let mut fields = Fields::new(body)?;
     let mut input = UserInput {
         name: fields.text("name"),
         email: fields.parsed("email", Email::parse),
-        phone: fields.parsed("phone", phone),
+        phone: fields.parsed("phone", |text| phone(call, text)),
         password: fields.parsed("password", |text| Password::parse(text.to_owned())),
         verified: fields.flag("verified"),
         is_admin: fields.flag("admin"),
@@ -86,11 +88,4 @@ fn read(body: Value) -> Result<UserInput> {
     };
     input.faults = fields.into_faults();
     Ok(input)
-}
-
-/// A number as it is stored.
-fn phone(text: &str) -> Result<String, String> {
-    let digits = text.strip_prefix('+').unwrap_or_default();
-    let is_number = (8..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
-    if is_number { Ok(text.to_owned()) } else { Err("must be a number with its country, such as +4915123456789".into()) }
 }

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::endpoints::{Access, ENDPOINTS, Endpoint};
+use super::endpoints::{Access, ENDPOINTS, Endpoint, SIGN_IN};
 use crate::config::Policy;
 use crate::domain::verdict::Verdict;
 
 const FRAME: &str = include_str!("frame.json");
 const PATHS: &str = include_str!("paths.json");
+const SIGN_IN_PATHS: &str = include_str!("sign_in.json");
 const SCHEMAS: &str = include_str!("schemas.json");
 
 /// What the operations of one method are called in a document. One that takes any method stands there as GET.
@@ -31,17 +32,29 @@ pub fn document(policy: &Policy) -> Value {
     let mut document = part(FRAME);
     document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
     document["components"]["schemas"] = part(SCHEMAS);
-    let mut paths = part(PATHS);
-    for endpoint in ENDPOINTS.iter().filter(|endpoint| is_public(endpoint)) {
+    let mut paths = Map::new();
+    add_paths(&mut paths, PATHS, ENDPOINTS, &policy.server.prefix, policy);
+    if policy.sign_in.enabled {
+        add_paths(&mut paths, SIGN_IN_PATHS, SIGN_IN, &policy.sign_in.base_path, policy);
+    }
+    document["paths"] = paths.into();
+    policy::fill(&mut document, policy);
+    name_every_answer(&mut document);
+    document
+}
+
+/// Adds the paths of a table below where they lie. One that lies below both bases has the methods of both.
+fn add_paths(all: &mut Map<String, Value>, source: &str, table: &[Endpoint], base: &str, policy: &Policy) {
+    let mut paths = part(source);
+    for endpoint in table.iter().filter(|endpoint| is_public(endpoint)) {
         if let Some(operation) = paths.get_mut(endpoint.path).and_then(|path| path.get_mut(name_of(endpoint.method.as_ref()))) {
             complete(operation, endpoint, policy);
         }
     }
-    let prefixed = |(path, item): (String, Value)| (format!("{}{path}", policy.server.prefix), item);
-    document["paths"] = into_map(paths).into_iter().map(prefixed).collect::<Map<_, _>>().into();
-    policy::fill(&mut document, policy);
-    name_every_answer(&mut document);
-    document
+    for (path, item) in into_map(paths) {
+        let known = all.entry(format!("{base}{path}")).or_insert_with(|| json!({}));
+        into_map(item).into_iter().for_each(|(method, operation)| known[method] = operation);
+    }
 }
 
 /// A part of the source; that each can be read is tested.
@@ -67,7 +80,25 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
         answers.entry(status.to_string()).or_insert_with(|| reference(response));
     };
     let styled = told_by_style(endpoint);
-    if let Access::Token(scope) | Access::Unbound(scope) = endpoint.access {
+    if endpoint.is_of_sign_in {
+        operation["security"] = match endpoint.access {
+            Access::User => json!([{ "access_token": [] }]),
+            _ if BY_COOKIE.contains(&endpoint.path) => json!([{ "refresh_cookie": [] }]),
+            _ if BY_ANY.contains(&endpoint.path) => {
+                let keys = policy::credentials(policy).map(|(name, _)| json!({ name: [] }));
+                std::iter::once(json!({ "access_token": [] })).chain(keys).collect::<Vec<_>>().into()
+            }
+            _ => json!([]),
+        };
+        add(403, "MayNot");
+        add(500, "Fault");
+    } else if endpoint.access == Access::User {
+        operation["security"] = json!([{ "access_token": [] }]);
+        [(403, "MayNot"), (500, "Fault")].into_iter().for_each(|(status, name)| add(status, name));
+    } else if let Access::Shared(_) = endpoint.access {
+        operation["security"] = json!([{ "service_token": ["admin"] }, { "access_token": [] }]);
+        [(401, "NoToken"), (403, "MayNot"), (500, "Fault")].into_iter().for_each(|(status, name)| add(status, name));
+    } else if let Access::Token(scope) | Access::Unbound(scope) = endpoint.access {
         operation["security"] = json!([{ "service_token": [scope.name()] }]);
         [(401, "NoToken"), (403, "MayNot"), (500, "Fault")].into_iter().for_each(|(status, name)| add(status, name));
     } else if styled.is_empty() && !endpoint.path.starts_with("/v1/check") {
@@ -86,20 +117,51 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
         add(400, "Bad");
     }
     add(503, "Unavailable");
-    let has_id = endpoint.path.contains("{id}");
-    // A path that reads in two ways is none of tollgate's own: the gate refuses it.
-    policy::add_refusals(&mut answers, if has_id { &[Verdict::Ambiguous] } else { &styled }, policy);
+    let mut refused = styled;
+    if endpoint.path.contains('{') && !endpoint.is_of_sign_in {
+        // A path that reads in two ways is none of tollgate's own: the gate refuses it.
+        refused.push(Verdict::Ambiguous);
+    }
+    policy::add_refusals(&mut answers, &refused, policy);
     operation["responses"] = answers.into_iter().collect::<Map<_, _>>().into();
 }
+
+/// What is asked for with the refresh cookie.
+const BY_COOKIE: [&str; 2] = ["/auth/refresh", "/auth/logout"];
+
+/// What is asked for with an access token and with a key alike.
+const BY_ANY: [&str; 2] = ["/user/me", "/balance"];
 
 /// The verdicts that an operation tells as the style has them.
 fn told_by_style(endpoint: &Endpoint) -> Vec<Verdict> {
     let by_gate = Verdict::ALL.iter().copied().filter(|verdict| *verdict <= Verdict::Unavailable);
+    let on_the_way_in = [Verdict::Missing, Verdict::Unknown, Verdict::Disabled, Verdict::Unavailable, Verdict::Internal];
     match endpoint.path {
+        path if endpoint.is_of_sign_in && !BY_ANY.contains(&path) => {
+            on_the_way_in.into_iter().chain(Verdict::ALL.iter().copied().filter(|verdict| verdict.is_of_sign_in())).collect()
+        }
+        "/user/me" | "/balance" if endpoint.is_of_sign_in => {
+            by_gate.filter(|verdict| !(Verdict::WrongPlan..=Verdict::RateLimited).contains(verdict)).chain([Verdict::Internal]).collect()
+        }
+        path if endpoint.access == Access::User || matches!(endpoint.access, Access::Shared(_)) => {
+            let is_new_key = endpoint.method == Some(Method::POST) && path.starts_with("/v1/keys");
+            let is_bounded = endpoint.method == Some(Method::POST) && (path.ends_with("/invitations") || path == "/v1/applications");
+            let more = [(is_new_key, Verdict::AgreementNeeded), (is_bounded, Verdict::TooManyTries)];
+            let more = more.into_iter().filter_map(|(is_told, verdict)| is_told.then_some(verdict));
+            of_users(endpoint.access).iter().copied().chain(more).collect()
+        }
         "/v1/check" | "/v1/check/answer" => by_gate.collect(),
         // On any plan, whatever is left.
         "/v1/me" | "/v1/me/usage" => by_gate.filter(|verdict| !(Verdict::WrongPlan..=Verdict::RateLimited).contains(verdict)).collect(),
         _ => Vec::new(),
+    }
+}
+
+/// What a user is told who is not let in; without any credential somebody is asked for a service token where that would do.
+const fn of_users(access: Access) -> &'static [Verdict] {
+    match access {
+        Access::User => &[Verdict::Missing, Verdict::Unknown, Verdict::Disabled, Verdict::Unavailable],
+        _ => &[Verdict::Unknown, Verdict::Disabled, Verdict::Unavailable],
     }
 }
 
@@ -121,18 +183,20 @@ mod tests {
     use super::*;
 
     fn documented() -> BTreeSet<(String, String)> {
-        let paths: Map<String, Value> = serde_json::from_str(PATHS).expect("paths.json can be read");
+        let read = |text| serde_json::from_str::<Map<String, Value>>(text).expect("the paths can be read");
+        let paths = read(PATHS).into_iter().chain(read(SIGN_IN_PATHS));
         let methods = |(path, item): (String, Value)| {
             let item = into_map(item).into_iter().map(|(method, _)| method).filter(|method| method != "parameters");
             item.map(|method| (path.clone(), method)).collect::<Vec<_>>()
         };
-        paths.into_iter().flat_map(methods).collect()
+        paths.flat_map(methods).collect()
     }
 
     #[test]
     fn every_path_for_outsiders_is_in_it_and_no_other() {
         let real: BTreeSet<_> = ENDPOINTS
             .iter()
+            .chain(SIGN_IN)
             .filter(|endpoint| is_public(endpoint))
             .map(|endpoint| (endpoint.path.to_owned(), name_of(endpoint.method.as_ref())))
             .collect();

@@ -94,7 +94,10 @@ pub fn add_refusals(answers: &mut BTreeMap<String, Value>, verdicts: &[Verdict],
         answer["description"] = description.into();
         let is_json = media.to_ascii_lowercase().contains("json");
         answer["content"][media] = json!({ "schema": if is_json { json!({}) } else { json!({ "type": "string" }) } });
-        if verdicts.iter().any(|name| Verdict::from_name(name).is_some_and(Verdict::by_limit)) {
+        if verdicts
+            .iter()
+            .any(|name| Verdict::from_name(name).is_some_and(|verdict| verdict.by_limit() || verdict == Verdict::TooManyTries))
+        {
             answer["headers"]["Retry-After"] = json!({ "$ref": "#/components/headers/RetryAfter" });
         }
     }

@@ -66,7 +66,7 @@ pub struct Returned {
 }
 
 /// Whether it is a page of this server and can lead nowhere else.
-pub fn is_local(page: &str) -> bool {
+pub(super) fn is_local(page: &str) -> bool {
     let is_plain = page.len() <= LONGEST_PAGE && page.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     is_plain && page.starts_with('/') && !page.starts_with("//")
 }

@@ -75,13 +75,7 @@ pub struct Code {
 impl Code {
     /// Reads `code`, `redirect_uri`, and `code_verifier`, `nonce` where they are there; its faults are told with the others.
     pub fn read(fields: &mut Fields) -> Self {
-        let mut required = |name| {
-            let text = fields.text(name);
-            if text.is_none() && !fields.has_fault(name) {
-                fields.fault(name, "must be given");
-            }
-            text.unwrap_or_default()
-        };
+        let mut required = |name| fields.given(name, |text| Ok::<_, String>(text.to_owned())).unwrap_or_default();
         let (code, redirect_uri) = (required("code"), required("redirect_uri"));
         Self { code, redirect_uri, code_verifier: fields.text("code_verifier"), nonce: fields.text("nonce") }
     }

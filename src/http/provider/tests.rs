@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::browser::is_local;
 use super::*;
 use crate::config::providers::Kind;
 use crate::domain::identity::Proven;

@@ -3,7 +3,9 @@
 
 use std::net::IpAddr;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE, VIA};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Response, StatusCode, Uri, Version};
@@ -13,11 +15,13 @@ use super::super::forwarded::{client, is_trusted};
 use super::super::peer::Peer;
 use super::super::response::{self, IDENTITY, REQUEST_ID};
 use super::super::strict::folds_to;
-use crate::config::Policy;
 use crate::config::upstream::UpstreamSettings;
 use crate::domain::address::canonical;
 use crate::domain::carrier;
 use crate::domain::decision::Decision;
+use crate::domain::jwt;
+use crate::domain::key::Environments;
+use crate::service::Services;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -48,8 +52,8 @@ const NO_UPGRADE: [&str; 5] = ["h2", "h3", "http", "spdy", "tls"];
 
 /// On what ground a request is passed on.
 pub struct Passing<'a> {
-    /// The configuration.
-    pub policy: &'a Policy,
+    /// The configuration, and what tells an access token of ours from another's.
+    pub services: &'a Services,
     /// The app's part of it.
     pub settings: &'a UpstreamSettings,
     /// The app's name in a request's URI.
@@ -65,7 +69,7 @@ pub struct Passing<'a> {
 impl Passing<'_> {
     /// Makes a client's head the app's. Answers what other protocols it asks for.
     pub fn rewrite(&self, parts: &mut Parts) -> Result<Option<HeaderValue>, http::Error> {
-        let trusted = &self.policy.server.trusted_proxies;
+        let trusted = &self.services.policy.server.trusted_proxies;
         let is_trusted = is_trusted(self.peer, trusted);
         let client = client(self.peer, &parts.headers, trusted);
         let (upgrade, takes_trailers) = (wanted_upgrade(parts), takes_trailers(&parts.headers));
@@ -76,6 +80,7 @@ impl Passing<'_> {
         parts.version = Version::HTTP_11;
         let headers = &mut parts.headers;
         remove_hop_by_hop(headers);
+        remove_refresh_tokens(headers, &self.services.policy.sessions);
         remove(headers, |name| self.is_forged(name, is_trusted));
         forward(headers, self.peer, client.address.ok().flatten(), client.is_https == Ok(true));
         headers.append(VIA, HeaderValue::from_static(came_as));
@@ -129,9 +134,10 @@ impl Passing<'_> {
         if self.settings.pass_credential {
             return Ok(target);
         }
-        let is_known = self.decision.caller.as_ref().is_some_and(|caller| caller.key.is_some());
-        let is_ours = |text: &str| is_known || self.policy.holds_secret(text);
-        let carriers = &self.policy.keys.carriers;
+        let is_known = self.decision.caller.as_ref().is_some_and(|caller| caller.key.is_some() || caller.user.is_some());
+        let is_token = |text: &str| jwt::within(text).any(|one| self.services.is_own_access_token(one));
+        let is_ours = |text: &str| is_known || self.services.policy.holds_own(text) || is_token(text);
+        let carriers = &self.services.policy.keys.carriers;
         carrier::remove(carriers, &mut parts.headers, is_ours);
         Ok(match target.query().map(|query| (query, carrier::without(carriers, query, is_ours))) {
             Some((before, left)) if left != before => PathAndQuery::try_from(match left.as_str() {
@@ -208,6 +214,24 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     remove(headers, |name| {
         HOP_BY_HOP.contains(&name.as_str()) || (listed.iter().any(|listed| listed == name.as_str()) && !vital.contains(name))
     });
+}
+
+/// A refresh token is for nobody but tollgate, whatever else the app may see. Other cookies stay, byte for byte.
+fn remove_refresh_tokens(headers: &mut HeaderMap, shape: &Environments) {
+    let holds = |cookie: &[u8]| shape.holds_key(&String::from_utf8_lossy(cookie));
+    if !headers.get_all(COOKIE).iter().any(|value| holds(value.as_bytes())) {
+        return;
+    }
+    let values: Vec<HeaderValue> = headers.get_all(COOKIE).iter().cloned().collect();
+    headers.remove(COOKIE);
+    for value in values {
+        let kept: Vec<&[u8]> = value.as_bytes().split(|byte| *byte == b';').filter(|cookie| !holds(cookie)).collect();
+        if let Ok(left) = HeaderValue::from_bytes(kept.join(&b';').trim_ascii_start())
+            && !left.is_empty()
+        {
+            headers.append(COOKIE, left);
+        }
+    }
 }
 
 fn tokens(list: &str) -> impl Iterator<Item = &str> {

@@ -84,7 +84,7 @@ impl Upstream {
     /// Makes a client's head the app's. Answers what other protocols it asks for.
     pub fn rewrite(&self, call: &mut Call, decision: &Decision) -> Result<Option<HeaderValue>, Trouble> {
         let passing = Passing {
-            policy: &call.front.services.policy,
+            services: &call.front.services,
             settings: &self.settings,
             authority: &self.authority,
             peer: call.peer,

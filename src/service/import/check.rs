@@ -158,7 +158,7 @@ fn own_id(kind: &str, field: &str, id: Option<&str>, now: Timestamp, faults: &mu
 }
 
 /// An instant that has been; none is older than the Unix epoch.
-fn check_past(field: &str, at: Option<Timestamp>, now: Timestamp) -> Option<FieldFault> {
+pub(super) fn check_past(field: &str, at: Option<Timestamp>, now: Timestamp) -> Option<FieldFault> {
     let wrong = at.is_some_and(|at| at > now || at < Timestamp::default());
     wrong.then(|| fault(field, "must be between 1970 and now"))
 }

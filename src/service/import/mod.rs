@@ -6,6 +6,8 @@
 
 mod check;
 mod moving;
+#[allow(dead_code)]
+pub mod users;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

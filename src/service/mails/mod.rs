@@ -1,7 +1,7 @@
 //! Mails and SMS: written down with the change that they tell of; `http::mailer` sends them. What stands in one that nobody else
 //! may know is worked out when it is sent, and never before.
 
-mod link;
+pub(crate) mod link;
 mod writing;
 
 use std::sync::Arc;

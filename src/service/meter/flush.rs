@@ -127,14 +127,14 @@ fn take(subject: &Arc<Subject>, percentages: &[u8]) -> Unsaved {
 
 fn write(connection: &Connection, announcer: &Announcer, one: &Unsaved, hour: Timestamp, now: Timestamp) -> Result<()> {
     let (account, key) = match &one.subject.id {
-        SubjectId::Key { id, account } => (&**account, &**id),
+        SubjectId::Key { id, account } | SubjectId::User { id, account } => (&**account, &**id),
         SubjectId::Account(id) => (&**id, ""),
         SubjectId::Address(_) => ("", ""),
     };
     for (verdict, count) in &one.tallies {
         usage::add(connection, hour, account, key, *verdict, u64::from(*count))?;
     }
-    if let Some(at) = one.last_used.filter(|_| !key.is_empty()) {
+    if let Some(at) = one.last_used.filter(|_| matches!(one.subject.id, SubjectId::Key { .. })) {
         keys::used(connection, key, at)?;
     }
     for reached in &one.reached {

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 use crate::domain::balance::Balance;
+use crate::domain::caller::Caller;
 use crate::domain::limit::{Limit, Shape};
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::verdict::Verdict;
@@ -26,6 +27,13 @@ pub enum SubjectId {
         /// Whose it is.
         account: Box<str>,
     },
+    /// `user_42` with an access token, acting for an account. What they do for another is counted apart.
+    User {
+        /// The user.
+        id: Box<str>,
+        /// For whom they act.
+        account: Box<str>,
+    },
     /// `acc_…`.
     Account(Box<str>),
     /// A client's address, as it is counted.
@@ -33,10 +41,22 @@ pub enum SubjectId {
 }
 
 impl SubjectId {
+    /// Those of a caller: the key's or the user's own, and the account's.
+    pub fn of(caller: &Caller) -> Option<(Self, Self)> {
+        let account: Box<str> = caller.account.as_ref()?.id.as_str().into();
+        let own = match (&caller.key, &caller.user) {
+            (Some(key), _) => Self::Key { id: key.id.as_str().into(), account: account.clone() },
+            (None, Some(user)) => Self::User { id: user.handle.as_str().into(), account: account.clone() },
+            (None, None) => return None,
+        };
+        Some((own, Self::Account(account)))
+    }
+
     /// What the database calls it.
     pub fn row(&self) -> String {
         match self {
             Self::Key { id, .. } | Self::Account(id) => id.to_string(),
+            Self::User { id, account } => format!("{id} {account}"),
             Self::Address(address) => address.to_string(),
         }
     }

@@ -3,18 +3,17 @@
 
 use std::fmt;
 
-use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
+use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::domain::error::{Error, Result};
+use crate::domain::jwt;
 use crate::domain::key::KeyHash;
+use crate::domain::signing::{SigningKey, short};
 use crate::domain::time::{Span, Timestamp};
-
-/// What every JWT of ours begins with: `{"`, in base64url.
-const BEGINNING: &str = "eyJ";
 
 /// What an access token says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +34,13 @@ pub struct Claims {
     pub jti: String,
 }
 
+impl Claims {
+    /// From when on it is refused.
+    pub fn expires_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.exp.saturating_mul(1000))
+    }
+}
+
 /// A key that tokens are checked with.
 struct Known {
     id: String,
@@ -50,6 +56,7 @@ pub struct Signer {
     /// The first is that of `key`.
     known: Vec<Known>,
     issuer: String,
+    validation: Validation,
 }
 
 impl fmt::Debug for Signer {
@@ -61,36 +68,31 @@ impl fmt::Debug for Signer {
 impl Signer {
     /// By secrets of 32 bytes, the first of which signs.
     pub fn of_secrets(secrets: &[[u8; 32]], issuer: String) -> Result<Self> {
-        let first = secrets.first().ok_or_else(|| Error::Internal("there is no secret to sign with".into()))?;
         let known = |secret: &[u8; 32]| Known {
             // Of a hash of it: whoever sees it learns nothing.
-            id: key_id(&KeyHash::of(&format!("key id {}", KeyHash::from_bytes(*secret).hex()))),
+            id: short(&KeyHash::of(&format!("key id {}", KeyHash::from_bytes(*secret).hex()))),
             key: DecodingKey::from_secret(secret),
             public: None,
         };
-        let key = EncodingKey::from_secret(first);
-        Ok(Self { algorithm: Algorithm::HS256, key, known: secrets.iter().map(known).collect(), issuer })
+        let first = secrets.first().map(|secret| EncodingKey::from_secret(secret));
+        Self::of(Algorithm::HS256, first, secrets.iter().map(known).collect(), issuer)
     }
 
-    /// By Ed25519 keys (PKCS #8, PEM), the first of which signs.
-    pub fn of_pems(pems: &[&str], issuer: String) -> Result<Self, String> {
-        let wrong = |_| "is no Ed25519 key: openssl genpkey -algorithm ed25519 makes one".to_owned();
-        let mut keys = Vec::new();
-        for pem in pems {
-            let key = EncodingKey::from_ed_pem(pem.as_bytes()).map_err(wrong)?;
-            let mut public = Jwk::from_encoding_key(&key, Algorithm::EdDSA).map_err(wrong)?;
-            let told = serde_json::to_string(&public).map_err(|error| error.to_string())?;
-            let id = key_id(&KeyHash::of(&told));
-            public.common.key_id = Some(id.clone());
-            public.common.public_key_use = Some(PublicKeyUse::Signature);
-            let decoding = DecodingKey::from_jwk(&public).map_err(wrong)?;
-            keys.push((key, Known { id, key: decoding, public: Some(public) }));
-        }
-        let (mut signing, known): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
-        if signing.is_empty() {
-            return Err("there is no key to sign with".into());
-        }
-        Ok(Self { algorithm: Algorithm::EdDSA, key: signing.swap_remove(0), known, issuer })
+    /// By Ed25519 keys, the first of which signs.
+    pub fn of_keys(keys: &[SigningKey], issuer: String) -> Result<Self> {
+        let known = |key: &SigningKey| Known { id: key.id.clone(), key: key.public.clone(), public: Some(key.jwk.clone()) };
+        let first = keys.first().map(|key| key.private.clone());
+        Self::of(Algorithm::EdDSA, first, keys.iter().map(known).collect(), issuer)
+    }
+
+    fn of(algorithm: Algorithm, key: Option<EncodingKey>, known: Vec<Known>, issuer: String) -> Result<Self> {
+        let key = key.ok_or_else(|| Error::Internal("there is nothing to sign access tokens with".into()))?;
+        let mut validation = Validation::new(algorithm);
+        validation.set_issuer(&[&issuer]);
+        validation.set_required_spec_claims(&["exp", "iss", "sub"]);
+        // By the time of the request, to the second.
+        validation.validate_exp = false;
+        Ok(Self { algorithm, key, known, issuer, validation })
     }
 
     /// Makes one.
@@ -111,32 +113,32 @@ impl Signer {
 
     /// Reads one that is ours and has not expired. What is wrong with any other does not matter.
     pub fn read(&self, token: &str, now: Timestamp) -> Option<(i64, Claims)> {
-        let header = decode_header(token).ok().filter(|header| header.alg == self.algorithm)?;
-        let kid = header.kid?;
-        let known = self.known.iter().find(|known| known.id == kid)?;
-        let mut validation = Validation::new(self.algorithm);
-        validation.set_issuer(&[&self.issuer]);
-        validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-        // By the time of the request, to the second.
-        validation.validate_exp = false;
-        let claims = decode::<Claims>(token, &known.key, &validation).ok()?.claims;
+        let known = self.key_of(token)?;
+        let claims = decode::<Claims>(token, &known.key, &self.validation).ok()?.claims;
         let user = claims.sub.parse().ok()?;
-        (now.millis() < claims.exp.saturating_mul(1000)).then_some((user, claims))
+        (now < claims.expires_at()).then_some((user, claims))
+    }
+
+    /// Whether one names a key of ours, be it expired or forged: it is meant for this server and nobody else.
+    pub fn is_meant(&self, token: &str) -> bool {
+        self.key_of(token).is_some()
+    }
+
+    /// The key that a token names, where it is one of ours and the token asks for nothing else than ours ever do.
+    fn key_of(&self, token: &str) -> Option<&Known> {
+        if token.len() > jwt::LONGEST || !jwt::looks_like_one(token) {
+            return None;
+        }
+        // What `crit` lists has to be understood (RFC 7515, 4.1.11), and nothing is.
+        let header = decode_header(token).ok().filter(|header| header.alg == self.algorithm && header.crit.is_none())?;
+        let kid = header.kid?;
+        self.known.iter().find(|known| known.id == kid)
     }
 
     /// The public keys, for those who check tokens by themselves (RFC 7517).
     pub fn public_keys(&self) -> Value {
         json!({ "keys": self.known.iter().filter_map(|known| known.public.as_ref()).collect::<Vec<_>>() })
     }
-}
-
-/// Whether a credential is meant to be a JWT: nothing is looked up to tell.
-pub fn looks_like_one(credential: &str) -> bool {
-    credential.starts_with(BEGINNING) && credential.bytes().filter(|byte| *byte == b'.').count() == 2
-}
-
-fn key_id(hash: &KeyHash) -> String {
-    hash.hex()[..16].to_owned()
 }
 
 #[cfg(test)]
@@ -156,6 +158,11 @@ mod tests {
         Signer::of_secrets(&secrets, "https://api.example.com".into()).unwrap()
     }
 
+    fn pems(pems: &[&str]) -> Signer {
+        let keys: Vec<_> = pems.iter().map(|pem| SigningKey::of_pem(pem).unwrap()).collect();
+        Signer::of_keys(&keys, "https://api.example.com".into()).unwrap()
+    }
+
     fn made(signer: &Signer) -> String {
         signer.sign(42, "ses_1", "acc_1", NOW, Span::from_secs(900)).unwrap()
     }
@@ -164,7 +171,6 @@ mod tests {
     fn a_token_counts_for_its_time() {
         let signer = signer(&[1]);
         let token = made(&signer);
-        assert!(looks_like_one(&token) && !looks_like_one("tg_live_x") && !looks_like_one("eyJhbGci"));
         let (user, claims) = signer.read(&token, NOW.plus(Span::from_millis(899_999))).unwrap();
         assert_eq!((user, claims.sid.as_str(), claims.acc.as_str()), (42, "ses_1", "acc_1"));
         assert!(signer.read(&token, NOW.plus(Span::from_secs(900))).is_none());
@@ -175,7 +181,6 @@ mod tests {
         let token = made(&signer(&[1]));
         assert!(signer(&[2, 1]).read(&token, NOW).is_some());
         assert!(signer(&[2]).read(&token, NOW).is_none());
-        let pems = |pems: &[&str]| Signer::of_pems(pems, "https://api.example.com".into()).unwrap();
         let token = made(&pems(&[OLD]));
         assert!(pems(&[NEW, OLD]).read(&token, NOW).is_some() && pems(&[NEW]).read(&token, NOW).is_none());
         assert_eq!(pems(&[NEW, OLD]).public_keys()["keys"].as_array().unwrap().len(), 2);
@@ -184,7 +189,7 @@ mod tests {
 
     #[test]
     fn what_a_token_says_of_itself_is_not_followed() {
-        let (secret, pems) = (signer(&[1]), Signer::of_pems(&[OLD], "https://api.example.com".into()).unwrap());
+        let (secret, pems) = (signer(&[1]), pems(&[OLD]));
         let token = made(&secret);
         let mut parts = token.split('.');
         let (header, claims) = (parts.next().unwrap(), parts.next().unwrap());
@@ -206,5 +211,73 @@ mod tests {
         // Another issuer.
         let other = Signer::of_secrets(&[[1; 32]], "https://evil.example".into()).unwrap();
         assert!(secret.read(&made(&other), NOW).is_none());
+    }
+
+    /// A token with this header and these claims as they stand, signed by the secret of `signer(&[1])`.
+    fn signed(header: &str, claims: &str) -> String {
+        let message = format!("{}.{}", BASE64.encode(header), BASE64.encode(claims));
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &EncodingKey::from_secret(&[1; 32]), Algorithm::HS256).unwrap();
+        format!("{message}.{signature}")
+    }
+
+    #[test]
+    fn what_ours_never_say_is_refused_however_well_signed() {
+        let signer = signer(&[1]);
+        let kid = &signer.known[0].id;
+        let exp = NOW.millis() / 1000 + 900;
+        let header = format!(r#"{{"typ":"JWT","alg":"HS256","kid":"{kid}"}}"#);
+        let rest = format!(r#""sid":"ses_1","acc":"acc_1","iat":0,"exp":{exp},"jti":"1""#);
+        let ours = format!(r#"{{"iss":"https://api.example.com","sub":"42",{rest}}}"#);
+        assert!(signer.read(&signed(&header, &ours), NOW).is_some());
+        let headers = [
+            r#"{"alg":"HS256"}"#.to_owned(),
+            r#"{"alg":"HS256","kid":""}"#.to_owned(),
+            format!(r#"{{"alg":"HS256","kid":"{kid}","crit":["exp"]}}"#),
+            format!(r#"{{"alg":"HS256","kid":"{kid}","crit":[]}}"#),
+            format!(r#"{{"alg":"HS256","alg":"HS256","kid":"{kid}"}}"#),
+            format!(r#"{{"alg":"HS256","kid":"{kid}","kid":"{kid}"}}"#),
+            format!(r#"{{"alg":"none","kid":"{kid}"}}"#),
+            format!(r#"{{"alg":"HS384","kid":"{kid}"}}"#),
+            format!(r#"{{"alg":"EdDSA","kid":"{kid}"}}"#),
+        ];
+        for header in headers {
+            assert!(signer.read(&signed(&header, &ours), NOW).is_none(), "{header}");
+        }
+        let claims = [
+            format!(r#"{{"iss":"https://api.example.com","sub":"42","sub":"43",{rest}}}"#),
+            format!(r#"{{"iss":"https://api.example.com","iss":"https://api.example.com","sub":"42",{rest}}}"#),
+            format!(r#"{{"iss":["https://api.example.com","https://evil.example"],"sub":"42",{rest}}}"#),
+            format!(r#"{{"sub":"42",{rest}}}"#),
+            format!(r#"{{"iss":"https://api.example.com","sub":42,{rest}}}"#),
+            format!(r#"{{"iss":"https://api.example.com","sub":"x",{rest}}}"#),
+            format!(r#"{{"iss":"https://api.example.com","sub":"42","aud":"another",{rest}}}"#),
+            r#"{"iss":"https://api.example.com","sub":"42","sid":"ses_1","acc":"acc_1","iat":0,"jti":"1"}"#.to_owned(),
+        ];
+        for claims in claims {
+            assert!(signer.read(&signed(&header, &claims), NOW).is_none(), "{claims}");
+        }
+        let long = ours.replacen('{', &format!(r#"{{"x":"{}","#, "x".repeat(jwt::LONGEST)), 1);
+        assert!(signer.read(&signed(&header, &long), NOW).is_none());
+    }
+
+    #[test]
+    fn none_of_ours_is_too_long_to_be_read() {
+        let issuer = format!("https://{}", "x".repeat(292));
+        let keys = [SigningKey::of_pem(OLD).unwrap()];
+        let id = |prefix: &str| format!("{prefix}_{}", "0".repeat(26));
+        for signer in [Signer::of_keys(&keys, issuer.clone()).unwrap(), Signer::of_secrets(&[[1; 32]], issuer).unwrap()] {
+            let token = signer.sign(i64::MAX, &id("ses"), &id("acc"), NOW, Span::from_secs(86_400)).unwrap();
+            assert!(token.len() <= jwt::LONGEST && signer.read(&token, NOW).is_some(), "{}", token.len());
+        }
+    }
+
+    #[test]
+    fn it_is_known_which_are_meant_for_this_server() {
+        let (own, other) = (signer(&[1]), signer(&[2]));
+        let token = made(&own);
+        assert!(own.is_meant(&token) && !other.is_meant(&token));
+        // One that is forged is meant for it, too; one that is not even a token is not.
+        let cut = token.rsplit_once('.').unwrap().0;
+        assert!(own.is_meant(&format!("{cut}.x")) && !own.is_meant(cut) && !own.is_meant("tg_live_x"));
     }
 }

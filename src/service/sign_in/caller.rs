@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use super::access;
+use super::access::Claims;
 use crate::domain::caller::Caller;
 use crate::domain::error::{Error, Result};
+use crate::domain::jwt;
 use crate::domain::key::KeyHash;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{UserFacts, handle};
@@ -15,43 +16,64 @@ use crate::service::{Services, slot_of};
 use crate::store::users::{self, By};
 use crate::store::{Connection, accounts, members, sessions, windows};
 
-/// What was found out about a session and an account, which may be that it counts for nothing.
+/// What was found out about an access token that is ours, which may be that it counts for nothing.
 #[derive(Debug)]
 pub struct Signed {
     /// Who it is, if anybody.
     known: Option<Arc<Known>>,
     user_slot: usize,
     user_generation: u64,
+    /// The token's own end, and the configuration under which its signature was looked at.
+    expires_at: Timestamp,
+    epoch: u64,
 }
 
 impl Services {
-    /// Whether a credential is meant to be an access token of this server.
+    /// Whether a credential is meant to be an access token.
     pub fn is_access_token(&self, credential: &str) -> bool {
-        self.policy.sign_in.enabled && access::looks_like_one(credential)
+        self.policy.sign_in.enabled && jwt::looks_like_one(credential)
     }
 
-    /// Who an access token belongs to, if it counts: from the hot set, else from the database in one trip.
+    /// Whether a text is an access token of this server, though it may have expired or be forged.
+    pub fn is_own_access_token(&self, text: &str) -> bool {
+        self.is_access_token(text) && self.sign_in.signer.is_meant(text)
+    }
+
+    /// The public keys of access tokens, as a JWK set; empty where nobody signs in.
+    pub fn public_keys(&self) -> serde_json::Value {
+        if self.policy.sign_in.enabled { self.sign_in.signer.public_keys() } else { serde_json::json!({ "keys": [] }) }
+    }
+
+    /// Who an access token belongs to, if it counts: from the hot set, else from the database in one trip. The signature is looked at
+    /// once; from then on the token is known by its hash, as keys are. One that is not ours leaves nothing behind.
     pub async fn signed_in(&self, token: &str, now: Timestamp) -> Result<Option<Arc<Known>>> {
-        let Some((user, claims)) = self.sign_in.signer.read(token, now).filter(|_| self.policy.sign_in.enabled) else { return Ok(None) };
+        if !self.is_access_token(token) {
+            return Ok(None);
+        }
         let fresh = |signed: &Arc<Signed>| {
             let of_user = signed.user_generation == self.users.of(signed.user_slot);
-            of_user && signed.known.as_ref().is_none_or(|known| self.is_fresh(known, now))
+            let of_token = signed.epoch == self.epoch && now < signed.expires_at;
+            of_user && of_token && signed.known.as_ref().is_none_or(|known| self.is_fresh(known, now))
         };
-        let hash = KeyHash::of(&format!("{} {}", claims.sid, claims.acc));
-        let read = || self.read_signed_in(user, claims.sid.clone(), claims.acc.clone(), now);
-        let signed = self.signed_in.get(&hash, now, fresh, read).await?;
+        let hash = KeyHash::of(token);
+        if let Some(remembered) = self.signed_in.remembered(&hash, now, &fresh) {
+            return Ok(remembered.and_then(|signed| signed.known.clone()));
+        }
+        let Some((user, claims)) = self.sign_in.signer.read(token, now) else { return Ok(None) };
+        let signed = self.signed_in.get(&hash, now, fresh, || self.read_signed_in(user, claims.clone(), now)).await?;
         Ok(signed.and_then(|signed| signed.known.clone()))
     }
 
-    async fn read_signed_in(&self, user: i64, session: String, account: String, now: Timestamp) -> Result<Option<Arc<Signed>>> {
+    async fn read_signed_in(&self, user: i64, claims: Claims, now: Timestamp) -> Result<Option<Arc<Signed>>> {
+        let (expires_at, session, account) = (claims.expires_at(), claims.sid, claims.acc);
         let (policy, epoch, meter) = (self.policy.clone(), self.epoch, self.meter.clone());
         let (account_generations, user_generations) = (self.accounts.clone(), self.users.clone());
         let read = move |connection: &Connection| {
             // Everything that a change raises or writes to is taken hold of before anything is read.
             let user_slot = slot_of_user(user);
             let user_generation = user_generations.of(user_slot);
-            let nobody = || Ok(Some(Arc::new(Signed { known: None, user_slot, user_generation })));
-            let of_key = meter.subject(SubjectId::Key { id: handle(user).into(), account: account.as_str().into() }, now);
+            let nobody = || Ok(Some(Arc::new(Signed { known: None, user_slot, user_generation, expires_at, epoch })));
+            let of_key = meter.subject(SubjectId::User { id: handle(user).into(), account: account.as_str().into() }, now);
             let of_account = meter.subject(SubjectId::Account(account.as_str().into()), now);
             let account_slot = slot_of(&account);
             let account_generation = account_generations.of(account_slot);
@@ -80,7 +102,7 @@ impl Services {
             let scopes = policy.keys.default_scopes.clone();
             let caller = Caller::of_user(facts, scopes, session.expires_at, owner.record, &policy.plans, now);
             let known = Known { caller: Arc::new(caller), key: of_key, account: of_account, account_slot, account_generation, epoch };
-            Ok(Some(Arc::new(Signed { known: Some(Arc::new(known)), user_slot, user_generation })))
+            Ok(Some(Arc::new(Signed { known: Some(Arc::new(known)), user_slot, user_generation, expires_at, epoch })))
         };
         self.store.read(read).await
     }

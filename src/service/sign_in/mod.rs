@@ -11,6 +11,7 @@ pub mod profile;
 pub mod proof;
 pub mod register;
 pub mod reset;
+pub mod second_factor;
 pub mod secret;
 pub mod session;
 pub mod throttle;
@@ -61,10 +62,7 @@ impl SignIn {
         let issuer = if policy.server.public_url.is_empty() { "tollgate".to_owned() } else { policy.server.public_url.clone() };
         let signer = match &policy.sign_in.signing {
             Signing::Hs256 => Signer::of_secrets(&secret.derived("access tokens"), issuer)?,
-            Signing::EdDsa(pems) => {
-                let pems: Vec<&str> = pems.iter().map(crate::config::secret::Secret::expose).collect();
-                Signer::of_pems(&pems, issuer).map_err(Error::Internal)?
-            }
+            Signing::EdDsa(keys) => Signer::of_keys(keys, issuer)?,
         };
         let passwords = Passwords::new(policy.sign_in.passwords.clone()).map_err(Error::Internal)?;
         Ok(Self { secret, signer, passwords, throttles, own })

@@ -2,7 +2,7 @@
 
 use crate::domain::decision::Decision;
 use crate::domain::error::{Error, Result};
-use crate::domain::limit::Per;
+use crate::domain::limit::{Per, Unit};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Role, UserRecord};
 use crate::service::Services;
@@ -55,7 +55,13 @@ impl Services {
         let (user, id) = (caller.user.as_ref().map(|user| user.id), account.id.clone());
         let (user, identities) = self.store.read(move |connection| who(connection, user, &id)).await?;
         let of_telegram = identities.iter().find(|identity| self.policy.sign_in.is_telegram(&identity.provider));
-        let limit = |per: Per| caller.limits.iter().find(|limit| limit.per == per).map(|limit| limit.requests);
+        let limit = |per: Per| {
+            caller
+                .limits
+                .iter()
+                .find(|limit| limit.per == per && limit.unit == Unit::Requests && !limit.observe)
+                .map(|limit| limit.requests)
+        };
         let user = user.as_ref();
         Ok(Profile {
             id: user.map(|user| user.id),

@@ -11,7 +11,8 @@ use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::key::{KeyHash, PlainKey};
 use crate::domain::proof::{Channel, ProofRecord, Purpose};
-use crate::domain::session::{SessionRecord, Turn};
+use crate::domain::refusal::Refusal;
+use crate::domain::session::{GRACE, SessionRecord, Turn};
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::user::{UserRecord, handle};
 use crate::domain::verdict::Verdict;
@@ -20,6 +21,16 @@ use crate::service::{Services, views};
 use crate::store::accounts::StoredAccount;
 use crate::store::users::{self, By};
 use crate::store::{Connection, accounts, members, proofs, sessions};
+
+/// Where a user may be signed in at once: beyond it the oldest session ends.
+const MOST_SESSIONS: usize = 100;
+
+/// How many refresh tokens of one session may be in use: siblings that were made within the grace.
+const MOST_SIBLINGS: u64 = 100;
+
+/// How many tokens a session may have had lately before it ends, and how long one that was replaced is known as used.
+const MOST_TOKENS: u64 = 50_000;
+const REPLACED_KEPT: Span = Span::from_secs(30 * 86_400);
 
 /// How long somebody may take from the first factor to the second.
 const SECOND_FACTOR_LIFETIME: Span = Span::from_secs(600);
@@ -32,6 +43,8 @@ pub(crate) struct Opened {
     session: SessionRecord,
     refresh_token: PlainKey,
     is_new_user: bool,
+    /// Whether another session of the user had to end for it.
+    ended_another: bool,
 }
 
 /// What became of a first factor, inside its transaction.
@@ -46,8 +59,8 @@ pub(crate) enum Begun {
 /// What became of a refresh token.
 enum Refreshed {
     Opened(Box<Opened>),
-    /// It was used before: its family has ended.
-    Reused(i64),
+    /// It was used before, or too often: its family has ended.
+    Ended(i64),
     Nobody,
 }
 
@@ -96,8 +109,30 @@ impl Services {
         sessions::insert(connection, &session)?;
         let refresh_token = self.add_refresh_token(connection, &session.id, now)?;
         self.journal_session(connection, Event::SessionStarted, &session, &user, visit)?;
+        let too_many: Vec<_> = sessions::of_user(connection, user.id, now)?.into_iter().skip(MOST_SESSIONS).collect();
+        for oldest in &too_many {
+            self.end_sessions(connection, user.id, Some(&oldest.id), None, "too_many", visit)?;
+        }
         let account = self.account_of(connection, &session, now)?;
-        Ok(Opened { user, account, session, refresh_token, is_new_user })
+        Ok(Opened { user, account, session, refresh_token, is_new_user, ended_another: !too_many.is_empty() })
+    }
+
+    /// Begins a session as the only thing that a transaction does with a user.
+    pub(crate) async fn begin(self: &Arc<Self>, job: impl FnOnce(&Connection) -> Result<Begun> + Send + 'static) -> Result<Begun> {
+        let services = self.clone();
+        let after = move |begun: &Begun| {
+            if let Begun::Opened(opened) = begun {
+                services.after_opening(opened);
+            }
+        };
+        self.store.write(job, after).await
+    }
+
+    /// What must follow once a session was opened.
+    pub(crate) fn after_opening(&self, opened: &Opened) {
+        if opened.ended_another {
+            self.user_changed(opened.user.id);
+        }
     }
 
     /// Answers what was begun, once that is committed.
@@ -110,7 +145,7 @@ impl Services {
 
     /// Signs the access token of a session.
     pub(crate) fn answer_opened(&self, opened: Opened, now: Timestamp) -> Result<SignedIn> {
-        let Opened { user, account, session, refresh_token, is_new_user } = opened;
+        let Opened { user, account, session, refresh_token, is_new_user, .. } = opened;
         let lifetime = self.policy.sign_in.access_lifetime;
         let plan = &account.record.plan_at(&self.policy.plans, now).name;
         Ok(SignedIn {
@@ -157,7 +192,7 @@ impl Services {
     async fn change_session(self: &Arc<Self>, job: impl FnOnce(&Connection) -> Result<Refreshed> + Send + 'static) -> Result<Refreshed> {
         let services = self.clone();
         let after = move |refreshed: &Refreshed| {
-            if let Refreshed::Reused(user) = refreshed {
+            if let Refreshed::Ended(user) = refreshed {
                 services.user_changed(*user);
             }
         };
@@ -167,7 +202,7 @@ impl Services {
     fn answer_refreshed(&self, refreshed: Refreshed, now: Timestamp) -> Result<SignedIn> {
         match refreshed {
             Refreshed::Opened(opened) => self.answer_opened(*opened, now),
-            Refreshed::Reused(_) | Refreshed::Nobody => Err(Error::refused(Verdict::Unknown)),
+            Refreshed::Ended(_) | Refreshed::Nobody => Err(Error::refused(Verdict::Unknown)),
         }
     }
 
@@ -183,10 +218,19 @@ impl Services {
                 tracing::warn!(session = session.id, user = user.id, "a refresh token was used again: its session has ended");
                 sessions::end(connection, &session.id, "reuse", now)?;
                 self.journal_session(connection, Event::SessionReused, &session, &user, visit)?;
-                return Ok(Refreshed::Reused(user.id));
+                return Ok(Refreshed::Ended(user.id));
             }
             Turn::Next => sessions::replace_token(connection, &hash, now)?,
+            Turn::Sibling if sessions::tokens_in_use(connection, &session.id)? >= MOST_SIBLINGS => {
+                return Err(Refusal::until(now.plus(GRACE)).into());
+            }
             Turn::Sibling => {}
+        }
+        sessions::forget_replaced(connection, &session.id, now.minus(REPLACED_KEPT))?;
+        if sessions::tokens(connection, &session.id)? >= MOST_TOKENS {
+            tracing::warn!(session = session.id, user = user.id, "a session was refreshed too often: it has ended");
+            self.end_sessions(connection, user.id, Some(&session.id), None, "worn_out", visit)?;
+            return Ok(Refreshed::Ended(user.id));
         }
         self.go_on(connection, user, session, visit).map(|opened| Refreshed::Opened(Box::new(opened)))
     }
@@ -203,7 +247,7 @@ impl Services {
         sessions::touch(connection, &session)?;
         let refresh_token = self.add_refresh_token(connection, &session.id, now)?;
         let account = self.account_of(connection, &session, now)?;
-        Ok(Opened { user, account, session, refresh_token, is_new_user: false })
+        Ok(Opened { user, account, session, refresh_token, is_new_user: false, ended_another: false })
     }
 
     /// Ends the session of a refresh token, or all of its user's. Without one there is nothing to do.

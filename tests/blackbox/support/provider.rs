@@ -454,7 +454,9 @@ fn answer(stream: TcpStream, issuer: &str, state: &Mutex<State>) {
             let code = state.give(grant);
             let mut back = form_urlencoded::Serializer::new(String::new());
             back.append_pair("code", &code).append_pair("iss", issuer);
-            said("state").iter().for_each(|state| drop(back.append_pair("state", state)));
+            if let Some(state) = said("state") {
+                back.append_pair("state", &state);
+            }
             more.push_str(&format!("Location: {redirect_uri}?{}\r\n", back.finish()));
             (302, String::new())
         }

@@ -21,18 +21,12 @@ pub fn any(call: &Call, text: &str) -> Result<Address, String> {
 
 /// `email` or `phone`: one of them must be given.
 pub fn either(call: &Call, fields: &mut Fields) -> Option<Address> {
-    let (email, phone_number) = (fields.text("email"), fields.text("phone"));
-    match (email, phone_number) {
-        (Some(email), None) => any(call, &email).map_err(|fault| fields.fault("email", fault)).ok(),
-        (None, Some(number)) => phone(call, &number).map(Address::Phone).map_err(|fault| fields.fault("phone", fault)).ok(),
-        (Some(_), Some(_)) => {
+    match (fields.has("email"), fields.has("phone")) {
+        (_, false) => fields.given("email", |text| any(call, text)),
+        (false, true) => fields.given("phone", |text| phone(call, text).map(Address::Phone)),
+        (true, true) => {
+            let _ = (fields.text("email"), fields.text("phone"));
             fields.fault("phone", "stands beside an email: give one of them");
-            None
-        }
-        (None, None) => {
-            if !fields.has_fault("email") && !fields.has_fault("phone") {
-                fields.fault("email", "must be given; or phone");
-            }
             None
         }
     }

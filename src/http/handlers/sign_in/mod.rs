@@ -2,9 +2,11 @@
 
 pub mod address;
 pub mod balance;
+pub mod identities;
 pub mod login;
 pub mod others;
 pub mod register;
+pub mod second_factor;
 pub mod session;
 pub mod user;
 

@@ -3,12 +3,17 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::{address, session};
 use crate::domain::decision::Decision;
+use crate::domain::email::Email;
+use crate::domain::password::Password;
 use crate::domain::time::Timestamp;
+use crate::http::fields::Fields;
 use crate::http::handlers::gate;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::service::ask::{Credential, Mode};
+use crate::service::sign_in::change::OwnChange;
 
 /// The caller of a sign-in's own path: an access token, or a key as the gate takes it; on any plan.
 pub async fn caller(call: &Call) -> Decision {
@@ -24,6 +29,25 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
     }
     let profile = call.front.services.profile(&decision).await?;
     Ok(response::json(StatusCode::OK, &profile_view(&profile)))
+}
+
+/// `PATCH user/me`: what is not named stays. A new address holds once it is proven.
+pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
+    let visit = call.visit()?;
+    let mut fields = Fields::new(call.json().await?)?;
+    let password = |text: &str| Password::parse(text.to_owned());
+    let mut change = OwnChange {
+        name: fields.present("name", |text| Ok::<_, String>(text.to_owned())),
+        email: fields.present("email", Email::parse),
+        phone: fields.present("phone", |text| address::phone(&call, text)),
+        password: fields.present("password", password),
+        current_password: fields.present("current_password", password),
+        faults: Vec::new(),
+    };
+    change.faults = fields.into_faults();
+    let own = session::user(&call)?;
+    call.front.services.change_oneself(own.id, &own.session, change, &visit).await?;
+    show(call).await
 }
 
 /// Who somebody is, as an app's own pages show it.

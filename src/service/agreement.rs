@@ -1,0 +1,40 @@
+//! The agreement that developers accept before their first key: which version, by whom, when and from where.
+
+use std::sync::Arc;
+
+use super::{Services, views};
+use crate::config::sign_in::Agreement;
+use crate::domain::act::Act;
+use crate::domain::error::{Error, Result};
+use crate::domain::event::Event;
+use crate::domain::verdict::Verdict;
+use crate::store::{Connection, agreements, users};
+
+impl Services {
+    /// Notes that whoever acts accepts the agreement: the version that is asked for now, and no other. Again does no harm.
+    pub async fn accept_agreement(self: &Arc<Self>, version: &str, act: &Act) -> Result<Agreement> {
+        let agreement = self.policy.sign_in.agreement.clone();
+        let agreement = agreement.ok_or_else(|| Error::NotFound("agreement to accept".into()))?;
+        if version != agreement.version {
+            return Err(Error::field("version", format!("must be '{}', which is the version of now", agreement.version)));
+        }
+        let (services, act, version) = (self.clone(), act.clone(), agreement.version.clone());
+        let job = move |connection: &Connection| {
+            let mut user = services.acting_user(connection, &act)?.ok_or_else(|| Error::refused(Verdict::Missing))?;
+            let id = user.id;
+            agreements::accept(connection, id, &version, act.at, &act.origin)?;
+            if user.agreement.as_ref() == Some(&version) {
+                return Ok(id);
+            }
+            let before = views::user(&user);
+            user.agreement = Some(version);
+            user.revision += 1;
+            users::update(connection, &user)?;
+            services.journal_user(connection, Event::AgreementAccepted, before, &user, &act)?;
+            Ok(id)
+        };
+        let services = self.clone();
+        self.store.write(job, move |user| services.user_changed(*user)).await?;
+        Ok(agreement)
+    }
+}

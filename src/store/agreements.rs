@@ -1,0 +1,12 @@
+//! Who accepted which version of the agreement.
+
+use rusqlite::{Connection, params};
+
+use crate::domain::error::Result;
+use crate::domain::time::Timestamp;
+
+/// Notes that a user accepted a version; the first time stays. Answers whether this is it.
+pub fn accept(connection: &Connection, user: i64, version: &str, at: Timestamp, origin: &str) -> Result<bool> {
+    let sql = "INSERT INTO agreements (user, version, at, origin) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+    Ok(connection.prepare_cached(sql)?.execute(params![user, version, at.millis(), origin])? == 1)
+}

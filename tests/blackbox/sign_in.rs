@@ -1,0 +1,4 @@
+//! Signing in.
+
+mod providers;
+mod telegram;
