@@ -113,7 +113,8 @@ impl Services {
         let is_grave = change.password.is_some() || change.email.is_some() || change.phone.is_some();
         // Who signs in by others only, and has no password yet, sets the first without one.
         let needs_current = is_grave && user.password.is_some();
-        if needs_current && change.current_password.is_none() {
+        let is_named = change.faults.iter().any(|fault| fault.field == "current_password");
+        if needs_current && change.current_password.is_none() && !is_named {
             fault("current_password", "must be given to change a password or an address".into());
         }
         if !faults.is_empty() {
