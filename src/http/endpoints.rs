@@ -53,6 +53,17 @@ pub struct Endpoint {
     pub handler: fn(Call) -> Answering,
 }
 
+/// Where somebody signs in with one request.
+const SIGNS_IN: [&str; 7] =
+    ["/auth/verify", "/auth/login", "/auth/login-phone", "/auth/telegram", "/auth/google", "/auth/oidc/{id}", "/auth/second-factor"];
+
+impl Endpoint {
+    /// Whether it answers a sign-in.
+    pub fn signs_in(&self) -> bool {
+        self.is_of_sign_in && SIGNS_IN.contains(&self.path)
+    }
+}
+
 impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?} {}", self.method, self.path)
