@@ -126,6 +126,12 @@ impl App {
         }
     }
 
+    /// Learns how long imported password hashes take, before anybody signs in.
+    pub fn prepare_passwords(&self) {
+        let services = self.current.services();
+        tokio::spawn(async move { services.prepare_passwords().await });
+    }
+
     /// Finishes an import that was cut off, or says why that cannot be done now.
     pub async fn finish_import(&mut self) -> Result<(), String> {
         let Some(import) = self.import.take() else { return Ok(()) };

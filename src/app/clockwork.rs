@@ -27,7 +27,11 @@ pub async fn run(current: Arc<Current>) {
             () = &mut ageing => {}
             () = &mut tidying => {}
             _ = flush.tick() => current.services().meter.flush(Timestamp::now()),
-            _ = put_away.tick() => current.services().meter.put_away_idle(Timestamp::now()),
+            _ = put_away.tick() => {
+                let (services, now) = (current.services(), Timestamp::now());
+                services.meter.put_away_idle(now);
+                services.tidy_throttles(now);
+            }
         }
     }
 }

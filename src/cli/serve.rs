@@ -63,6 +63,7 @@ pub async fn run(config: Option<&Path>, output: &Output) -> Result<(), Failure> 
     }
     systemd::ready(&address);
     app.go_on_with_import();
+    app.prepare_passwords();
     let reloader = tokio::spawn(hangups.reload(Reloader::new(app.current.clone(), file), app.current.clone()));
     sockets.run(&app.current, stopping).await;
     stopper.abort();

@@ -248,3 +248,23 @@ fn leave_out(value: &mut Value, path: &[&str]) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use figment::Figment;
+    use figment::providers::{Format, Toml};
+
+    #[test]
+    fn a_digest_knows_no_secret_also_not_one_in_a_list() {
+        let of = |secret: &str, name: &str| {
+            let text =
+                format!("[sign_in]\n[[sign_in.oidc]]\nname = \"first\"\n[[sign_in.oidc]]\nname = \"{name}\"\nclient_secret = \"{secret}\"");
+            let value = Figment::from(Toml::string(&text)).find_value("sign_in").unwrap();
+            let held = Held { key: "sign_in.oidc[1].client_secret".into(), place: Place::Text, secret: secret.to_owned().into() };
+            digest("sign_in", &value, &[held])
+        };
+        assert_eq!(of("hush", "second"), of("other", "second"));
+        assert_ne!(of("hush", "second"), of("hush", "third"));
+    }
+}

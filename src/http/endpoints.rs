@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::handlers::sign_in::{balance as own_balance, login, others, register, second_factor, session, user};
+use super::handlers::sign_in::{balance as own_balance, identities, login, others, register, second_factor, session, user};
 use super::handlers::{
     accounts, agreement, applications, audit, backup, balance, check, export, health, import, invitations, jwks, keys, mails, me, members,
     metrics, openapi, plans, probe, state, tokens, usage, users, verify, webhooks,
@@ -51,6 +51,17 @@ pub struct Endpoint {
     pub streams: bool,
     /// What answers.
     pub handler: fn(Call) -> Answering,
+}
+
+/// Where somebody signs in with one request.
+const SIGNS_IN: [&str; 7] =
+    ["/auth/verify", "/auth/login", "/auth/login-phone", "/auth/telegram", "/auth/google", "/auth/oidc/{id}", "/auth/second-factor"];
+
+impl Endpoint {
+    /// Whether it answers a sign-in.
+    pub fn signs_in(&self) -> bool {
+        self.is_of_sign_in && SIGNS_IN.contains(&self.path)
+    }
 }
 
 impl std::fmt::Debug for Endpoint {
@@ -105,6 +116,8 @@ endpoints! {
     POST   "/verify"               ANYONE => pages::verify_pressed;
     GET    "/reset"                ANYONE => pages::reset;
     POST   "/reset"                ANYONE => pages::reset_pressed;
+    GET    "/invitation"           ANYONE => pages::invitation::ask;
+    POST   "/invitation"           ANYONE => pages::invitation::pressed;
     GET    "/page.css"             ANYONE => pages::style_sheet;
     GET    "/.well-known/jwks.json" ANYONE => jwks::jwks;
     GET    "/metrics"              METRICS => metrics::metrics;
@@ -182,6 +195,10 @@ endpoints! {
     GET    "/auth/oidc/{id}/start" ANYONE => others::start_oidc;
     GET    "/auth/oidc/{id}/callback" ANYONE => others::oidc_callback;
     POST   "/auth/second-factor"   ANYONE => second_factor::enter;
+    GET    "/auth/methods"         ANYONE => identities::methods;
+    GET    "/user/identities"      USER   => identities::list;
+    POST   "/user/identities/{id}" USER   => identities::link;
+    DELETE "/user/identities/{id}" USER   => identities::unlink;
     POST   "/auth/refresh"         ANYONE => session::refresh;
     POST   "/auth/logout"          ANYONE => session::logout;
     POST   "/auth/switch"          USER   => session::switch;

@@ -36,11 +36,6 @@ impl Fields {
         self.faults.push(FieldFault { field: field.into(), message: message.to_string() });
     }
 
-    /// Whether a field was found wrong already.
-    pub fn has_fault(&self, field: &str) -> bool {
-        self.faults.iter().any(|fault| fault.field == field)
-    }
-
     /// A field that may also be called as the command line has it; both at once could mean two things.
     pub fn also_called(&mut self, name: &'static str, other: &'static str) {
         if let Some(value) = self.map.shift_remove(other) {

@@ -126,7 +126,22 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
     };
     [call.id, call.second_id] = ids;
     let answered = (endpoint.handler)(call).await;
+    if endpoint.signs_in() {
+        services.metrics.signed_in(sign_in_verdict(&answered));
+    }
     answered.unwrap_or_else(|unreadable| unanswered(unreadable, endpoint, &services, &request_id))
+}
+
+/// What became of somebody who came to sign in.
+fn sign_in_verdict(answered: &Result<Response, Unreadable>) -> Verdict {
+    match answered {
+        Ok(response) if response.status().is_success() => Verdict::Ok,
+        Ok(_) => Verdict::SecondFactorNeeded,
+        Err(Unreadable::Error(Error::Refused(refusal))) => refusal.verdict,
+        Err(Unreadable::Error(Error::Unavailable(_))) => Verdict::Unavailable,
+        Err(Unreadable::Error(Error::Internal(_))) => Verdict::Internal,
+        Err(_) => Verdict::BadRequest,
+    }
 }
 
 /// What is told where a handler has no answer of its own.

@@ -9,7 +9,9 @@ use super::accounts::no_such as no_such_account;
 use super::developers::may_not;
 use super::journal::Change;
 use super::mails::Letter;
+use super::sign_in::login::Address;
 use super::sign_in::secret::ServerSecret;
+use super::sign_in::throttle::Sending;
 use super::{Page, PageAsk, Services, users, views};
 use crate::domain::act::Act;
 use crate::domain::email::Email;
@@ -58,6 +60,7 @@ pub struct Received {
 impl Services {
     /// Asks an address to join an account, as no more than whoever asks is. An open one for the same address is replaced.
     pub async fn invite(self: &Arc<Self>, account: &str, email: Email, role: Role, act: &Act) -> Result<InvitationRecord> {
+        self.count_sending(Sending::Invitation, &Address::Email(email.clone()), act.origin.parse().ok(), act.at)?;
         let (account, act, services) = (account.to_owned(), act.clone(), self.clone());
         let job = move |connection: &Connection| {
             let inviter = services.acting_user(connection, &act)?.ok_or_else(|| Error::refused(Verdict::Missing))?;

@@ -16,7 +16,7 @@ use crate::domain::password::Password;
 use crate::domain::user::{Role, UserRecord, handle};
 use crate::store::idempotency::{self, Once};
 use crate::store::users::{self, By};
-use crate::store::{Connection, accounts, identities, members, proofs};
+use crate::store::{Connection, accounts, identities, members, proofs, second_factors};
 
 /// What can be said of a user. What is not said stays, or is as for any new user.
 #[derive(Clone, Default)]
@@ -196,7 +196,7 @@ impl Services {
         let job = move |connection: &Connection| {
             let user = found(connection, id)?;
             let had_one = users::has_second_factor(connection, id)?;
-            users::remove_second_factor(connection, id)?;
+            second_factors::remove(connection, id)?;
             if !had_one {
                 return Ok(());
             }

@@ -48,10 +48,10 @@ pub fn of_user(connection: &Connection, user: i64, now: Timestamp) -> Result<Vec
     Ok(statement.query_map(params![user, now.millis()], from_row)?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Whether a user was signed in from an address before, in a session that is still remembered.
-pub fn is_familiar(connection: &Connection, user: i64, origin: &str) -> Result<bool> {
-    let mut statement = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM sessions WHERE user = ?1 AND origin = ?2)")?;
-    Ok(statement.query_row(params![user, origin], |row| row.get(0))?)
+/// From where a user was signed in, in sessions that are still remembered.
+pub fn origins(connection: &Connection, user: i64) -> Result<Vec<String>> {
+    let mut statement = connection.prepare_cached("SELECT DISTINCT origin FROM sessions WHERE user = ?1 LIMIT 1000")?;
+    Ok(statement.query_map([user], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Adds one.
@@ -97,12 +97,6 @@ pub fn end(connection: &Connection, id: &str, why: &str, at: Timestamp) -> Resul
         why
     ])?;
     Ok(())
-}
-
-/// Ends those of a user but one; answers how many.
-pub fn end_all(connection: &Connection, user: i64, but: Option<&str>, why: &str, at: Timestamp) -> Result<usize> {
-    let sql = "UPDATE sessions SET ended_at = ?2, ended_by = ?3 WHERE user = ?1 AND ended_at IS NULL AND id IS NOT ?4";
-    Ok(connection.prepare_cached(sql)?.execute(params![user, at.millis(), why, but])?)
 }
 
 /// Moves those that are for an account of which their user is no member any more to the user's personal one.

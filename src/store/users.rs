@@ -37,8 +37,6 @@ pub enum By {
     Email(String),
     /// Their number, E.164.
     Phone(String),
-    /// Their personal account.
-    Account(String),
 }
 
 /// Finds one.
@@ -51,7 +49,6 @@ pub fn find(connection: &Connection, by: &By) -> Result<Option<UserRecord>> {
         By::Id(id) => one("id", id)?,
         By::Email(email) => one("email", email)?,
         By::Phone(phone) => one("phone", phone)?,
-        By::Account(account) => one("account", account)?,
     })
 }
 
@@ -133,9 +130,9 @@ pub fn has_second_factor(connection: &Connection, user: i64) -> Result<bool> {
     Ok(connection.prepare_cached(sql)?.query_row([user], |row| row.get(0))?)
 }
 
-/// Takes a user's second factor away, with its recovery codes.
-pub fn remove_second_factor(connection: &Connection, user: i64) -> Result<()> {
-    connection.prepare_cached("DELETE FROM recovery_codes WHERE user = ?1")?.execute([user])?;
-    connection.prepare_cached("DELETE FROM second_factors WHERE user = ?1")?.execute([user])?;
-    Ok(())
+/// A password hash of each kind that was made elsewhere.
+pub fn foreign_hashes(connection: &Connection) -> Result<Vec<String>> {
+    let sql = "SELECT max(password) FROM users WHERE password IS NOT NULL AND password NOT LIKE '$argon2id$%' GROUP BY substr(password, 1, 7) LIMIT 16";
+    let mut statement = connection.prepare(sql)?;
+    Ok(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }

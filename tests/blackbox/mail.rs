@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::support::server::text;
-use crate::support::smtp::{Received, Setup};
+use crate::support::smtp::Setup;
 use crate::support::{Folder, Server, Smtp, Stage, eventually};
 
 /// A configuration that sends by this server.

@@ -220,6 +220,8 @@ fn everything_is_there_from_the_start() {
         ("tollgate_database_disk_free_bytes", 1.0, 1e18),
         ("tollgate_webhooks_waiting_messages", 0.0, 0.0),
         ("tollgate_webhooks_overflowed_messages_total", 0.0, 0.0),
+        ("tollgate_mails_waiting", 0.0, 0.0),
+        ("tollgate_mails_given_up_total", 0.0, 0.0),
         ("tollgate_reader_queue_readings{readers=\"holders\"}", 0.0, 10.0),
         (&format!("tollgate_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION")), 1.0, 1.0),
         ("process_start_time_seconds", jiff::Timestamp::now().as_second() as f64 - 120.0, jiff::Timestamp::now().as_second() as f64 + 1.0),

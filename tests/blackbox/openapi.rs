@@ -248,6 +248,9 @@ fn every_operation_answers_as_the_document_says() {
     let message = tour.call("POST", "/webhooks/billing/test", Value::Null, 201);
     tour.call("GET", "/webhooks/messages", Value::Null, 200);
     tour.call("POST", &format!("/webhooks/messages/{}/retry", text(&message["id"])), Value::Null, 200);
+    let mail = tour.call("POST", "/mails/test", json!({ "address": "ada@example.com" }), 201);
+    tour.call("GET", "/mails", Value::Null, 200);
+    tour.call("POST", &format!("/mails/{}/retry", text(&mail["id"])), Value::Null, 200);
     tour.call("GET", "/audit", Value::Null, 200);
     tour.call("GET", "/health", Value::Null, 200);
     tour.call("GET", "/ready", Value::Null, 200);

@@ -52,7 +52,7 @@ impl Services {
             .filter(|new| !is_theirs(new, &found))
             .collect();
         for address in &new {
-            self.count_sending(Sending::Proof, address, visit)?;
+            self.count_sending(Sending::Proof, address, visit.address, visit.act.at)?;
         }
         let hash = match &change.password {
             Some(password) => Some(self.hashed(password, now).await?),
@@ -113,7 +113,8 @@ impl Services {
         let is_grave = change.password.is_some() || change.email.is_some() || change.phone.is_some();
         // Who signs in by others only, and has no password yet, sets the first without one.
         let needs_current = is_grave && user.password.is_some();
-        if needs_current && change.current_password.is_none() {
+        let is_named = change.faults.iter().any(|fault| fault.field == "current_password");
+        if needs_current && change.current_password.is_none() && !is_named {
             fault("current_password", "must be given to change a password or an address".into());
         }
         if !faults.is_empty() {
@@ -128,16 +129,21 @@ impl Services {
     /// Whether it is the user's password, asked again before something grave; `field` is where a wrong one is told.
     pub(crate) async fn confirm_password(&self, user: &UserRecord, password: &Password, field: &str, visit: &Visit) -> Result<()> {
         let now = visit.act.at;
-        let caller = Caller { address: visit.address, is_familiar: true };
+        // Wherever it is asked from: whoever has stolen a session has one count.
+        let caller = Caller { address: None, is_familiar: true };
         let target = crate::domain::user::handle(user.id);
         let ticket = self.sign_in.throttles.guess(Guess::Password, caller, &target, now);
         let ticket = ticket.map_err(|until| Error::from(Refusal::until(until)))?;
-        let is_right = self.is_password(user.password.as_deref(), password, now).await?;
-        if !is_right.matches {
+        let checked = self.is_password(user.password.as_deref(), password, now).await;
+        let is_wrong = matches!(&checked, Ok(checked) if !checked.matches);
+        if !is_wrong {
+            self.sign_in.throttles.forgive(ticket);
+        }
+        checked?;
+        if is_wrong {
             let faults = vec![FieldFault { field: field.into(), message: "is not your password".into() }];
             return Err(Refusal::fields(faults).into());
         }
-        self.sign_in.throttles.forgive(ticket);
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::people::Newcomer;
 use super::session::Begun;
+use super::throttle::{Caller, Guess, Ticket};
 use super::{Entered, Visit};
 use crate::domain::email::Email;
 use crate::domain::error::{Error, Result};
@@ -43,6 +44,23 @@ impl Services {
         };
         let (begun, ..) = self.store.write(job, after).await?;
         self.answer(begun, now)
+    }
+
+    /// Counts a code that is tried at a provider, for the address that it comes from. Forgiven where it was right.
+    pub fn guess_at_provider(&self, visit: &Visit) -> Result<Ticket> {
+        let caller = Caller { address: visit.address, is_familiar: false };
+        let target = format!("provider {}", visit.act.origin);
+        self.sign_in.throttles.guess(Guess::Code, caller, &target, visit.act.at).map_err(|until| Refusal::until(until).into())
+    }
+
+    /// Takes a guess back.
+    pub fn forgive(&self, ticket: Ticket) {
+        self.sign_in.throttles.forgive(ticket);
+    }
+
+    /// How a user signs in by others, the oldest first.
+    pub async fn identities(&self, user: i64) -> Result<Vec<Identity>> {
+        self.store.read(move |connection| identities::of_user(connection, user)).await
     }
 
     /// Adds an identity to a user who is signed in.
@@ -97,6 +115,9 @@ impl Services {
             Some(user) if user.email_verified_at.is_some() => (user, false),
             Some(user) => (self.take_over(connection, user, self.newcomer(proven, address.as_ref()), visit)?, true),
             None if self.policy.sign_in.registration => {
+                let caller = Caller { address: visit.address, is_familiar: false };
+                let counted = self.sign_in.throttles.register(caller, visit.act.at);
+                counted.map_err(|until| Error::from(Refusal::until(until)))?;
                 (self.make_user(connection, self.newcomer(proven, address.as_ref()), &visit.act)?, true)
             }
             None => return Err(Refusal::of(Verdict::Unknown).into()),

@@ -1,11 +1,13 @@
 //! Signing in with a password: by an address or a number that was proven. What is wrong is told alike, and takes as long, whoever is
 //! meant.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::password::{Checked, Trouble};
 use super::throttle::{Caller, Guess};
 use super::{Entered, Visit, people};
+use crate::domain::address;
 use crate::domain::email::Email;
 use crate::domain::error::{Error, Result};
 use crate::domain::password::Password;
@@ -69,7 +71,7 @@ impl Services {
     /// Signs in by a password.
     pub async fn sign_in_by_password(self: &Arc<Self>, address: Address, password: Password, visit: &Visit) -> Result<Entered> {
         let now = visit.act.at;
-        let candidate = self.candidate(&address, &visit.act.origin, now).await?;
+        let candidate = self.candidate(&address, visit.address, now).await?;
         let caller = Caller { address: visit.address, is_familiar: candidate.is_familiar };
         let ticket = self.sign_in.throttles.guess(Guess::Password, caller, address.as_str(), now);
         let ticket = ticket.map_err(|until| Error::from(Refusal::until(until)))?;
@@ -82,10 +84,7 @@ impl Services {
             return Err(Error::refused(Verdict::Unknown));
         }
         let user = candidate.user.filter(|user| address.is_proven_by(user)).ok_or_else(|| Error::refused(Verdict::NotVerified))?;
-        let rehashed = match checked.needs_rehash {
-            true => Some(self.sign_in.passwords.hash(&password).await.map_err(|trouble| told(trouble, now))?),
-            false => None,
-        };
+        let rehashed = if checked.needs_rehash { self.rehashed(&password).await } else { None };
         let (services, visit, id, checked) = (self.clone(), visit.clone(), user.id, candidate.password);
         let job = move |connection: &Connection| {
             let mut user = people::user_of(connection, Some(id))?;
@@ -103,13 +102,33 @@ impl Services {
         self.answer(begun, now)
     }
 
+    /// Learns how long password hashes take that were made elsewhere, so that a failed check tells nobody that there is one.
+    pub async fn prepare_passwords(&self) {
+        match self.store.list(users::foreign_hashes).await {
+            Ok(samples) => self.sign_in.passwords.prepare(&samples).await,
+            Err(error) => tracing::warn!("how long imported password hashes take could not be measured: {error}"),
+        }
+    }
+
+    /// The password hashed anew. Where that cannot be done now, the next sign-in does it.
+    async fn rehashed(&self, password: &Password) -> Option<String> {
+        match self.sign_in.passwords.hash(password).await {
+            Ok(hash) => Some(hash),
+            Err(Trouble::Busy) => None,
+            Err(Trouble::Failed(inner)) => {
+                tracing::warn!("a password could not be hashed anew: {inner}");
+                None
+            }
+        }
+    }
+
     /// Whether it is the password of which this was kept.
     pub(crate) async fn is_password(&self, stored: Option<&str>, password: &Password, now: Timestamp) -> Result<Checked> {
         self.sign_in.passwords.check(password, stored).await.map_err(|trouble| told(trouble, now))
     }
 
-    async fn candidate(&self, address: &Address, origin: &str, now: Timestamp) -> Result<Candidate> {
-        let (address, origin) = (address.clone(), origin.to_owned());
+    async fn candidate(&self, address: &Address, visitor: Option<IpAddr>, now: Timestamp) -> Result<Candidate> {
+        let address = address.clone();
         let read = move |connection: &Connection| {
             let user = users::find(connection, &address.by())?;
             let waiting = || -> Result<Option<String>> {
@@ -120,8 +139,11 @@ impl Services {
                 Some(user) => user.password.clone(),
                 None => waiting()?,
             };
-            let is_familiar = user.as_ref().map(|user| sessions::is_familiar(connection, user.id, &origin)).transpose()?;
-            Ok(Candidate { user, password, is_familiar: is_familiar.unwrap_or(false) })
+            let is_familiar = match &user {
+                Some(user) => is_familiar(connection, user.id, visitor)?,
+                None => false,
+            };
+            Ok(Candidate { user, password, is_familiar })
         };
         self.store.read(read).await
     }
@@ -138,4 +160,10 @@ fn told(trouble: Trouble, now: Timestamp) -> Error {
         Trouble::Busy => Refusal::until(now.plus(BUSY)).into(),
         Trouble::Failed(inner) => Error::Internal(inner),
     }
+}
+
+/// Whether a user has signed in from there before: from the same network, where it is IPv6.
+pub(crate) fn is_familiar(connection: &Connection, user: i64, visitor: Option<IpAddr>) -> Result<bool> {
+    let Some(own) = visitor.map(address::counted) else { return Ok(false) };
+    Ok(sessions::origins(connection, user)?.iter().any(|origin| origin.parse().is_ok_and(|origin| address::counted(origin) == own)))
 }

@@ -18,7 +18,7 @@ use crate::service::journal::Change;
 use crate::service::{Services, views};
 use crate::store::members::Member;
 use crate::store::users::{self, By};
-use crate::store::{Connection, accounts, identities, keys, members, proofs};
+use crate::store::{Connection, accounts, identities, keys, members, proofs, second_factors};
 
 /// Who is to become a user.
 #[derive(Clone, Default)]
@@ -76,7 +76,7 @@ impl Services {
         let (now, before) = (visit.act.at, views::user(&user));
         self.end_sessions(connection, user.id, None, None, "taken_over", visit)?;
         identities::remove_all(connection, user.id)?;
-        users::remove_second_factor(connection, user.id)?;
+        second_factors::remove(connection, user.id)?;
         proofs::end_of_user(connection, user.id, now)?;
         keys::revoke_all(connection, &user.account, now)?;
         let proven = |address: &Option<(String, bool)>| address.as_ref().filter(|(_, is_proven)| *is_proven).map(|_| now);

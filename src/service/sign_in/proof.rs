@@ -1,6 +1,7 @@
 //! Proving that an address is one's own: a proof is sent, and what comes back is looked at. A token is looked up by its hash; a code
 //! belongs to a number, and may be entered wrongly a few times.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -23,7 +24,7 @@ use crate::domain::verdict::Verdict;
 use crate::service::mails::Letter;
 use crate::service::{Services, views};
 use crate::store::users::{self, By};
-use crate::store::{Connection, proofs, sessions};
+use crate::store::{Connection, proofs};
 
 /// How many numbers that wait for a code are looked at, the newest first.
 const MOST_OPEN: usize = 3;
@@ -130,16 +131,15 @@ impl Services {
     }
 
     /// Counts something that is to be sent; fails where it is too much.
-    pub(crate) fn count_sending(&self, why: Sending, to: &Address, visit: &Visit) -> Result<()> {
-        let caller = Caller { address: visit.address, is_familiar: false };
-        let counted = self.sign_in.throttles.send(why, caller, to.as_str(), visit.act.at);
+    pub(crate) fn count_sending(&self, why: Sending, to: &Address, from: Option<IpAddr>, now: Timestamp) -> Result<()> {
+        let caller = Caller { address: from, is_familiar: false };
+        let counted = self.sign_in.throttles.send(why, caller, to.as_str(), now);
         counted.map_err(|until| Refusal::until(until).into())
     }
 
-    /// Whether a user has signed in from there before.
-    pub(crate) async fn is_familiar(&self, user: i64, visit: &Visit) -> Result<bool> {
-        let origin = visit.act.origin.clone();
-        self.store.read(move |connection| sessions::is_familiar(connection, user, &origin)).await
+    /// Forgets guesses and sendings that are not worth remembering.
+    pub fn tidy_throttles(&self, now: Timestamp) {
+        self.sign_in.throttles.tidy(now);
     }
 
     /// `verify`: whoever brings a proof back has shown that the address is theirs, and is signed in.
@@ -179,11 +179,12 @@ impl Services {
                 let caller = Caller { address: visit.address, is_familiar: false };
                 let ticket = self.sign_in.throttles.guess(Guess::Code, caller, phone, now);
                 let ticket = ticket.map_err(|until| Error::from(Refusal::until(until)))?;
-                let found = self.matching_code(phone, code, purposes, now).await?;
-                if found.is_some() {
+                let found = self.matching_code(phone, code, purposes, now).await;
+                // A right one, and one that nobody could look at, is no guess.
+                if !matches!(found, Ok(None)) {
                     self.sign_in.throttles.forgive(ticket);
                 }
-                found.ok_or_else(refused)
+                found?.ok_or_else(refused)
             }
         }
     }

@@ -44,7 +44,7 @@ impl Services {
         if !faults.is_empty() {
             return Err(Refusal::fields(faults).into());
         }
-        self.count_sending(Sending::Registration, &address, visit)?;
+        self.count_sending(Sending::Registration, &address, visit.address, visit.act.at)?;
         // Whoever it is: the same work for each.
         let hash = self.hashed(&password, visit.act.at).await?;
         let (services, now) = (self.clone(), visit.act.at);

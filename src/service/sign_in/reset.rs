@@ -24,7 +24,7 @@ use crate::store::{Connection, proofs, users};
 impl Services {
     /// Sends a proof with which a new password can be set, where there is somebody to send it to. Answered alike in any case.
     pub async fn forgot(self: &Arc<Self>, address: Address, visit: &Visit) -> Result<()> {
-        self.count_sending(Sending::Reset, &address, visit)?;
+        self.count_sending(Sending::Reset, &address, visit.address, visit.act.at)?;
         let (services, now) = (self.clone(), visit.act.at);
         let job = move |connection: &Connection| {
             let Some(user) = users::find(connection, &address.by())?.filter(|user| !user.disabled) else {

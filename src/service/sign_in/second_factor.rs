@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::login::is_familiar;
 use super::session::Opened;
 use super::throttle::{Caller, Guess, Ticket};
 use super::{SignedIn, Visit, people};
@@ -76,11 +77,11 @@ impl Services {
     }
 
     async fn waiting(&self, hash: KeyHash, visit: &Visit) -> Result<Waiting> {
-        let (now, origin) = (visit.act.at, visit.act.origin.clone());
+        let (now, visitor) = (visit.act.at, visit.address);
         let read = move |connection: &Connection| {
             let proof = waiting(connection, &hash, now)?;
             let user = proof.user.unwrap_or_default();
-            Ok(Waiting { user, is_familiar: sessions::is_familiar(connection, user, &origin)? })
+            Ok(Waiting { user, is_familiar: is_familiar(connection, user, visitor)? })
         };
         self.store.read(read).await
     }
@@ -141,7 +142,7 @@ impl Services {
 
     /// Begins a second factor: it is asked for once a code of it was entered.
     pub async fn begin_second_factor(self: &Arc<Self>, own: &UserFacts, password: Option<Password>, visit: &Visit) -> Result<Begun> {
-        let user = self.confirmed_oneself(own, password, visit).await?;
+        let user = self.confirm_oneself(own, password, visit).await?;
         let secret = Secret::random();
         let sealed = self.sign_in.secret.seal(&label(user.id), secret.expose())?;
         let name = user.email.as_deref().or(user.phone.as_deref()).unwrap_or(&user.name);
@@ -217,7 +218,7 @@ impl Services {
         visit: &Visit,
         change: impl FnOnce(&Self, &Connection, &UserRecord, &Visit) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.confirmed_oneself(own, password, visit).await?;
+        self.confirm_oneself(own, password, visit).await?;
         let ticket = self.guess(own.id, true, &code, visit)?;
         let (services, own, visit) = (self.clone(), own.clone(), visit.clone());
         let job = move |connection: &Connection| {
@@ -235,7 +236,7 @@ impl Services {
     }
 
     /// The user who asks, once they have shown again who they are: by their password, or, who has none, by a session that is young.
-    async fn confirmed_oneself(&self, own: &UserFacts, password: Option<Password>, visit: &Visit) -> Result<UserRecord> {
+    pub(crate) async fn confirm_oneself(&self, own: &UserFacts, password: Option<Password>, visit: &Visit) -> Result<UserRecord> {
         let (id, session, now) = (own.id, own.session.clone(), visit.act.at);
         let read = move |connection: &Connection| {
             let found = crate::store::users::find(connection, &By::Id(id))?;

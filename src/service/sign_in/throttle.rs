@@ -152,6 +152,7 @@ impl Throttles {
     }
 
     /// How much is remembered.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.lock().len()
     }

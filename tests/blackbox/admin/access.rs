@@ -125,6 +125,7 @@ const OPEN: &[&str] = &[
     "/v1/probe",
     "/verify",
     "/reset",
+    "/invitation",
     "/page.css",
 ];
 const OPERATOR: &[&str] = &["/v1/state", "/v1/backup"];

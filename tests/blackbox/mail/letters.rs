@@ -48,7 +48,7 @@ fn an_operators_templates_take_the_place_of_ours() {
     let seed = reset(&folder, 1, "email", "ada@example.org");
     let stage = on(folder);
     let reset = smtp.wait_for_mail_to("ada@example.org");
-    assert!(reset.text().contains("Hallo Ada!") && reset.link().ends_with(&seed.token), "{reset:?}");
+    assert!(reset.text().contains("Hallo Ada!") && reset.token() == seed.token, "{reset:?}");
     assert!(reset.html().unwrap().contains("<b>Ada</b>") && reset.html().unwrap().contains("<!DOCTYPE html>"), "{reset:?}");
     test(&stage, "eve@example.org");
     let tried = smtp.wait_for_mail_to("eve@example.org");

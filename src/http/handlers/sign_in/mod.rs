@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod balance;
+pub mod identities;
 pub mod login;
 pub mod others;
 pub mod register;

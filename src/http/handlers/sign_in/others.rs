@@ -10,15 +10,16 @@ use serde_json::Value;
 
 use super::entered;
 use crate::domain::error::{Error, FieldFault};
+use crate::domain::identity::Proven;
 use crate::domain::refusal::Refusal;
-use crate::domain::telegram::{self, Refused};
+use crate::domain::telegram::{self, Login, Refused};
 use crate::domain::verdict::Verdict;
 use crate::http::cookies;
 use crate::http::fields::Fields;
 use crate::http::provider::{Code, Failed, Returned, Secrets, Source};
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
-use crate::service::sign_in::Entered;
+use crate::service::sign_in::{Entered, Visit};
 
 /// What seals what a browser keeps until it comes back.
 const SEALED_AS: &str = "a sign-in that has begun";
@@ -29,16 +30,21 @@ const TELEGRAM: &str = "telegram";
 /// `POST auth/telegram`: what the Login Widget says.
 pub async fn telegram(mut call: Call) -> Result<Response, Unreadable> {
     let visit = call.visit()?;
-    let services = call.front.services.clone();
-    let Some(bot) = &services.policy.sign_in.providers.bot else { return Err(Error::refused(Verdict::NotConfigured).into()) };
-    let Value::Object(fields) = call.json().await? else { return Err(Error::field("body", "must be a JSON object").into()) };
-    let login = match telegram::prove(&fields, bot, call.now) {
-        Ok(login) => login,
-        Err(Refused::Fields(faults)) => return Err(Error::from(Refusal::fields(faults)).into()),
-        Err(Refused::Unknown(reason)) => return Err(Failed::Unknown(reason.into()).noted(TELEGRAM).into()),
-    };
-    let signed_in = services.sign_in_proven(login.proven, Some((login.hash, login.until)), &visit).await?;
+    let body = call.json().await?;
+    let login = widget(&call, body)?;
+    let signed_in = call.front.services.sign_in_proven(login.proven, Some((login.hash, login.until)), &visit).await?;
     Ok(entered(&call, signed_in))
+}
+
+/// Whom a payload of the widget proves.
+pub fn widget(call: &Call, body: Value) -> Result<Login, Unreadable> {
+    let bot = call.front.services.policy.sign_in.providers.bot.as_ref().ok_or_else(|| Error::refused(Verdict::NotConfigured))?;
+    let Value::Object(fields) = body else { return Err(Error::field("body", "must be a JSON object").into()) };
+    match telegram::prove(&fields, bot, call.now) {
+        Ok(login) => Ok(login),
+        Err(Refused::Fields(faults)) => Err(Error::from(Refusal::fields(faults)).into()),
+        Err(Refused::Unknown(reason)) => Err(Failed::Unknown(reason.into()).noted(TELEGRAM).into()),
+    }
 }
 
 /// `POST auth/google`: a code.
@@ -91,13 +97,24 @@ fn source(call: &Call, name: &str) -> Result<Arc<Source>, Unreadable> {
 
 async fn exchange(mut call: Call, name: &str) -> Result<Response, Unreadable> {
     let visit = call.visit()?;
-    let source = source(&call, name)?;
     let mut fields = Fields::new(call.json().await?)?;
     let code = Code::read(&mut fields);
     fields.finish()?;
-    let proven = source.exchange(code, call.now).await.map_err(|failed| failed.noted(name))?;
+    let proven = by_code(&call, name, code, &visit).await?;
     let signed_in = call.front.services.sign_in_proven(proven, None, &visit).await?;
     Ok(entered(&call, signed_in))
+}
+
+/// Whom a provider proves for a code. A code that it does not know is a guess, and counts for the address that it came from.
+pub async fn by_code(call: &Call, name: &str, code: Code, visit: &Visit) -> Result<Proven, Unreadable> {
+    let source = source(call, name)?;
+    let services = &call.front.services;
+    let ticket = services.guess_at_provider(visit)?;
+    let proven = source.exchange(code, call.now).await;
+    if !matches!(proven, Err(Failed::Unknown(_))) {
+        services.forgive(ticket);
+    }
+    proven.map_err(|failed| failed.noted(name).into())
 }
 
 async fn start(call: Call, name: &str, path: &str) -> Result<Response, Unreadable> {

@@ -94,6 +94,7 @@ impl Buckets {
         }
     }
 
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.0.len()
     }
