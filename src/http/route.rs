@@ -215,6 +215,8 @@ async fn admit(call: &Call, access: Access) -> Result<Actor, Response> {
     let scope = match access {
         _ if call.peer == Peer::Control => return Ok(Actor::Operator),
         Access::Anyone => return Ok(Actor::Nobody),
+        Access::Visitor if call.front.services.policy.sign_in.enabled => return Ok(Actor::Nobody),
+        Access::Visitor => return Err(response::nothing_here(&call.request_id)),
         Access::Operator => return Err(response::nothing_here(&call.request_id)),
         Access::User => return admit_user(call).await,
         Access::Shared(_) => TokenScope::Admin,
