@@ -43,7 +43,9 @@ pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
             };
             return again(&call, status, fault);
         }
-        Err(Unreadable::Error(Error::Invalid(_))) => return again(&call, StatusCode::BAD_REQUEST, "Address, password or code are not right."),
+        Err(Unreadable::Error(Error::Invalid(_))) => {
+            return again(&call, StatusCode::BAD_REQUEST, "Address, password or code are not right.");
+        }
         Err(other) => return Err(other),
     };
     let services = &call.front.services;
