@@ -166,6 +166,7 @@ endpoints! {
     DELETE "/v1/tokens/{id}"       ADMIN  => tokens::revoke;
     GET    "/v1/users"             WHOLE  => users::list;
     POST   "/v1/users"             WHOLE  => users::create;
+    POST   "/v1/users/import"      WHOLE  => import::users, streams;
     GET    "/v1/users/{id}"        WHOLE  => users::show;
     PATCH  "/v1/users/{id}"        WHOLE  => users::set;
     DELETE "/v1/users/{id}/sessions" WHOLE => users::sign_out;

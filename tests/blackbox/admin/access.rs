@@ -82,6 +82,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/accounts/import", "{\"name\": \"made\"}", "admin", 200, Bound::Whole),
     route("GET", "/v1/accounts/export", "", "admin", 200, Bound::Whole),
     route("POST", "/v1/keys/import", ROW, "admin", 200, Bound::Whole),
+    route("POST", "/v1/users/import", "{\"email\": \"made@example.com\"}", "admin", 200, Bound::Whole),
     route("GET", "/v1/keys/export", "", "admin", 200, Bound::Whole),
     route("GET", "/v1/webhooks", "", "admin", 200, Bound::Whole),
     route("GET", "/v1/webhooks/messages", "", "admin", 200, Bound::Whole),
