@@ -6,6 +6,7 @@ pub mod invitation;
 mod show;
 
 use http::StatusCode;
+use http::header::RETRY_AFTER;
 use minijinja::context;
 
 use super::request::{Call, Unreadable};
@@ -15,17 +16,20 @@ use crate::domain::password::Password;
 use crate::domain::verdict::Verdict;
 use crate::service::sign_in::Entered;
 use crate::service::sign_in::proof::Brought;
+use crate::service::sign_in::reset::NewPassword;
 use form::Form;
 use show::{Page, show};
 
 /// `GET PREFIX/verify?token=…`: a page with a button.
 pub async fn verify(call: Call) -> Result<Response, Unreadable> {
+    check_enabled(&call)?;
     let token = token(&call)?;
     Ok(show(&call, StatusCode::OK, Page::Verify, context! { token }))
 }
 
 /// The button: proves the address, and signs the browser in.
 pub async fn verify_pressed(mut call: Call) -> Result<Response, Unreadable> {
+    check_enabled(&call)?;
     let visit = call.visit()?;
     let form = Form::read(&mut call).await?;
     match call.front.services.verify(Brought::Token(form.text("token")?), &visit).await {
@@ -41,12 +45,14 @@ pub async fn verify_pressed(mut call: Call) -> Result<Response, Unreadable> {
 
 /// `GET PREFIX/reset?token=…`: a form for a new password.
 pub async fn reset(call: Call) -> Result<Response, Unreadable> {
+    check_enabled(&call)?;
     let token = token(&call)?;
     Ok(show(&call, StatusCode::OK, Page::Reset, context! { token }))
 }
 
 /// The form: sets the password. One that is too weak is asked for again.
 pub async fn reset_pressed(mut call: Call) -> Result<Response, Unreadable> {
+    check_enabled(&call)?;
     let visit = call.visit()?;
     let form = Form::read(&mut call).await?;
     let (token, typed) = (form.text("token")?, form.text("password")?);
@@ -55,7 +61,8 @@ pub async fn reset_pressed(mut call: Call) -> Result<Response, Unreadable> {
         Ok(password) => password,
         Err(fault) => return again(format!("The password {fault}.")),
     };
-    match call.front.services.reset(Brought::Token(token.clone()), password, &visit).await {
+    let new = NewPassword { brought: Some(Brought::Token(token.clone())), password: Some(password), faults: Vec::new() };
+    match call.front.services.reset(new, &visit).await {
         Ok(()) => Ok(show(&call, StatusCode::OK, Page::ResetDone, context! {})),
         Err(Error::Refused(refusal)) if refusal.verdict == Verdict::BadRequest => {
             again(refusal.errors.iter().map(|fault| format!("The password {}.", fault.message)).collect::<Vec<_>>().join(" "))
@@ -73,11 +80,20 @@ pub async fn style_sheet(_: Call) -> Result<Response, Unreadable> {
 fn wrong_link(call: &Call, error: Error) -> Result<Response, Unreadable> {
     match error {
         Error::Refused(refusal) if refusal.verdict == Verdict::TooManyTries => {
-            Ok(show(call, StatusCode::TOO_MANY_REQUESTS, Page::TooMany, context! {}))
+            let mut response = show(call, StatusCode::TOO_MANY_REQUESTS, Page::TooMany, context! {});
+            if let Some(seconds) = refusal.retry_after(call.now) {
+                response.headers_mut().insert(RETRY_AFTER, seconds.into());
+            }
+            Ok(response)
         }
         Error::Refused(_) => Ok(show(call, StatusCode::UNAUTHORIZED, Page::WrongLink, context! {})),
         error => Err(error.into()),
     }
+}
+
+/// Where nobody signs in, there are no such pages.
+fn check_enabled(call: &Call) -> Result<(), Unreadable> {
+    if call.front.services.policy.sign_in.enabled { Ok(()) } else { Err(Error::NotFound("such page".into()).into()) }
 }
 
 /// The token of a link.

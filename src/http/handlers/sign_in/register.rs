@@ -11,6 +11,7 @@ use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::service::sign_in::proof::Brought;
 use crate::service::sign_in::register::Registration;
+use crate::service::sign_in::reset::NewPassword;
 
 /// The longest token of a link that is looked at.
 const LONGEST_TOKEN: usize = 128;
@@ -22,9 +23,8 @@ pub async fn register(mut call: Call) -> Result<Response, Unreadable> {
     let address = either(&call, &mut fields);
     let password = fields.given("password", |text| Password::parse(text.to_owned()));
     let name = fields.text("name");
-    fields.finish()?;
-    let (Some(address), Some(password)) = (address, password) else { return Err(missing()) };
-    call.front.services.register(Registration { address, password, name }, &visit).await?;
+    let registration = Registration { address, password, name, faults: fields.into_faults() };
+    call.front.services.register(registration, &visit).await?;
     Ok(accepted())
 }
 
@@ -56,9 +56,7 @@ pub async fn reset(mut call: Call) -> Result<Response, Unreadable> {
     let mut fields = Fields::new(call.json().await?)?;
     let brought = brought(&call, &mut fields);
     let password = fields.given("password", |text| Password::parse(text.to_owned()));
-    fields.finish()?;
-    let (Some(brought), Some(password)) = (brought, password) else { return Err(missing()) };
-    call.front.services.reset(brought, password, &visit).await?;
+    call.front.services.reset(NewPassword { brought, password, faults: fields.into_faults() }, &visit).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
