@@ -1,4 +1,4 @@
-//! `tollgate key import`, `tollgate account import`: a file on its way to the admin API, and how far it is.
+//! `tollgate key import`, `tollgate account import`, `tollgate user import`: a file on its way to the admin API, and how far it is.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -16,7 +16,7 @@ use crate::http::feed::{Feed, feed};
 /// How much of the file is sent at once.
 const PIECE: usize = 64 * 1024;
 
-/// Imports a file of `keys` or `accounts`.
+/// Imports a file of `keys`, `accounts` or `users`.
 pub async fn run(client: &mut Client, what: &str, args: &ImportArgs, output: &Output) -> Result<(), Failure> {
     let rows = send(client, what, Source::open(args)?).await?;
     output.result(&json!({ "imported": rows }), || format!("Imported {what}: {rows}."));

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use http::Method;
 use serde_json::{Map, Value};
 
-use super::Failure;
 use super::args::{UserCommand, UserSettings};
 use super::client::{Client, or_null, segment};
 use super::output::{Output, record, table};
+use super::{Failure, import};
 use crate::config::Policy;
 use crate::domain::password::LONGEST;
 
@@ -50,6 +50,7 @@ async fn send(client: &mut Client, command: UserCommand, body: Value, output: &O
             let user = client.call(Method::GET, &format!("/users/{}", segment(&id)), None).await?;
             output.result(&user, || record(&user));
         }
+        UserCommand::Import(args) => import::run(client, "users", &args, output).await?,
         UserCommand::Set { id, no_second_factor, sign_out, .. } => {
             let path = format!("/users/{}", segment(&id));
             if body.as_object().is_some_and(|map| !map.is_empty()) {
@@ -100,7 +101,7 @@ fn body(command: &UserCommand) -> Result<Value, Failure> {
             say("admin", (*admin || *no_admin).then_some((*admin).into()));
             write(settings, &mut say)?;
         }
-        UserCommand::List { .. } | UserCommand::Show { .. } => {}
+        UserCommand::List { .. } | UserCommand::Show { .. } | UserCommand::Import(_) => {}
     }
     Ok(map.into())
 }

@@ -91,7 +91,8 @@ fn is_here(host: &str) -> bool {
 
 fn credentials(user: &str) -> Result<(String, Secret), String> {
     let decoded = |text: &str| percent_decode_str(text).decode_utf8().map(|text| text.into_owned()).ok();
-    let (name, password) = user.split_once(':').ok_or(HOW)?;
+    // A second @ could be read in two ways.
+    let (name, password) = user.split_once(':').filter(|_| !user.contains('@')).ok_or(HOW)?;
     let (name, password) = (decoded(name).ok_or(HOW)?, decoded(password).ok_or(HOW)?);
     if name.is_empty() || password.is_empty() || format!("{name}{password}").contains('\0') {
         return Err(HOW.into());

@@ -22,6 +22,8 @@ use crate::service::metrics::Kind;
 pub enum Access {
     /// Anyone; what comes out depends on the client's own credential, if on anything.
     Anyone,
+    /// Anyone, where people can sign in; else there is nothing.
+    Visitor,
     /// Whoever has a service token of this scope, and the operator at the control socket.
     Token(TokenScope),
     /// As [`Access::Token`], for what is of the whole server: not with a token that is bound to one account.
@@ -53,6 +55,17 @@ pub struct Endpoint {
     pub handler: fn(Call) -> Answering,
 }
 
+/// Where somebody signs in with one request.
+const SIGNS_IN: [&str; 7] =
+    ["/auth/verify", "/auth/login", "/auth/login-phone", "/auth/telegram", "/auth/google", "/auth/oidc/{id}", "/auth/second-factor"];
+
+impl Endpoint {
+    /// Whether it answers a sign-in.
+    pub fn signs_in(&self) -> bool {
+        self.is_of_sign_in && SIGNS_IN.contains(&self.path)
+    }
+}
+
 impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?} {}", self.method, self.path)
@@ -78,6 +91,7 @@ macro_rules! endpoints {
 }
 
 const ANYONE: Access = Access::Anyone;
+const VISITOR: Access = Access::Visitor;
 const VERIFY: Access = Access::Token(TokenScope::Verify);
 const METRICS: Access = Access::Unbound(TokenScope::Metrics);
 const ADMIN: Access = Access::Token(TokenScope::Admin);
@@ -101,12 +115,14 @@ endpoints! {
     GET    "/v1/health"            ANYONE => health::health;
     GET    "/v1/ready"             ANYONE => health::ready;
     GET    "/v1/openapi.json"      ANYONE => openapi::openapi;
-    GET    "/verify"               ANYONE => pages::verify;
-    POST   "/verify"               ANYONE => pages::verify_pressed;
-    GET    "/reset"                ANYONE => pages::reset;
-    POST   "/reset"                ANYONE => pages::reset_pressed;
-    GET    "/page.css"             ANYONE => pages::style_sheet;
-    GET    "/.well-known/jwks.json" ANYONE => jwks::jwks;
+    GET    "/verify"               VISITOR => pages::verify;
+    POST   "/verify"               VISITOR => pages::verify_pressed;
+    GET    "/reset"                VISITOR => pages::reset;
+    POST   "/reset"                VISITOR => pages::reset_pressed;
+    GET    "/invitation"           VISITOR => pages::invitation::ask;
+    POST   "/invitation"           VISITOR => pages::invitation::pressed;
+    GET    "/page.css"             VISITOR => pages::style_sheet;
+    GET    "/.well-known/jwks.json" VISITOR => jwks::jwks;
     GET    "/metrics"              METRICS => metrics::metrics;
     ANY    "/v1/probe"             ANYONE => probe::probe;
     GET    "/v1/state"             OPERATOR => state::state;
@@ -126,7 +142,7 @@ endpoints! {
     POST   "/v1/accounts/{id}/invitations" USER => invitations::create;
     DELETE "/v1/accounts/{id}/invitations/{invitation}" MANAGER => invitations::end;
     GET    "/v1/accounts/{id}/balance" MEMBER => balance::history;
-    GET    "/v1/agreement"         ANYONE => agreement::show;
+    GET    "/v1/agreement"         VISITOR => agreement::show;
     POST   "/v1/agreement"         USER   => agreement::accept;
     GET    "/v1/applications"      MEMBER => applications::list;
     POST   "/v1/applications"      USER   => applications::create;
@@ -150,6 +166,7 @@ endpoints! {
     DELETE "/v1/tokens/{id}"       ADMIN  => tokens::revoke;
     GET    "/v1/users"             WHOLE  => users::list;
     POST   "/v1/users"             WHOLE  => users::create;
+    POST   "/v1/users/import"      WHOLE  => import::users, streams;
     GET    "/v1/users/{id}"        WHOLE  => users::show;
     PATCH  "/v1/users/{id}"        WHOLE  => users::set;
     DELETE "/v1/users/{id}/sessions" WHOLE => users::sign_out;

@@ -126,7 +126,22 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
     };
     [call.id, call.second_id] = ids;
     let answered = (endpoint.handler)(call).await;
+    if endpoint.signs_in() {
+        services.metrics.signed_in(sign_in_verdict(&answered));
+    }
     answered.unwrap_or_else(|unreadable| unanswered(unreadable, endpoint, &services, &request_id))
+}
+
+/// What became of somebody who came to sign in.
+fn sign_in_verdict(answered: &Result<Response, Unreadable>) -> Verdict {
+    match answered {
+        Ok(response) if response.status().is_success() => Verdict::Ok,
+        Ok(_) => Verdict::SecondFactorNeeded,
+        Err(Unreadable::Error(Error::Refused(refusal))) => refusal.verdict,
+        Err(Unreadable::Error(Error::Unavailable(_))) => Verdict::Unavailable,
+        Err(Unreadable::Error(Error::Internal(_))) => Verdict::Internal,
+        Err(_) => Verdict::BadRequest,
+    }
 }
 
 /// What is told where a handler has no answer of its own.
@@ -200,6 +215,8 @@ async fn admit(call: &Call, access: Access) -> Result<Actor, Response> {
     let scope = match access {
         _ if call.peer == Peer::Control => return Ok(Actor::Operator),
         Access::Anyone => return Ok(Actor::Nobody),
+        Access::Visitor if call.front.services.policy.sign_in.enabled => return Ok(Actor::Nobody),
+        Access::Visitor => return Err(response::nothing_here(&call.request_id)),
         Access::Operator => return Err(response::nothing_here(&call.request_id)),
         Access::User => return admit_user(call).await,
         Access::Shared(_) => TokenScope::Admin,

@@ -6,7 +6,6 @@ use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Services;
-use super::import::What;
 use crate::domain::act::Act;
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
@@ -33,15 +32,11 @@ impl Default for Exports {
 }
 
 impl Services {
-    /// Begins an export of all there is, or of one account, where not too many are under way. The audit tells of it before a row goes
+    /// Begins an export of all there is, or of one account, where not too many are under way. The audit tells of it, as `event`, before a row goes
     /// out: every hash leaves the house.
-    pub async fn begin_export(self: &Arc<Self>, what: What, account: Option<&str>, act: &Act) -> Result<Place> {
+    pub async fn begin_export(self: &Arc<Self>, event: Event, account: Option<&str>, act: &Act) -> Result<Place> {
         let busy = |_| Error::Conflict(format!("{AT_ONCE} exports are under way already: try again when one of them is done."));
         let place = self.exports.0.clone().try_acquire_owned().map_err(busy)?;
-        let event = match what {
-            What::Accounts => Event::AccountsExported,
-            What::Keys => Event::KeysExported,
-        };
         self.note(event, json!({ "account": account }), act).await?;
         Ok(place)
     }

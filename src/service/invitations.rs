@@ -60,7 +60,6 @@ pub struct Received {
 impl Services {
     /// Asks an address to join an account, as no more than whoever asks is. An open one for the same address is replaced.
     pub async fn invite(self: &Arc<Self>, account: &str, email: Email, role: Role, act: &Act) -> Result<InvitationRecord> {
-        self.count_sending(Sending::Invitation, &Address::Email(email.clone()), act.origin.parse().ok(), act.at)?;
         let (account, act, services) = (account.to_owned(), act.clone(), self.clone());
         let job = move |connection: &Connection| {
             let inviter = services.acting_user(connection, &act)?.ok_or_else(|| Error::refused(Verdict::Missing))?;
@@ -75,6 +74,8 @@ impl Services {
             {
                 return Err(Error::field("email", "belongs to somebody who is a member already"));
             }
+            // Only now: whoever may not invite takes nothing of what may be sent to an address.
+            services.count_sending(Sending::Invitation, &Address::Email(email.clone()), act.origin.parse().ok(), act.at)?;
             invitations::end_of_email(connection, &account, email.as_str(), act.at)?;
             check_bounds(connection, &account, act.at)?;
             services.write_invitation(connection, &account, &email, role, &inviter, &act)

@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 
 use crate::domain::time::Timestamp;
+use crate::domain::verdict::Verdict;
 use crate::measure::{Counter, Crowd, Histogram, Latest, Timer};
 
 macro_rules! kinds {
@@ -53,6 +54,8 @@ pub struct Metrics {
     pub charges: Counter,
     /// How many tokens that was.
     pub charged_tokens: Counter,
+    /// Sign-ins, by what became of them.
+    sign_ins: [Counter; Verdict::COUNT],
     /// Webhooks that were given up because too many waited.
     pub webhooks_overflowed: Counter,
     /// Webhooks that wait, as last counted.
@@ -74,6 +77,7 @@ impl Metrics {
             most_connections: OnceLock::new(),
             charges: Counter::new(),
             charged_tokens: Counter::new(),
+            sign_ins: [const { Counter::new() }; Verdict::COUNT],
             webhooks_overflowed: Counter::new(),
             webhooks_waiting: Latest::default(),
             mails_given_up: Counter::new(),
@@ -87,6 +91,16 @@ impl Metrics {
             self.charges.count();
             self.charged_tokens.add(tokens);
         }
+    }
+
+    /// Counts somebody who came to sign in.
+    pub fn signed_in(&self, verdict: Verdict) {
+        self.sign_ins[verdict as usize].count();
+    }
+
+    /// How many were told so.
+    pub fn sign_ins(&self, verdict: Verdict) -> u64 {
+        self.sign_ins[verdict as usize].get()
     }
 
     /// How long requests of a kind took.

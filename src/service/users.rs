@@ -6,13 +6,17 @@ use serde_json::{Value, json};
 
 use super::journal::Change;
 use super::sign_in::Visit;
+use super::sign_in::login::Address;
 use super::sign_in::people::Newcomer;
+use super::sign_in::proof::Wanted;
 use super::{Page, PageAsk, Services, check_discreet, check_name, views};
 use crate::domain::act::Act;
 use crate::domain::email::Email;
 use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::event::Event;
+use crate::domain::letter::Template;
 use crate::domain::password::Password;
+use crate::domain::proof::Purpose;
 use crate::domain::user::{Role, UserRecord, handle};
 use crate::store::idempotency::{self, Once};
 use crate::store::users::{self, By};
@@ -100,6 +104,7 @@ impl Services {
             let verified = input.verified.unwrap_or(false);
             let name = input.name.clone().unwrap_or_else(|| input.usual_name());
             let (email, phone) = (input.email.flatten(), input.phone.flatten());
+            let addresses: Vec<Address> = email.clone().map(Address::Email).into_iter().chain(phone.clone().map(Address::Phone)).collect();
             check_free(connection, email.as_ref().map(Email::as_str), phone.as_deref(), None)?;
             for address in email.as_ref().map(Email::as_str).into_iter().chain(phone.as_deref()) {
                 // Whoever registered with it, and never proved it, has nothing.
@@ -117,6 +122,12 @@ impl Services {
             if input.disabled == Some(true) {
                 user.disabled = true;
                 users::update(connection, &user)?;
+            }
+            // Whoever has to prove an address is asked to.
+            for address in addresses.iter().filter(|_| !verified && !user.disabled) {
+                let (purpose, template, payload) = (Purpose::Verify, Template::Verify, Value::Null);
+                let wanted = Wanted { purpose, address, user: Some(user.id), payload, template, name: &user.name };
+                services.send_proof(connection, wanted, act.at)?;
             }
             idempotency::remember(connection, once.as_ref(), &user.id.to_string(), act.at)?;
             Ok(user)

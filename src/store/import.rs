@@ -16,7 +16,8 @@ use super::open;
 use super::side::{GATHERING, IMPORT, beside};
 use crate::domain::error::{Error, Result};
 
-/// What the side file holds. Its rows are found by their place: of keys the hash, of accounts the line.
+/// What the side file holds. Its rows are found by their place: of keys the hash, of accounts and users the line. What else must be
+/// one row's own, as the address of a user, is `taken`.
 const SCHEMA: &str = "
     CREATE TABLE about (json TEXT NOT NULL) STRICT;
     CREATE TABLE staged (
@@ -24,7 +25,11 @@ const SCHEMA: &str = "
       place  BLOB NOT NULL UNIQUE,
       id     TEXT UNIQUE,
       record TEXT NOT NULL
-    ) STRICT;";
+    ) STRICT;
+    CREATE TABLE taken (
+      what TEXT PRIMARY KEY,
+      line INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;";
 
 /// How much memory finding what stands twice may take, in KiB; what is more goes by way of the file.
 const CACHE: i64 = 32 * 1024;
@@ -149,6 +154,17 @@ impl Gathering {
         Ok(Some(Twice { line: other.unwrap_or_default() as u64, is_id: of_id.is_some() }))
     }
 
+    /// Takes what must be one row's own; the line of the row that has it already, where there is one.
+    pub fn claim(&mut self, line: u64, what: &str) -> Result<Option<u64>> {
+        let connection = self.connection()?;
+        let sql = "INSERT INTO taken (what, line) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        if connection.prepare_cached(sql)?.execute(params![what, line as i64])? == 1 {
+            return Ok(None);
+        }
+        let holder: i64 = connection.prepare_cached("SELECT line FROM taken WHERE what = ?1")?.query_row([what], |row| row.get(0))?;
+        Ok(Some(holder as u64))
+    }
+
     /// Makes it count, whatever comes: on the disk, and under its other name. After that nothing can go wrong with it any more.
     pub fn seal<A: Serialize>(mut self, about: &A) -> Result<Sealed> {
         let connection = self.connection.take().ok_or_else(|| Error::Internal("an import was sealed already".into()))?;
@@ -254,8 +270,11 @@ fn damaged(error: &serde_json::Error) -> Error {
 pub struct Progress {
     /// The place of the last row that moved.
     pub place: Vec<u8>,
-    /// How many have moved.
+    /// How many have moved, those among them that were left out.
     pub moved: u64,
+    /// How many were left out: what must be their own was somebody else's by then.
+    #[serde(default)]
+    pub left_out: u64,
     /// Of how many.
     pub rows: u64,
     /// The smallest and the largest of their ids.
@@ -265,16 +284,27 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// One more has moved, from this place, and has this id now.
-    pub fn add(&mut self, place: Vec<u8>, id: String) {
+    /// One more has moved, from this place, and has this id now; without one it was left out.
+    pub fn add(&mut self, place: Vec<u8>, id: Option<String>) {
         self.place = place;
         self.moved += 1;
+        let Some(id) = id else {
+            self.left_out += 1;
+            return;
+        };
+        // Ids that end in a number grow longer.
+        let is_before = |one: &str, other: &str| (one.len(), one) < (other.len(), other);
         self.ids = Some(match self.ids.take() {
             None => (id.clone(), id),
-            Some((first, last)) if id < first => (id, last),
-            Some((first, last)) if id > last => (first, id),
+            Some((first, last)) if is_before(&id, &first) => (id, last),
+            Some((first, last)) if is_before(&last, &id) => (first, id),
             Some(between) => between,
         });
+    }
+
+    /// How many are there now.
+    pub const fn imported(&self) -> u64 {
+        self.moved - self.left_out
     }
 }
 
@@ -338,6 +368,16 @@ impl Present {
     pub fn has_hash(&self, hash: &[u8; 32]) -> Result<bool> {
         self.has("SELECT 1 FROM keys WHERE hash = ?1", hash)
     }
+
+    /// Whether a user has this address.
+    pub fn has_email(&self, email: &str) -> Result<bool> {
+        self.has("SELECT 1 FROM users WHERE email = ?1", email)
+    }
+
+    /// Whether a user has this number.
+    pub fn has_phone(&self, phone: &str) -> Result<bool> {
+        self.has("SELECT 1 FROM users WHERE phone = ?1", phone)
+    }
 }
 
 #[cfg(test)]
@@ -365,9 +405,13 @@ mod tests {
         let connection = open::open(&folder.path().join("t.db")).unwrap().connection;
         let mut done = Progress { is_done: true, ..Progress::default() };
         for id in ["b", "a", "c"] {
-            done.add(vec![1], id.into());
+            done.add(vec![1], Some(id.into()));
         }
         assert_eq!((done.moved, &done.ids), (3, &Some(("a".into(), "c".into()))));
+        done.add(vec![2], None);
+        assert_eq!((done.moved, done.imported()), (4, 3));
+        done.add(vec![3], Some("10".into()));
+        assert_eq!(done.ids, Some(("a".into(), "10".into())), "a longer number is a later one");
         note(&connection, "one", &done).unwrap();
         // However long its side file cannot be taken away, and whatever the clock says.
         idempotency::tidy(&connection, Timestamp::from_millis(i64::MAX)).unwrap();

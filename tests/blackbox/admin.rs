@@ -34,6 +34,10 @@ name = "elite"
 unlimited = true
 review = true
 
+[sign_in.passwords]
+memory_kib = 4096
+passes = 1
+
 # Nobody listens there, and nothing here makes such an event: the only messages are those that are asked for.
 [webhooks.billing]
 url = "http://127.0.0.1:1/hooks"

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::support::openapi::Document;
+use crate::support::person::PASSWORD;
 use crate::support::server::text;
 use crate::support::{Folder, Reply, Request, Stage};
 
@@ -36,6 +37,30 @@ body = "gone"
 "#;
 
 const HOOKS: &str = r#"
+[sign_in.agreement]
+version = "1"
+
+[[plans]]
+name = "free"
+default = true
+limits = [{ requests = 60, per = "minute" }, { requests = 10000, per = "month" }]
+
+[[plans]]
+name = "pro"
+limits = [{ requests = 600, per = "minute" }]
+
+[[plans]]
+name = "partner"
+review = true
+
+[[plans]]
+name = "press"
+review = true
+
+[[plans]]
+name = "school"
+review = true
+
 [webhooks.billing]
 url = "http://127.0.0.1:9/hooks"
 secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
@@ -90,6 +115,8 @@ fn it_says_what_the_configuration_says() {
 /// Calls operations, and holds each answer against the document.
 struct Tour {
     stage: Stage,
+    /// A user's access token.
+    user: String,
     metrics: String,
     document: Document,
     /// The operations that were answered well.
@@ -100,7 +127,7 @@ impl Tour {
     fn new() -> Self {
         let folder = Folder::with(HOOKS);
         let metrics = folder.token("metrics");
-        Self { document: Document::of(&folder), stage: Stage::of(folder), metrics, seen: BTreeSet::new() }
+        Self { document: Document::of(&folder), stage: Stage::of(folder), user: String::new(), metrics, seen: BTreeSet::new() }
     }
 
     #[track_caller]
@@ -128,6 +155,29 @@ impl Tour {
             request = request.json(&body);
         }
         let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        let reply = self.send(method, &path, request, status);
+        serde_json::from_str(&reply.body).unwrap_or_default()
+    }
+
+    /// From here on as this user, for one of their accounts.
+    #[track_caller]
+    fn sign_in(&mut self, email: &str, account: Option<&str>) {
+        let body = json!({ "email": email, "password": PASSWORD });
+        let reply = self.stage.server.send(&Request::post("/auth/v1/auth/login", &body)).expect(200);
+        self.user = text(&reply.json()["access_token"]);
+        if let Some(account) = account {
+            self.user = text(&self.as_user("POST", "/auth/switch", json!({ "account": account }), 200)["access_token"]);
+        }
+    }
+
+    /// With a user's access token; a body where it is not null.
+    #[track_caller]
+    fn as_user(&mut self, method: &str, path: &str, body: Value, status: u16) -> Value {
+        let path = format!("/auth/v1{path}");
+        let mut request = Request::new(method, &path).bearer(&self.user);
+        if !body.is_null() {
+            request = request.json(&body);
+        }
         let reply = self.send(method, &path, request, status);
         serde_json::from_str(&reply.body).unwrap_or_default()
     }
@@ -193,6 +243,7 @@ fn every_operation_answers_as_the_document_says() {
         let request = Request::new("POST", &path).bearer(&tour.stage.token).header("Content-Type", media).header("Accept", accept);
         tour.send("POST", &path, request.body(body.as_bytes()), status);
     }
+    tour_of_people(&mut tour);
     tour.call("GET", "/webhooks", Value::Null, 200);
     let message = tour.call("POST", "/webhooks/billing/test", Value::Null, 201);
     tour.call("GET", "/webhooks/messages", Value::Null, 200);
@@ -212,6 +263,54 @@ fn every_operation_answers_as_the_document_says() {
     let all: BTreeSet<String> = tour.document.operations().iter().map(|(method, path, _)| format!("{method} {path}")).collect();
     let missed: Vec<_> = all.difference(&tour.seen).collect();
     assert!(missed.is_empty(), "nobody called {missed:?}");
+}
+
+/// Users, and what they do with what is theirs.
+fn tour_of_people(tour: &mut Tour) {
+    let user = tour.call("POST", "/users", json!({ "email": "ada@example.com", "password": PASSWORD, "verified": true }), 201);
+    let other = tour.call("POST", "/users", json!({ "email": "bo@example.com", "password": PASSWORD, "verified": true }), 201);
+    tour.call("GET", "/users?limit=1", Value::Null, 200);
+    let of_user = format!("/users/{}", user["id"]);
+    tour.call("GET", &of_user, Value::Null, 200);
+    tour.call("PATCH", &of_user, json!({ "name": "Ada" }), 200);
+    tour.call("DELETE", &format!("{of_user}/sessions"), Value::Null, 204);
+    tour.call("DELETE", &format!("{of_user}/second-factor"), Value::Null, 204);
+    tour.sign_in("ada@example.com", None);
+    let org = text(&tour.as_user("POST", "/accounts", json!({ "name": "Engines" }), 201)["id"]);
+    tour.sign_in("ada@example.com", Some(&org));
+    let members = format!("/accounts/{org}/members");
+    let invitations = format!("/accounts/{org}/invitations");
+    tour.as_user("GET", &members, Value::Null, 200);
+    let invite = |tour: &mut Tour| {
+        let body = json!({ "email": "bo@example.com", "role": "member" });
+        text(&tour.as_user("POST", &invitations, body, 201)["id"])
+    };
+    let invitation = invite(tour);
+    tour.as_user("GET", &invitations, Value::Null, 200);
+    tour.as_user("DELETE", &format!("{invitations}/{invitation}"), Value::Null, 204);
+    let invitation = invite(tour);
+    tour.call("GET", "/agreement", Value::Null, 200);
+    tour.as_user("POST", "/keys", json!({ "name": "x" }), 403);
+    tour.as_user("POST", "/agreement", json!({ "version": "1" }), 200);
+    tour.as_user("POST", "/keys", json!({ "name": "x" }), 201);
+    let applications: Vec<String> = ["partner", "press", "school"]
+        .map(|plan| {
+            let body = json!({ "plan": plan, "use_case": "a shop", "volume": "little" });
+            format!("/applications/{}", text(&tour.as_user("POST", "/applications", body, 201)["id"]))
+        })
+        .into();
+    tour.as_user("GET", "/applications?state=open", Value::Null, 200);
+    tour.as_user("GET", &applications[0], Value::Null, 200);
+    tour.call("POST", &format!("{}/approve", applications[0]), json!({ "note": "Welcome." }), 200);
+    tour.call("POST", &format!("{}/reject", applications[1]), json!({ "note": "No." }), 200);
+    tour.as_user("DELETE", &applications[2], Value::Null, 204);
+    tour.sign_in("bo@example.com", None);
+    tour.as_user("GET", "/invitations", Value::Null, 200);
+    tour.as_user("POST", "/invitations/accept", json!({ "id": invitation }), 200);
+    let of_other = format!("{members}/{}", other["id"]);
+    tour.call("PATCH", &of_other, json!({ "role": "admin" }), 200);
+    tour.call("DELETE", &of_other, Value::Null, 204);
+    tour.as_user("DELETE", &of_other, Value::Null, 404);
 }
 
 #[test]

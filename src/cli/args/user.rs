@@ -2,6 +2,8 @@
 
 use clap::{Args as ClapArgs, Subcommand};
 
+use super::ImportArgs;
+
 /// What to do with users.
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
@@ -76,6 +78,11 @@ pub enum UserCommand {
         #[arg(long)]
         sign_out: bool,
     },
+    /// Bring users along from elsewhere, with bcrypt, Argon2 and scrypt hashes, all or nothing: JSON lines or CSV; docs/import.md says how
+    #[command(
+        after_help = "Example:\n  echo '{\"email\": \"ada@example.com\", \"password_hash\": \"$2b$12$…\", \"verified\": true}' | tollgate user import -"
+    )]
+    Import(ImportArgs),
 }
 
 /// What can be set of a user.

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::domain::error::Result;
+use crate::domain::event::Event;
 use crate::domain::time::Timestamp;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::rows::{self, Format};
 use crate::http::views;
 use crate::service::export::Place;
-use crate::service::import::What;
 use crate::store::accounts::StoredAccount;
 use crate::store::keys::StoredKey;
 
@@ -25,7 +25,7 @@ type Page = Vec<(String, Value)>;
 /// Exports keys.
 pub async fn keys(call: Call) -> Result<Response, Unreadable> {
     let (format, account) = asked(&call).await?;
-    let place = call.front.services.begin_export(What::Keys, account.as_deref(), &call.act()?).await?;
+    let place = call.front.services.begin_export(Event::KeysExported, account.as_deref(), &call.act()?).await?;
     let fields: Vec<&str> = rows::KEY.into_iter().filter(|field| *field != "key").collect();
     let services = call.front.services.clone();
     let pages = move |after| {
@@ -41,7 +41,7 @@ pub async fn keys(call: Call) -> Result<Response, Unreadable> {
 /// Exports accounts.
 pub async fn accounts(call: Call) -> Result<Response, Unreadable> {
     let (format, only) = asked(&call).await?;
-    let place = call.front.services.begin_export(What::Accounts, only.as_deref(), &call.act()?).await?;
+    let place = call.front.services.begin_export(Event::AccountsExported, only.as_deref(), &call.act()?).await?;
     let (services, act) = (call.front.services.clone(), call.act()?);
     let pages = move |after| {
         let (services, only, act) = (services.clone(), only.clone(), act.clone());

@@ -1,4 +1,4 @@
-//! Accounts and keys brought along from elsewhere: rows as they come, checked beside the database, and moved only when all are sound.
+//! Accounts, keys and users brought along from elsewhere: rows as they come, checked beside the database, and moved only when all are sound.
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -17,6 +17,8 @@ use crate::http::fields::Fields;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::rows::{self, Format, Rows};
+use crate::service::accounts::AccountInput;
+use crate::service::import::users::UserRow;
 use crate::service::import::{AccountRow, Admitted, Gathering, KeyRow, MOST_FAULTS, Mover, RowFault, What};
 use crate::store::idempotency::Once;
 
@@ -37,6 +39,11 @@ pub async fn accounts(call: Call) -> Result<Response, Unreadable> {
 /// Imports keys, raw or as their hashes.
 pub async fn keys(call: Call) -> Result<Response, Unreadable> {
     import(call, What::Keys).await
+}
+
+/// Imports users, with their passwords' hashes.
+pub async fn users(call: Call) -> Result<Response, Unreadable> {
+    import(call, What::Users).await
 }
 
 async fn import(mut call: Call, what: What) -> Result<Response, Unreadable> {
@@ -122,7 +129,11 @@ fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'sta
 /// Reads and checks every row, until there are none, or too many are wrong.
 fn gather(admitted: Admitted, what: What, format: Format, fed: Fed, now: Timestamp) -> Result<Gathering> {
     let mut gathering = admitted.start()?;
-    let fields: &[&str] = if what == What::Keys { &rows::KEY } else { &rows::ACCOUNT };
+    let fields: &[&str] = match what {
+        What::Accounts => &rows::ACCOUNT,
+        What::Keys => &rows::KEY,
+        What::Users => &rows::USER,
+    };
     let mut rows = Rows::new(format, fed.into_reader(), fields);
     let broken = |error: std::io::Error| Error::Unavailable(format!("the rows of an import broke off: {error}"));
     while let Some((line, row)) = rows.next().map_err(broken)? {
@@ -132,6 +143,7 @@ fn gather(admitted: Admitted, what: What, format: Format, fed: Fed, now: Timesta
                 (Err(_), _) => gathering.refuse(line, vec![FieldFault { field: String::new(), message: "must be a JSON object".into() }]),
                 (Ok(fields), What::Keys) => gathering.key(line, key(fields, now))?,
                 (Ok(fields), What::Accounts) => gathering.account(line, account(fields))?,
+                (Ok(fields), What::Users) => gathering.user(line, user(fields))?,
             },
         }
         if gathering.is_hopeless() {
@@ -167,6 +179,28 @@ fn account(mut fields: Fields) -> AccountRow {
         period: fields.parsed("period", Timestamp::parse).flatten(),
         input: accounts::read_fields(fields),
     }
+}
+
+fn user(mut fields: Fields) -> UserRow {
+    let mut row = UserRow {
+        email: fields.text("email"),
+        phone: fields.text("phone"),
+        name: fields.text("name"),
+        password_hash: fields.text("password_hash"),
+        verified: fields.flag("verified"),
+        disabled: fields.flag("disabled"),
+        created_at: fields.parsed("created_at", Timestamp::parse).flatten(),
+        account: AccountInput {
+            name: fields.text("account"),
+            plan: fields.text("plan"),
+            plan_until: fields.parsed("plan_until", Timestamp::parse),
+            balance: fields.tokens("balance"),
+            ..AccountInput::default()
+        },
+        faults: Vec::new(),
+    };
+    row.faults = fields.into_faults();
+    row
 }
 
 fn imported(rows: u64) -> Value {

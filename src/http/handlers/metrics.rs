@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub async fn metrics(call: Call) -> Result<Response, Unreadable> {
     let (services, mut text) = (&call.front.services, Exposition::default());
     gate(&mut text, services);
+    sign_in(&mut text, services);
     memory(&mut text, services);
     leases(&mut text, services);
     database(&mut text, services);
@@ -37,7 +38,8 @@ pub async fn metrics(call: Call) -> Result<Response, Unreadable> {
 }
 
 fn gate(text: &mut Exposition, services: &Services) {
-    let verdicts = Verdict::ALL.iter().map(|verdict| (verdict.name(), services.meter.counted(*verdict)));
+    let of_requests = Verdict::ALL.iter().filter(|verdict| !verdict.is_of_sign_in());
+    let verdicts = of_requests.map(|verdict| (verdict.name(), services.meter.counted(*verdict)));
     text.counters(
         "tollgate_requests_total",
         "Requests that were counted, by verdict: those to the gate, and asks of proxies and apps.",
@@ -54,29 +56,50 @@ fn gate(text: &mut Exposition, services: &Services) {
     text.counter("tollgate_balance_charged_tokens_total", help, services.metrics.charged_tokens.get());
 }
 
+/// What somebody who comes to sign in can be told.
+const OF_SIGN_IN: [Verdict; 11] = [
+    Verdict::Ok,
+    Verdict::Missing,
+    Verdict::Unknown,
+    Verdict::Disabled,
+    Verdict::NotVerified,
+    Verdict::TooManyTries,
+    Verdict::SecondFactorNeeded,
+    Verdict::BadRequest,
+    Verdict::NotConfigured,
+    Verdict::Unavailable,
+    Verdict::Internal,
+];
+
+fn sign_in(text: &mut Exposition, services: &Services) {
+    let told = OF_SIGN_IN.into_iter().map(|verdict| (verdict.name(), services.metrics.sign_ins(verdict)));
+    let help = "Those who came to sign in, by what they were told; refreshing a session is none.";
+    text.counters("tollgate_sign_ins_total", help, "verdict", told);
+}
+
 fn memory(text: &mut Exposition, services: &Services) {
-    let (keys, tokens) = (&services.keys, &services.tokens);
+    let (keys, tokens, signed_in) = (&services.keys, &services.tokens, &services.signed_in);
     let label = "cache";
     text.counters(
         "tollgate_cache_hits_total",
-        "Keys and service tokens that were remembered.",
+        "Keys, service tokens and access tokens that were remembered.",
         label,
-        [("keys", keys.hits.get()), ("tokens", tokens.hits.get())],
+        [("keys", keys.hits.get()), ("tokens", tokens.hits.get()), ("access_tokens", signed_in.hits.get())],
     );
     text.counters(
         "tollgate_cache_misses_total",
-        "Keys and service tokens that had to be read.",
+        "Keys, service tokens and access tokens that had to be read.",
         label,
-        [("keys", keys.misses.get()), ("tokens", tokens.misses.get())],
+        [("keys", keys.misses.get()), ("tokens", tokens.misses.get()), ("access_tokens", signed_in.misses.get())],
     );
-    let ((held_keys, most_keys), (held_tokens, most_tokens)) = (keys.size(), tokens.size());
+    let sizes = [("keys", keys.size()), ("tokens", tokens.size()), ("access_tokens", signed_in.size())];
     text.gauges(
         "tollgate_cache_entries",
         "What is remembered, unknown keys and tokens included.",
         label,
-        [("keys", held_keys), ("tokens", held_tokens)],
+        sizes.map(|(cache, (held, _))| (cache, held)),
     );
-    text.gauges("tollgate_cache_capacity_entries", "How many may be remembered.", label, [("keys", most_keys), ("tokens", most_tokens)]);
+    text.gauges("tollgate_cache_capacity_entries", "How many may be remembered.", label, sizes.map(|(cache, (_, most))| (cache, most)));
     text.gauge("tollgate_subjects", "Keys, accounts and addresses whose windows are in memory.", services.meter.len());
     text.gauge(
         "tollgate_subjects_wanted_max",

@@ -2,6 +2,7 @@
 //! alone does nothing. Plain HTML, without a script; what somebody else wrote is escaped, and no other site gets to see the address.
 
 mod form;
+pub mod invitation;
 mod show;
 
 use http::StatusCode;

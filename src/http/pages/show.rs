@@ -30,16 +30,25 @@ pub enum Page {
     WrongLink,
     /// Too many tries.
     TooMany,
+    /// A form to sign in with, and join an account.
+    Invitation,
+    /// They have joined.
+    Joined,
+    /// An invitation that counts no more, or is for somebody else.
+    WrongInvitation,
 }
 
 impl Page {
-    const ALL: [(Self, &'static str, &'static str); 6] = [
+    const ALL: [(Self, &'static str, &'static str); 9] = [
         (Self::Verify, "verify.html", include_str!("templates/verify.html")),
         (Self::Verified, "verified.html", include_str!("templates/verified.html")),
         (Self::Reset, "reset.html", include_str!("templates/reset.html")),
         (Self::ResetDone, "reset_done.html", include_str!("templates/reset_done.html")),
         (Self::WrongLink, "wrong_link.html", include_str!("templates/wrong_link.html")),
         (Self::TooMany, "too_many.html", include_str!("templates/too_many.html")),
+        (Self::Invitation, "invitation.html", include_str!("templates/invitation.html")),
+        (Self::Joined, "joined.html", include_str!("templates/joined.html")),
+        (Self::WrongInvitation, "wrong_invitation.html", include_str!("templates/wrong_invitation.html")),
     ];
 
     const fn file(self) -> &'static str {
@@ -62,7 +71,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 /// A page, with what it speaks of.
 pub fn show(call: &Call, status: StatusCode, page: Page, about: Value) -> Response {
     let policy = &call.front.services.policy;
-    let all = context! { service => service_name(policy), prefix => &policy.server.prefix, ..about };
+    let all = context! { service => service_name(policy), prefix => Value::from_safe_string(policy.server.prefix.clone()), ..about };
     let rendered = TEMPLATES.get_template(page.file()).and_then(|template| template.render(all));
     match rendered {
         Ok(html) => {
@@ -101,7 +110,7 @@ mod tests {
     fn every_page_can_be_shown_and_escapes() {
         for (page, name, _) in Page::ALL {
             assert_eq!(page.file(), name);
-            let about = context! { service => "A & B", prefix => "/auth", token => "\"><script>", fault => "<b>", name => "<i>" };
+            let about = context! { service => "A & B", prefix => Value::from_safe_string("/auth".into()), token => "\"><script>", fault => "<b>", name => "<i>" };
             let html = TEMPLATES.get_template(name).unwrap().render(about).unwrap();
             assert!(html.contains("A &amp; B") && html.contains("/auth/page.css"), "{html}");
             assert!(!html.contains("<script>") && !html.contains("<b>") && !html.contains("<i>"), "{html}");

@@ -14,6 +14,9 @@ const OBJECTS: [&str; 2] = ["limits", "metadata"];
 /// Fields that are numbers.
 const NUMBERS: [&str; 3] = ["balance", "plan_tokens", "bonus_tokens"];
 
+/// Fields that are true or false.
+const FLAGS: [&str; 2] = ["disabled", "verified"];
+
 /// Reads a cell; an empty one says nothing.
 pub fn read(field: &str, cell: &str) -> Result<Option<Value>, FieldFault> {
     if cell.is_empty() {
@@ -26,8 +29,8 @@ pub fn read(field: &str, cell: &str) -> Result<Option<Value>, FieldFault> {
     Ok(Some(match cell {
         _ if is_list => cell.split_whitespace().map(Value::from).collect(),
         _ if NUMBERS.contains(&field) => cell.parse::<i64>().map_or_else(|_| cell.into(), Value::from),
-        "true" | "TRUE" if field == "disabled" => true.into(),
-        "false" | "FALSE" if field == "disabled" => false.into(),
+        "true" | "TRUE" if FLAGS.contains(&field) => true.into(),
+        "false" | "FALSE" if FLAGS.contains(&field) => false.into(),
         text => text.into(),
     }))
 }

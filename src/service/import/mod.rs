@@ -1,4 +1,4 @@
-//! Importing accounts and keys: all or nothing, whatever their number, while the gate goes on.
+//! Importing accounts, keys and users: all or nothing, whatever their number, while the gate goes on.
 //!
 //! Rows are checked one by one and gathered beside the database. Only when every one of them is sound that is sealed, and from
 //! then on they move into the database in rounds that nobody has to wait long for. What a crash cuts off before it is sealed is
@@ -6,7 +6,6 @@
 
 mod check;
 mod moving;
-#[allow(dead_code)]
 pub mod users;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +28,7 @@ use crate::store::Connection;
 use crate::store::idempotency::{self, Once};
 use crate::store::import::{self, Present, Progress, Sealed};
 pub use moving::Mover;
+use users::UserRow;
 
 /// How many bad rows are told of at once.
 pub const MOST_FAULTS: usize = 100;
@@ -40,6 +40,8 @@ pub enum What {
     Accounts,
     /// Keys.
     Keys,
+    /// Users, each with an account.
+    Users,
 }
 
 impl What {
@@ -48,6 +50,7 @@ impl What {
         match self {
             Self::Accounts => "accounts",
             Self::Keys => "keys",
+            Self::Users => "users",
         }
     }
 
@@ -56,6 +59,7 @@ impl What {
         match self {
             Self::Accounts => "accounts.import",
             Self::Keys => "keys.import",
+            Self::Users => "users.import",
         }
     }
 }
@@ -311,6 +315,36 @@ impl Gathering {
         let is_there = id.map_or(Ok(false), |id| self.present.has_account(id))?;
         let faults = if is_there { vec![fault("id", "an account of this id is there already")] } else { Vec::new() };
         self.add(line, "", &line.to_be_bytes(), id, &stored, faults)
+    }
+
+    /// Takes a user.
+    pub fn user(&mut self, line: u64, row: UserRow) -> Result<()> {
+        let user = match users::user(&self.services.policy, row, self.act.at) {
+            Ok(user) => user,
+            Err(faults) => {
+                self.refuse(line, faults);
+                return Ok(());
+            }
+        };
+        let mut faults = Vec::new();
+        if let Some(email) = &user.email {
+            let is_there = self.present.has_email(email)?;
+            faults.extend(self.free("email", email, line, is_there.then_some("a user of this address is there already"))?);
+        }
+        if let Some(phone) = &user.phone {
+            let is_there = self.present.has_phone(phone)?;
+            faults.extend(self.free("phone", phone, line, is_there.then_some("a user of this number is there already"))?);
+        }
+        self.add(line, "", &line.to_be_bytes(), None, &user, faults)
+    }
+
+    /// What keeps a row from an address or a number: a user who is there, or another row.
+    fn free(&mut self, field: &str, address: &str, line: u64, is_there: Option<&str>) -> Result<Option<FieldFault>> {
+        if let Some(message) = is_there {
+            return Ok(Some(fault(field, message)));
+        }
+        let other = self.side.claim(line, address)?;
+        Ok(other.map(|other| fault(field, format!("stands on line {other} already"))))
     }
 
     /// Gathers a sound row; or notes what is wrong, be it that another row has what must be its own.

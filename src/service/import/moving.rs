@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
+use super::users::CheckedUser;
 use super::{About, Slot, What};
 use crate::domain::act::{Act, Actor, Expected};
 use crate::domain::balance::Movement;
@@ -16,6 +18,7 @@ use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::key::KeyHash;
 use crate::domain::time::Timestamp;
+use crate::domain::user::{Role, UserRecord, handle};
 use crate::service::Services;
 use crate::service::balance::Cause;
 use crate::service::journal::Change;
@@ -24,6 +27,9 @@ use crate::store::accounts::{self, StoredAccount};
 use crate::store::idempotency::{self, Once};
 use crate::store::import::{self, Progress, Sealed, Staged};
 use crate::store::keys::{self, StoredKey};
+use crate::store::members::{self, Member};
+use crate::store::proofs;
+use crate::store::users::{self, By};
 
 /// How many rows move at once: whoever waits for the writer waits so long.
 const ROUND: usize = 500;
@@ -42,13 +48,16 @@ pub struct Mover {
     progress: Progress,
     /// Whether the last round could not be written.
     has_failed: bool,
+    /// Where what follows may run; rows move on a thread of their own.
+    runtime: Option<Handle>,
     _slot: Slot,
 }
 
 impl Mover {
     pub(super) fn new(services: Arc<Services>, about: About, sealed: Sealed, slot: Slot) -> Self {
         let act = Arc::new(act_of(&about));
-        Self { services, about: Arc::new(about), act, sealed, progress: Progress::default(), has_failed: false, _slot: slot }
+        let (about, progress, runtime) = (Arc::new(about), Progress::default(), Handle::try_current().ok());
+        Self { services, about, act, sealed, progress, has_failed: false, runtime, _slot: slot }
     }
 
     /// Of an import that was cut off. What is left of it happens now: new ids are of this time.
@@ -87,6 +96,7 @@ impl Mover {
         self.progress = match self.about.what {
             What::Accounts => self.round::<StoredAccount>()?,
             What::Keys => self.round::<KeyRecord>()?,
+            What::Users => self.round::<CheckedUser>()?,
         };
         Ok(Some(self.progress.moved))
     }
@@ -126,15 +136,19 @@ impl Mover {
         answered.recv().unwrap_or_else(|_| Err(Error::Unavailable("the database's thread is gone".into())))
     }
 
-    /// Takes the side file away, once all rows have moved, and then the mark that they have; answers how many there were.
+    /// Takes the side file away, once all rows have moved, and then the mark that they have; answers how many are there now.
     pub fn clean(self) -> u64 {
         let services = self.services;
         let _moving = services.imports.moving.lock();
         // Closed, the file may be somebody else's already: the next start takes it away.
         if services.closed.load(Ordering::Acquire) {
-            return self.about.rows;
+            return self.progress.imported();
         }
-        let (name, rows) = (self.about.name.clone(), self.about.rows);
+        if let (What::Users, Some(runtime)) = (self.about.what, &self.runtime) {
+            let services = services.clone();
+            runtime.spawn(async move { services.prepare_passwords().await });
+        }
+        let (name, rows) = (self.about.name.clone(), self.progress.imported());
         match self.sealed.remove() {
             // Where it stays it must not move again.
             Err(error) => tracing::warn!("the side file of an import could not be taken away: {error}"),
@@ -193,15 +207,19 @@ impl Mover {
 fn finish(services: &Services, connection: &Connection, about: &About, progress: &Progress, act: &Act) -> Result<()> {
     if let Some(key) = &about.once {
         let once = Once { operation: about.what.operation(), key: key.clone(), request: about.sha256 };
-        idempotency::remember(connection, Some(&once), &about.rows.to_string(), act.at)?;
+        idempotency::remember(connection, Some(&once), &progress.imported().to_string(), act.at)?;
     }
     let event = match about.what {
         What::Accounts => Event::AccountsImported,
         What::Keys => Event::KeysImported,
+        What::Users => Event::UsersImported,
     };
     let (first, last) = progress.ids.clone().unzip();
     let sha256 = about.sha256.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-    let after = json!({ "imported": about.rows, "first": first, "last": last, "sha256": sha256 });
+    let mut after = json!({ "imported": progress.imported(), "first": first, "last": last, "sha256": sha256 });
+    if progress.left_out > 0 {
+        after["left_out"] = progress.left_out.into();
+    }
     services.journal(connection, act, Change { event, target: "", account: None, before: Value::Null, after })
 }
 
@@ -212,8 +230,8 @@ fn act_of(about: &About) -> Act {
     Act { actor, origin, request_id, at: about.at, expected: Expected::Any }
 }
 
-/// The id that a record has now, and the hash that nobody may hold for unknown any more.
-type Inserted = (String, Option<KeyHash>);
+/// The id that a record has now, if it was not left out, and the hash that nobody may hold for unknown any more.
+type Inserted = (Option<String>, Option<KeyHash>);
 
 /// A record that moves.
 trait Row: DeserializeOwned + Send + 'static {
@@ -226,7 +244,7 @@ impl Row for KeyRecord {
         self.id = id.map_or_else(|| services.next_id(connection, id::KEY, act.at), Ok)?;
         let id = self.id.clone();
         keys::insert(connection, &StoredKey { hash, record: self })?;
-        Ok((id, Some(hash)))
+        Ok((Some(id), Some(hash)))
     }
 }
 
@@ -235,6 +253,47 @@ impl Row for StoredAccount {
         self.record.id = id.map_or_else(|| services.next_id(connection, id::ACCOUNT, act.at), Ok)?;
         accounts::insert(connection, &self)?;
         services.moved(connection, &self, 0, Movement::Set, Cause::Act { act, reason: "imported" })?;
-        Ok((self.record.id, None))
+        Ok((Some(self.record.id), None))
+    }
+}
+
+impl Row for CheckedUser {
+    /// Whoever proved the address for themselves since the row was checked keeps it: then the row is left out.
+    fn insert(self, services: &Services, connection: &Connection, place: &[u8], _: Option<String>, act: &Act) -> Result<Inserted> {
+        let (email, phone) = (self.email.clone().map(By::Email), self.phone.clone().map(By::Phone));
+        for by in email.into_iter().chain(phone) {
+            if users::find(connection, &by)?.is_some() {
+                let line = place.try_into().map(u64::from_be_bytes).unwrap_or_default();
+                tracing::warn!("the user on line {line} of an import was left out: somebody has their address or number by now");
+                return Ok((None, None));
+            }
+        }
+        let mut account = self.account;
+        account.record.id = services.next_id(connection, id::ACCOUNT, act.at)?;
+        accounts::insert(connection, &account)?;
+        services.moved(connection, &account, 0, Movement::Set, Cause::Act { act, reason: "imported" })?;
+        for address in self.email.iter().chain(&self.phone) {
+            // Whoever registered with it, and never proved it, has nothing.
+            proofs::end_of_address(connection, address, act.at)?;
+        }
+        let mut user = UserRecord {
+            id: 0,
+            name: self.name,
+            email_verified_at: self.verified_at.filter(|_| self.email.is_some()),
+            phone_verified_at: self.verified_at.filter(|_| self.phone.is_some()),
+            email: self.email,
+            phone: self.phone,
+            password: self.password,
+            picture: None,
+            account: account.record.id,
+            is_admin: false,
+            disabled: self.disabled,
+            agreement: None,
+            created_at: self.created_at,
+            revision: 1,
+        };
+        user.id = users::insert(connection, &user)?;
+        members::put(connection, &Member { account: user.account.clone(), user: user.id, role: Role::Owner, joined_at: user.created_at })?;
+        Ok((Some(handle(user.id)), None))
     }
 }

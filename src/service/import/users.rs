@@ -1,13 +1,17 @@
 //! One row of an import of users, checked: nothing comes of it that could not have registered here, but for its password's hash and its past.
 
-use super::{check, fault};
+use serde::{Deserialize, Serialize};
+
+use super::{AccountRow, check, fault};
 use crate::config::Policy;
 use crate::domain::email::Email;
 use crate::domain::error::FieldFault;
 use crate::domain::phone::Phone;
 use crate::domain::time::Timestamp;
+use crate::service::accounts::AccountInput;
 use crate::service::sign_in::password::check_importable;
 use crate::service::{check_discreet, check_name};
+use crate::store::accounts::StoredAccount;
 
 /// A user as a row tells of them. Without `Debug`: a hash is in it.
 #[derive(Clone, Default)]
@@ -22,56 +26,87 @@ pub struct UserRow {
     pub password_hash: Option<String>,
     /// Whether address and number were proven theirs (they were not).
     pub verified: Option<bool>,
-    /// When they were made (now).
+    /// Whether they are switched off (no).
+    pub disabled: Option<bool>,
+    /// When they were made (now): their account's billing day.
     pub created_at: Option<Timestamp>,
+    /// What their account is to be: its name (theirs), its plan, its balance.
+    pub account: AccountInput,
     /// What could not even be read; told together with what is wrong with the rest.
     pub faults: Vec<FieldFault>,
 }
 
-/// A user who may be made.
-#[derive(Clone)]
+/// A user who may be made. Without `Debug`: a hash is in it.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct CheckedUser {
-    /// Their address.
-    pub email: Option<Email>,
-    /// Their number.
-    pub phone: Option<Phone>,
+    /// Their address, in lower case.
+    pub email: Option<String>,
+    /// Their number, E.164.
+    pub phone: Option<String>,
     /// What they are called.
     pub name: String,
     /// A hash that can be checked at their next sign-in.
     pub password: Option<String>,
     /// When address and number were proven theirs, as far as anybody knows.
     pub verified_at: Option<Timestamp>,
+    /// Whether they are switched off.
+    pub disabled: bool,
     /// When they were made.
     pub created_at: Timestamp,
+    /// Their own account, without an id.
+    pub account: StoredAccount,
 }
 
 /// Checks a row; every wrong field at once. Whether somebody has the address already is for the database to say.
 pub fn user(policy: &Policy, row: UserRow, now: Timestamp) -> Result<CheckedUser, Vec<FieldFault>> {
     let mut faults = row.faults;
+    let (verified, is_named) = (row.verified.unwrap_or(false), row.account.name.is_some());
     let email = read(row.email.as_deref(), "email", Email::parse, &mut faults);
     let phone = read(row.phone.as_deref(), "phone", |text| Phone::parse(text, policy.sign_in.country), &mut faults);
     if row.email.is_none() && row.phone.is_none() && faults.iter().all(|fault| fault.field != "email" && fault.field != "phone") {
         faults.push(fault("email", "must be given, or 'phone'"));
     }
-    read(row.name.as_deref(), "name", |name| check_name(name).and_then(|()| check_discreet(policy, name)), &mut faults);
+    let name = row.name.or_else(|| usual_name(email.as_ref(), phone.as_ref()));
+    read(name.as_deref(), "name", |name| check_name(name).and_then(|()| check_discreet(policy, name)), &mut faults);
     read(row.password_hash.as_deref(), "password_hash", check_importable, &mut faults);
     faults.extend(check::check_past("created_at", row.created_at, now));
-    if !faults.is_empty() {
-        return Err(faults);
+    let (created_at, name) = (row.created_at.unwrap_or(now), name.unwrap_or_default());
+    let mut input = row.account;
+    input.name.get_or_insert_with(|| name.clone());
+    match check::account(policy, AccountRow { input, created_at: row.created_at, ..AccountRow::default() }, now) {
+        Ok(account) if faults.is_empty() => Ok(CheckedUser {
+            email: email.map(|email| email.as_str().to_owned()),
+            phone: phone.map(|phone| phone.as_str().to_owned()),
+            name,
+            password: row.password_hash,
+            verified_at: verified.then_some(created_at),
+            disabled: row.disabled.unwrap_or(false),
+            created_at,
+            account,
+        }),
+        account => {
+            faults.extend(account.err().into_iter().flatten().filter_map(|fault| of_account(fault, is_named)));
+            Err(faults)
+        }
     }
-    let created_at = row.created_at.unwrap_or(now);
-    let name = row.name.unwrap_or_else(|| usual_name(email.as_ref(), phone.as_ref()));
-    let verified_at = row.verified.unwrap_or(false).then_some(created_at);
-    Ok(CheckedUser { email, phone, name, password: row.password_hash, verified_at, created_at })
+}
+
+/// A fault of the account as one of the row; what was told of the user already is not told twice.
+fn of_account(fault: FieldFault, is_named: bool) -> Option<FieldFault> {
+    match fault.field.as_str() {
+        "name" => is_named.then(|| FieldFault { field: "account".into(), ..fault }),
+        "created_at" => None,
+        _ => Some(fault),
+    }
 }
 
 fn read<T>(text: Option<&str>, field: &str, parse: impl Fn(&str) -> Result<T, String>, faults: &mut Vec<FieldFault>) -> Option<T> {
     parse(text?).map_err(|message| faults.push(fault(field, message))).ok()
 }
 
-fn usual_name(email: Option<&Email>, phone: Option<&Phone>) -> String {
+fn usual_name(email: Option<&Email>, phone: Option<&Phone>) -> Option<String> {
     let email = email.and_then(|email| email.as_str().split('@').next());
-    email.or(phone.map(Phone::as_str)).unwrap_or_default().to_owned()
+    email.or(phone.map(Phone::as_str)).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -103,12 +138,16 @@ mod tests {
             name: some("Leopold"),
             password_hash: some(BCRYPT),
             verified: Some(true),
+            disabled: Some(true),
             created_at,
+            account: AccountInput { name: some("Bloom's"), balance: Some(500), ..AccountInput::default() },
             faults: Vec::new(),
         };
         let user = checked(row).ok().unwrap();
-        assert_eq!(user.email.as_ref().map(Email::as_str), Some("leopold@example.com"));
-        assert_eq!(user.phone.as_ref().map(Phone::as_str), Some("+353861234567"));
+        assert_eq!(user.email.as_deref(), Some("leopold@example.com"));
+        assert_eq!(user.phone.as_deref(), Some("+353861234567"));
+        assert_eq!((user.disabled, user.account.record.name.as_str(), user.account.balance.total()), (true, "Bloom's", 500));
+        assert_eq!(Some(user.account.record.created_at), created_at, "its billing day");
         assert_eq!((user.name.as_str(), user.password.as_deref()), ("Leopold", Some(BCRYPT)));
         assert_eq!((user.verified_at, Some(user.created_at)), (created_at, created_at));
     }
@@ -117,6 +156,7 @@ mod tests {
     fn what_a_row_does_not_say() {
         let user = checked(UserRow { email: some("leopold@example.com"), ..UserRow::default() }).ok().unwrap();
         assert_eq!((user.name.as_str(), user.password, user.verified_at, user.created_at), ("leopold", None, None, NOW));
+        assert_eq!((user.disabled, user.account.record.name.as_str()), (false, "leopold"));
         let user = checked(UserRow { phone: some("+353861234567"), ..UserRow::default() }).ok().unwrap();
         assert_eq!(user.name, "+353861234567");
     }
@@ -130,10 +170,12 @@ mod tests {
             name: some(" "),
             password_hash: some("correct horse"),
             verified: Some(true),
+            disabled: None,
             created_at: Some(Timestamp::MAX),
+            account: AccountInput { name: some(""), plan: some("gold"), ..AccountInput::default() },
             faults: Vec::new(),
         };
-        assert_eq!(wrong(all), ["email", "phone", "name", "password_hash", "created_at"]);
+        assert_eq!(wrong(all), ["email", "phone", "name", "password_hash", "created_at", "account", "plan"]);
         let unread = UserRow { faults: vec![fault("email", "must be a text")], ..UserRow::default() };
         assert_eq!(wrong(unread), ["email"], "told once");
     }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use super::{Holder, NO_ACCOUNT, NO_KEY, NO_TOKEN, PLANS, assert_problem, everything};
+use super::{Holder, NO_ACCOUNT, NO_KEY, NO_TOKEN, PLANS, assert_problem, data, everything};
+use crate::support::person::Person;
 use crate::support::server::text;
 use crate::support::{Reply, Request, Stage, eventually};
 
@@ -54,6 +55,19 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/accounts/ACCOUNT", "", "admin", 200, Bound::Named),
     route("PATCH", "/v1/accounts/ACCOUNT", r#"{"name": "changed"}"#, "admin", 200, Bound::Named),
     route("GET", "/v1/accounts/ACCOUNT/balance", "", "admin", 200, Bound::Named),
+    route("GET", "/v1/accounts/ACCOUNT/members", "", "admin", 200, Bound::Named),
+    route("PATCH", "/v1/accounts/ACCOUNT/members/PERSON", r#"{"role": "admin"}"#, "admin", 200, Bound::Named),
+    route("GET", "/v1/accounts/ACCOUNT/invitations", "", "admin", 200, Bound::Named),
+    route("GET", "/v1/applications", "", "admin", 200, Bound::Own),
+    route("GET", "/v1/applications/APPLICATION", "", "admin", 200, Bound::Named),
+    route("POST", "/v1/applications/GRANTED/approve", "{}", "admin", 200, Bound::Whole),
+    route("POST", "/v1/applications/DENIED/reject", r#"{"note": "no"}"#, "admin", 200, Bound::Whole),
+    route("GET", "/v1/users", "", "admin", 200, Bound::Whole),
+    route("POST", "/v1/users", r#"{"phone": "+4915112345678"}"#, "admin", 201, Bound::Whole),
+    route("GET", "/v1/users/PERSON", "", "admin", 200, Bound::Whole),
+    route("PATCH", "/v1/users/PERSON", r#"{"name": "changed"}"#, "admin", 200, Bound::Whole),
+    route("DELETE", "/v1/users/PERSON/sessions", "", "admin", 204, Bound::Whole),
+    route("DELETE", "/v1/users/PERSON/second-factor", "", "admin", 204, Bound::Whole),
     route("GET", "/v1/keys", "", "admin", 200, Bound::Own),
     route("POST", "/v1/keys", r#"{"account": "ACCOUNT", "name": "made"}"#, "admin", 201, Bound::Named),
     route("GET", "/v1/keys/KEY", "", "admin", 200, Bound::Named),
@@ -68,6 +82,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/accounts/import", "{\"name\": \"made\"}", "admin", 200, Bound::Whole),
     route("GET", "/v1/accounts/export", "", "admin", 200, Bound::Whole),
     route("POST", "/v1/keys/import", ROW, "admin", 200, Bound::Whole),
+    route("POST", "/v1/users/import", "{\"email\": \"made@example.com\"}", "admin", 200, Bound::Whole),
     route("GET", "/v1/keys/export", "", "admin", 200, Bound::Whole),
     route("GET", "/v1/webhooks", "", "admin", 200, Bound::Whole),
     route("GET", "/v1/webhooks/messages", "", "admin", 200, Bound::Whole),
@@ -80,8 +95,20 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/tokens", r#"{"account": "ACCOUNT", "scopes": ["verify"]}"#, "admin", 201, Bound::Named),
     route("POST", "/v1/verify", "{}", "verify", 200, Bound::Own),
     route("POST", "/v1/balance", r#"{"account": "ACCOUNT", "tokens": 5}"#, "verify", 200, Bound::Named),
+    route("DELETE", "/v1/applications/APPLICATION", "", "admin", 204, Bound::Named),
+    route("DELETE", "/v1/accounts/ACCOUNT/invitations/INVITATION", "", "admin", 204, Bound::Named),
+    route("DELETE", "/v1/accounts/ACCOUNT/members/PERSON", "", "admin", 204, Bound::Named),
     route("DELETE", "/v1/keys/KEY", "", "admin", 204, Bound::Named),
     route("DELETE", "/v1/tokens/TOKEN", "", "admin", 204, Bound::Named),
+];
+
+/// Routes of users alone, which no service token opens.
+const USERS: &[(&str, &str)] = &[
+    ("POST", "/v1/accounts/ACCOUNT/invitations"),
+    ("GET", "/v1/invitations"),
+    ("POST", "/v1/invitations/accept"),
+    ("POST", "/v1/agreement"),
+    ("POST", "/v1/applications"),
 ];
 
 /// Routes that need no token, and those of the operator at the control socket.
@@ -92,12 +119,14 @@ const OPEN: &[&str] = &[
     "/v1/me",
     "/v1/me/usage",
     "/.well-known/jwks.json",
+    "/v1/agreement",
     "/v1/health",
     "/v1/ready",
     "/v1/openapi.json",
     "/v1/probe",
     "/verify",
     "/reset",
+    "/invitation",
     "/page.css",
 ];
 const OPERATOR: &[&str] = &["/v1/state", "/v1/backup"];
@@ -109,16 +138,36 @@ pub struct Subjects {
     pub token: Value,
     message: String,
     mail: String,
+    /// A member's id.
+    person: String,
+    invitation: String,
+    application: String,
+    /// Applications of others, to be decided.
+    granted: String,
+    denied: String,
 }
 
 impl Subjects {
     pub fn of(stage: &Stage) -> Self {
-        let account = stage.account(json!({}));
+        let mut owner = Person::new(stage);
+        let applied = |owner: &Person<'_>| {
+            let body = json!({ "plan": "elite", "use_case": "a shop", "volume": "little" });
+            text(&owner.post("/applications", &body).expect(201).json()["id"])
+        };
+        let [granted, denied] = ["One", "Two"].map(|name| {
+            owner.organization(name);
+            applied(&owner)
+        });
+        let account = owner.organization("Subject");
+        let application = applied(&owner);
+        let body = json!({ "email": "guest@example.com", "role": "member" });
+        let invitation = text(&owner.post(&format!("/accounts/{account}/invitations"), &body).expect(201).json()["id"]);
+        let person = Person::of(stage, &account, "member").id.to_string();
         let key = stage.key(&account, json!({}));
         let token = stage.post("/tokens", &json!({ "scopes": ["verify"], "account": account })).expect(201).json();
         let message = text(&stage.post("/webhooks/billing/test", &json!({})).expect(201).json()["id"]);
         let mail = text(&stage.post("/mails/test", &json!({ "address": "ada@example.com" })).expect(201).json()["id"]);
-        Self { account, key, token, message, mail }
+        Self { account, key, token, message, mail, person, invitation, application, granted, denied }
     }
 
     /// Ids that could be, and are none.
@@ -129,6 +178,11 @@ impl Subjects {
             token: json!({ "id": NO_TOKEN }),
             message: "none".into(),
             mail: "none".into(),
+            person: "4711".into(),
+            invitation: "inv_01ARZ3NDEKTSV4RRFFQ69G5FAV".into(),
+            application: "app_01ARZ3NDEKTSV4RRFFQ69G5FAV".into(),
+            granted: "none".into(),
+            denied: "none".into(),
         }
     }
 
@@ -140,6 +194,11 @@ impl Subjects {
             .replace("TOKEN", &token)
             .replace("MESSAGE", &self.message)
             .replace("MAIL", &self.mail)
+            .replace("PERSON", &self.person)
+            .replace("INVITATION", &self.invitation)
+            .replace("APPLICATION", &self.application)
+            .replace("GRANTED", &self.granted)
+            .replace("DENIED", &self.denied)
     }
 
     pub fn request(&self, route: &Route) -> Request {
@@ -158,6 +217,7 @@ impl Subjects {
         let headers: Vec<&(String, String)> =
             reply.headers.iter().filter(|(name, _)| !["date", "content-length"].contains(&name.as_str())).collect();
         let told = format!("{} {headers:?} {}", reply.status, reply.body).replace(&id, "REQUEST");
+        let told = told.replace(&self.application, "APPLICATION");
         told.replace(&self.account, "ACCOUNT").replace(&text(&self.key["id"]), "KEY").replace(&text(&self.token["id"]), "TOKEN")
     }
 }
@@ -179,17 +239,19 @@ fn endpoints() -> Vec<[String; 3]> {
 
 #[test]
 fn every_endpoint_there_is_stands_in_the_table() {
-    let ids = ["ACCOUNT", "KEY", "TOKEN", "MESSAGE", "MAIL", "billing"];
-    let pattern = |path: &str| ids.iter().fold(path.to_owned(), |path, id| path.replace(id, "{id}"));
+    let pattern = pattern_of;
     let without_query = || ROUTES.iter().filter(|route| !route.path.contains('?'));
     let known: BTreeSet<(String, String)> = without_query()
         .map(|route| (route.method.to_owned(), pattern(route.path)))
+        .chain(USERS.iter().map(|(method, path)| ("USER".to_owned() + method, pattern(path))))
         .chain(OPEN.iter().map(|path| ("ANYONE".to_owned(), (*path).to_owned())))
         .chain(OPERATOR.iter().map(|path| ("OPERATOR".to_owned(), (*path).to_owned())))
         .collect();
-    assert_eq!(known.len(), without_query().count() + OPEN.len() + OPERATOR.len(), "none stands there twice");
+    assert_eq!(known.len(), without_query().count() + USERS.len() + OPEN.len() + OPERATOR.len(), "none stands there twice");
     let there = endpoints().into_iter().map(|[method, path, access]| match access.as_str() {
-        "ANYONE" | "OPERATOR" => (access, path),
+        "ANYONE" | "VISITOR" => ("ANYONE".to_owned(), path),
+        "OPERATOR" => (access, path),
+        "USER" => (access + &method, path),
         _ => (method, path),
     });
     assert_eq!(there.collect::<BTreeSet<_>>(), known);
@@ -197,7 +259,7 @@ fn every_endpoint_there_is_stands_in_the_table() {
         let route = ROUTES.iter().find(|route| route.method == method && pattern(route.path) == path);
         let (scope, is_whole) = match access.as_str() {
             "VERIFY" => ("verify", false),
-            "ADMIN" => ("admin", false),
+            "ADMIN" | "MEMBER" | "MANAGER" => ("admin", false),
             "WHOLE" => ("admin", true),
             "METRICS" => ("metrics", true),
             _ => continue,
@@ -206,6 +268,13 @@ fn every_endpoint_there_is_stands_in_the_table() {
         assert_eq!(route.scope, scope, "{method} {path}");
         assert!(!is_whole || route.bound == Bound::Whole, "{method} {path}");
     }
+}
+
+/// A path as the table of endpoints has it.
+fn pattern_of(path: &str) -> String {
+    let path = path.replace("members/PERSON", "members/{user}").replace("INVITATION", "{invitation}");
+    let ids = ["ACCOUNT", "KEY", "TOKEN", "MESSAGE", "MAIL", "PERSON", "APPLICATION", "GRANTED", "DENIED", "billing"];
+    ids.iter().fold(path, |path, id| path.replace(id, "{id}"))
 }
 
 // ---- without a token that opens it ----
@@ -308,6 +377,7 @@ fn a_wrong_method_is_405_and_names_those_there_are() {
         let mut known: BTreeSet<&str> = ROUTES.iter().filter(of_path).map(|other| other.method).collect();
         // A sign-in's own path has the same place.
         known.extend((route.path == "/v1/balance").then_some("GET"));
+        known.extend(USERS.iter().filter(|(_, path)| *path == route.path).map(|(method, _)| *method));
         if known.contains("GET") {
             known.insert("HEAD");
         }
@@ -374,7 +444,8 @@ fn with_a_token_bound_to_another_account_what_is_there_is_as_if_it_were_not() {
                     let (there, not_there) = (send(&subjects, route.body, more), send(&missing, route.body, more));
                     assert_eq!(subjects.anonymised(&there), missing.anonymised(&not_there), "{} {} {more:?}", route.method, route.path);
                     // If-Match is refused where no state is looked at, whoever asks.
-                    let looks = ["GET", "PATCH"].contains(&route.method) || route.path.starts_with("/v1/keys/");
+                    let is_member = route.path.contains("/members/");
+                    let looks = (["GET", "PATCH"].contains(&route.method) && !is_member) || route.path.starts_with("/v1/keys/");
                     let is_refused = !looks && more.iter().any(|(name, value)| *name == "If-Match" && *value != "*");
                     assert_eq!(there.status, if is_refused { 400 } else { 404 }, "{} {} {more:?}", route.method, route.path);
                 }
@@ -402,6 +473,71 @@ fn with_a_token_bound_to_the_account_itself_every_route_answers_that_is_not_of_t
         let reply = stage.server.send(&subjects.request(route).bearer(&holder.token));
         let expected = if route.bound == Bound::Whole { 403 } else { route.status };
         assert_eq!(reply.status, expected, "{} {}: {reply:?}", route.method, route.path);
+    }
+}
+
+// ---- users ----
+
+#[test]
+fn users_may_do_what_their_part_in_an_account_lets_them() {
+    let stage = Stage::with(PLANS);
+    let table = endpoints();
+    for role in ["member", "admin", "owner", "server"] {
+        let subjects = Subjects::of(&stage);
+        let person = match role {
+            "server" => Person::with(&stage, json!({ "admin": true })),
+            role => Person::of(&stage, &subjects.account, role),
+        };
+        for route in ROUTES {
+            let path = pattern_of(route.path.split('?').next().unwrap());
+            let access = &table.iter().find(|[method, own, _]| *method == route.method && *own == path).unwrap()[2];
+            // Whoever is a member takes out nobody but themselves.
+            let is_removal = route.method == "DELETE" && path.contains("/members/");
+            let may = match access.as_str() {
+                "VERIFY" | "METRICS" => None,
+                "MEMBER" if !is_removal => Some(true),
+                "MEMBER" | "MANAGER" => Some(role != "member"),
+                _ => Some(role == "server"),
+            };
+            let reply = stage.server.send(&subjects.request(route).bearer(&person.access));
+            let expected = may.map_or(401, |may| if may { route.status } else { 403 });
+            assert_eq!(reply.status, expected, "{role}: {} {}: {reply:?}", route.method, route.path);
+        }
+        // One number is one user's.
+        let user = stage.get("/users?search=%2B4915112345678").expect(200).json();
+        if let Some(user) = data(&user).first() {
+            stage.patch(&format!("/users/{}", user["id"]), &json!({ "email": format!("{role}@example.com"), "phone": null })).expect(200);
+        }
+    }
+}
+
+#[test]
+fn to_a_user_what_is_anothers_is_as_if_it_were_not_there() {
+    let stage = Stage::with(PLANS);
+    let subjects = Subjects::of(&stage);
+    let missing = Subjects::missing();
+    let mut stranger = Person::new(&stage);
+    stranger.organization("Theirs");
+    let before = everything(&stage);
+    for route in ROUTES.iter().filter(|route| route.bound == Bound::Named && route.scope == "admin") {
+        let send = |of: &Subjects| stage.server.send(&of.request(route).bearer(&stranger.access));
+        let (there, not_there) = (send(&subjects), send(&missing));
+        assert_eq!(subjects.anonymised(&there), missing.anonymised(&not_there), "{} {}", route.method, route.path);
+        let is_of_tokens = route.path.starts_with("/v1/tokens");
+        assert_eq!(there.status, if is_of_tokens { 403 } else { 404 }, "{} {}", route.method, route.path);
+    }
+    assert_eq!(everything(&stage), before);
+}
+
+#[test]
+fn no_service_token_is_a_user() {
+    let stage = Stage::with(PLANS);
+    let subjects = Subjects::of(&stage);
+    for (method, path) in USERS {
+        let request = Request::new(method, &format!("/auth{}", subjects.fill(path)));
+        for request in [request.clone(), request.clone().bearer(&stage.token), request.bearer(&text(&subjects.key["key"]))] {
+            stage.server.send(&request).expect(401);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::support::server::text;
-use crate::support::{Folder, Reply, Request, Stage};
+use crate::support::{Folder, Reply, Request, Stage, openapi};
 
 /// Passwords that are hashed quickly, and a way in for access tokens; a table may follow.
 pub const AT_GATE: &str = "[sign_in]\nat_gate = true\n[sign_in.passwords]\nmemory_kib = 4096\npasses = 1\nqueue = 1000\n";
@@ -28,6 +28,8 @@ pub fn roomy(config: &str) -> String {
 /// The server.
 pub struct Door {
     pub stage: Stage,
+    /// Whether its plans are called as those of the default configuration, whose document answers are held against.
+    is_usual: bool,
 }
 
 /// A user.
@@ -84,12 +86,25 @@ pub fn cookie(reply: &Reply) -> String {
 impl Door {
     /// With this `auth.toml`, and without limits where it names no plan.
     pub fn with(config: &str) -> Self {
-        Self { stage: Stage::with(&roomy(config)) }
+        Self { stage: Stage::with(&roomy(config)), is_usual: !config.contains("[[plans]]") }
     }
 
     /// On a folder that is there.
     pub fn of(folder: Folder) -> Self {
-        Self { stage: Stage::of(folder) }
+        Self { stage: Stage::of(folder), is_usual: true }
+    }
+
+    /// Stops the server, and starts it again.
+    pub fn restart(self) -> Self {
+        Self { stage: self.stage.restart(), ..self }
+    }
+
+    /// Kills it with SIGKILL, and starts it again.
+    pub fn crash(self) -> Self {
+        let Stage { folder, server, token } = self.stage;
+        server.kill();
+        let server = folder.serve();
+        Self { stage: Stage { folder, server, token }, ..self }
     }
 
     /// Makes a user who has proven their address.
@@ -104,24 +119,35 @@ impl Door {
     /// POST below the base path.
     #[track_caller]
     pub fn post(&self, path: &str, body: &Value) -> Reply {
-        self.stage.server.send(&Request::post(&format!("{BASE}{path}"), body))
+        self.held("POST", path, &Request::post(&format!("{BASE}{path}"), body))
+    }
+
+    /// Sends a request below the base path; what is answered must be as the document says.
+    #[track_caller]
+    fn held(&self, method: &str, path: &str, request: &Request) -> Reply {
+        let reply = self.stage.server.send(request);
+        if self.is_usual {
+            openapi::hold(method, &format!("{BASE}{path}"), &reply);
+        }
+        reply
     }
 
     /// The same with a cookie.
     #[track_caller]
     pub fn post_with(&self, path: &str, cookie: &str, body: &Value) -> Reply {
         let request = Request::post(&format!("{BASE}{path}"), body);
-        self.stage.server.send(&request.header("Cookie", &format!("refresh_token={cookie}")))
+        self.held("POST", path, &request.header("Cookie", &format!("refresh_token={cookie}")))
     }
 
     /// A request with an access token.
     #[track_caller]
     pub fn ask(&self, method: &str, path: &str, token: &str, body: Option<&Value>) -> Reply {
         let request = Request::new(method, &format!("{BASE}{path}")).bearer(token);
-        self.stage.server.send(&match body {
+        let request = match body {
             Some(body) => request.json(body),
             None => request,
-        })
+        };
+        self.held(method, path, &request)
     }
 
     /// What a sign-in by password answers.
@@ -139,7 +165,7 @@ impl Door {
     /// What a refresh answers.
     #[track_caller]
     pub fn try_refresh(&self, cookie: &str) -> Reply {
-        self.stage.server.send(&refresh(cookie))
+        self.held("POST", "/auth/refresh", &refresh(cookie))
     }
 
     /// Whether a refresh token counts; it is used by that.

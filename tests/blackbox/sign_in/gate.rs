@@ -122,7 +122,7 @@ fn limits_count_for_each_user_of_an_account_and_for_the_account() {
     let told: Vec<_> = (0..5).map(|_| verdict(&of_eve.token)).collect();
     assert_eq!(told, ["ok", "ok", "ok", "ok", "quota_exceeded"]);
     // And so after a restart: what was counted for one account is not the other's.
-    let door = Door { stage: door.stage.restart() };
+    let door = door.restart();
     let verdict = |token: &str| door.stage.server.get("/x", token).verdict();
     for token in [&first.token, &for_ada.token, &of_eve.token] {
         assert_eq!(verdict(token), "quota_exceeded");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::door::{AT_GATE, BASE, Door, PASSWORD, Session, User, cookie, refresh};
 use crate::support::server::text;
-use crate::support::{Raise, Request, Stage};
+use crate::support::{Raise, Request};
 
 /// Makes it as if a session's refresh tokens had been replaced eleven seconds earlier.
 fn age(door: &Door, session: &Session) {
@@ -340,10 +340,7 @@ fn sessions_and_their_ends_outlive_a_crash() {
     let (kept, over) = (door.sign_in(&user), door.sign_in(&user));
     let kept = Session::of(&door.try_refresh(&kept.cookie));
     door.post_with("/auth/logout", &over.cookie, &json!({})).expect(204);
-    let Stage { folder, server, token } = door.stage;
-    server.kill();
-    let server = folder.serve();
-    let door = Door { stage: Stage { folder, server, token } };
+    let door = door.crash();
     assert!(door.passes(&kept.token) && !door.passes(&over.token) && !door.refreshes(&over.cookie));
     assert!(door.refreshes(&kept.cookie));
 }

@@ -4,6 +4,7 @@ pub mod app;
 pub mod http;
 pub mod line;
 pub mod openapi;
+pub mod person;
 pub mod provider;
 pub mod server;
 pub mod smtp;

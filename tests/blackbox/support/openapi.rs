@@ -49,7 +49,7 @@ impl Document {
         let path = path.split('?').next().unwrap_or_default();
         let fits = |template: &str| {
             let (wanted, given): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
-            wanted.len() == given.len() && wanted.iter().zip(given).all(|(wanted, given)| *wanted == given || *wanted == "{id}")
+            wanted.len() == given.len() && wanted.iter().zip(given).all(|(wanted, given)| *wanted == given || wanted.starts_with('{'))
         };
         let mut found: Vec<_> =
             self.operations().into_iter().filter(|(own, template, _)| own.eq_ignore_ascii_case(method) && fits(template)).collect();

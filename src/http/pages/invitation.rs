@@ -1,0 +1,77 @@
+//! The page of an invitation: whoever was asked signs in on it, and joins.
+
+use http::StatusCode;
+use minijinja::context;
+
+use super::form::Form;
+use super::show::{Page, show};
+use crate::domain::act::{Act, Actor};
+use crate::domain::error::Error;
+use crate::domain::password::Password;
+use crate::domain::totp::Code;
+use crate::domain::verdict::Verdict;
+use crate::http::cookies;
+use crate::http::handlers::sign_in::address;
+use crate::http::request::{Call, Unreadable};
+use crate::http::response::Response;
+use crate::service::invitations::Which;
+use crate::service::sign_in::{Entered, SignedIn, Visit};
+
+/// `GET PREFIX/invitation?token=…`: a form to sign in with.
+pub async fn ask(call: Call) -> Result<Response, Unreadable> {
+    let token = super::token(&call)?;
+    Ok(show(&call, StatusCode::OK, Page::Invitation, context! { token }))
+}
+
+/// The form: signs in, and joins the account.
+pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
+    let visit = call.visit()?;
+    let form = Form::read(&mut call).await?;
+    let (token, email) = (form.text("token")?, form.text("email")?);
+    let again = |call: &Call, status: StatusCode, fault: &str| {
+        Ok(show(call, status, Page::Invitation, context! { token => &token, email => &email, fault }))
+    };
+    let signed_in = match enter(&call, &form, &visit).await {
+        Ok(signed_in) => signed_in,
+        Err(Unreadable::Error(Error::Refused(refusal))) => {
+            let (status, fault) = match refusal.verdict {
+                Verdict::NotVerified => (StatusCode::FORBIDDEN, "This address is not confirmed yet: open the link in the mail first."),
+                Verdict::TooManyTries => (StatusCode::TOO_MANY_REQUESTS, "Too many tries. Wait a little."),
+                Verdict::SecondFactorNeeded => (StatusCode::FORBIDDEN, "Enter the code of your second factor, too."),
+                Verdict::Unavailable => return Err(Error::Refused(refusal).into()),
+                _ => (StatusCode::UNAUTHORIZED, "Address, password or code are not right."),
+            };
+            return again(&call, status, fault);
+        }
+        Err(Unreadable::Error(Error::Invalid(_))) => {
+            return again(&call, StatusCode::BAD_REQUEST, "Address, password or code are not right.");
+        }
+        Err(other) => return Err(other),
+    };
+    let services = &call.front.services;
+    let known = services.signed_in(&signed_in.access_token, call.now).await?.ok_or_else(|| Error::refused(Verdict::Unknown))?;
+    let act = Act { actor: Actor::User(known.caller().clone()), ..visit.act };
+    let mut response = match services.accept_invitation(Which::Token(token.clone()), &act).await {
+        Ok(_) | Err(Error::Conflict(_)) => show(&call, StatusCode::OK, Page::Joined, context! {}),
+        Err(Error::NotFound(_) | Error::Refused(_)) => show(&call, StatusCode::UNAUTHORIZED, Page::WrongInvitation, context! {}),
+        Err(error) => return Err(error.into()),
+    };
+    cookies::set(&call, &signed_in.refresh_token, signed_in.refresh_for, response.headers_mut());
+    Ok(response)
+}
+
+/// Signs in with what the form says.
+async fn enter(call: &Call, form: &Form, visit: &Visit) -> Result<SignedIn, Unreadable> {
+    let services = &call.front.services;
+    let address = address::any(call, &form.text("email")?).map_err(|fault| Error::field("email", fault))?;
+    let password = Password::parse(form.text("password")?).map_err(|fault| Error::field("password", fault))?;
+    let code = form.text("code").unwrap_or_default();
+    match services.sign_in_by_password(address, password, visit).await? {
+        Entered::SignedIn(signed_in) => Ok(*signed_in),
+        Entered::SecondFactor(_) if code.is_empty() => Err(Error::refused(Verdict::SecondFactorNeeded).into()),
+        Entered::SecondFactor(waiting) => {
+            let code = Code::parse(&code).map_err(|fault| Error::field("code", fault))?;
+            Ok(services.enter_second_factor(waiting.expose(), code, visit).await?)
+        }
+    }
+}
