@@ -19,8 +19,7 @@ use crate::service::sign_in::{Entered, SignedIn, Visit};
 
 /// `GET PREFIX/invitation?token=…`: a form to sign in with.
 pub async fn ask(call: Call) -> Result<Response, Unreadable> {
-    let token = super::token(&call)?;
-    Ok(show(&call, StatusCode::OK, Page::Invitation, context! { token }))
+    super::asked(&call, Page::Invitation, Page::WrongInvitation)
 }
 
 /// The form: signs in, and joins the account.
