@@ -61,7 +61,9 @@ fn an_ipv6_network_is_one_address() {
 
 #[test]
 fn who_knows_is_never_counted() {
-    let door = door("wrong_by_address = \"2/1h\"\nwrong_by_target = \"2/1h\"\nwrong_overall = \"2/1h\"\nwrong_when_familiar = \"2/1h\"\nwrong_when_attacked = \"1/1h\"\n");
+    let door = door(
+        "wrong_by_address = \"2/1h\"\nwrong_by_target = \"2/1h\"\nwrong_overall = \"2/1h\"\nwrong_when_familiar = \"2/1h\"\nwrong_when_attacked = \"1/1h\"\n",
+    );
     let user = door.user("ada");
     for _ in 0..8 {
         Session::of(&login(&door, HOME, &user, PASSWORD));
@@ -182,7 +184,9 @@ fn registrations_are_capped() {
 /// A proxy tells where somebody is; who is no proxy of ours tells nothing.
 #[test]
 fn who_may_say_where_somebody_is() {
-    let door = Door::with(&format!("[server]\ntrusted_proxies = [\"192.0.2.0/24\"]\n{NOT_AT_GATE}[sign_in.throttle]\nwrong_by_address = \"2/1h\"\n"));
+    let door = Door::with(&format!(
+        "[server]\ntrusted_proxies = [\"192.0.2.0/24\"]\n{NOT_AT_GATE}[sign_in.throttle]\nwrong_by_address = \"2/1h\"\n"
+    ));
     let user = door.user("ada");
     for nth in 0..2 {
         refused(&login(&door, &format!("203.0.113.{nth}"), &user, WRONG), 401, "unknown");
@@ -212,10 +216,20 @@ fn more_than_can_be_hashed_are_told_to_come_back() {
     );
     let user = door.user("ada");
     let replies: Vec<Reply> = std::thread::scope(|scope| {
-        let asked: Vec<_> = (0..12).map(|nth| scope.spawn({
-            let (door, user) = (&door, &user);
-            move || if nth % 2 == 0 { login(door, HOME, user, WRONG) } else { login(door, HOME, &User { email: "no@example.com".into(), ..user.clone() }, WRONG) }
-        })).collect();
+        let asked: Vec<_> = (0..12)
+            .map(|nth| {
+                scope.spawn({
+                    let (door, user) = (&door, &user);
+                    move || {
+                        if nth % 2 == 0 {
+                            login(door, HOME, user, WRONG)
+                        } else {
+                            login(door, HOME, &User { email: "no@example.com".into(), ..user.clone() }, WRONG)
+                        }
+                    }
+                })
+            })
+            .collect();
         asked.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     let busy: Vec<&Reply> = replies.iter().filter(|reply| reply.status == 429).collect();
@@ -250,6 +264,7 @@ fn the_answer_is_the_styles() {
         assert!(reply.header("X-Until").is_some_and(|at| at.ends_with("GMT")), "{reply:?}");
     }
     // Alike for a user who is there and for one who is not.
-    let answers = ["ada@example.com", "no@example.com"].map(|email| bare(&ask("/auth/login", json!({ "email": email, "password": "x" }))).0);
+    let answers =
+        ["ada@example.com", "no@example.com"].map(|email| bare(&ask("/auth/login", json!({ "email": email, "password": "x" }))).0);
     assert_eq!(answers[0], answers[1]);
 }

@@ -57,7 +57,10 @@ fn what_is_wrong_changes_nothing() {
         (json!({ "name": "x".repeat(1000) }), &["name"]),
         (json!({ "name": "a\nb" }), &["name"]),
         (json!({ "name": null }), &["name"]),
-        (json!({ "name": "Eve", "id": 7, "plan": "pro", "is_admin": true, "email_verified": true }), &["email_verified", "id", "is_admin", "plan"]),
+        (
+            json!({ "name": "Eve", "id": 7, "plan": "pro", "is_admin": true, "email_verified": true }),
+            &["email_verified", "id", "is_admin", "plan"],
+        ),
         // One that is right beside one that is wrong.
         (json!({ "name": "Eve", "password": OTHER, "current_password": OTHER }), &["current_password"]),
         (json!({ "name": "Eve", "email": "nobody" }), &["email"]),
@@ -165,7 +168,8 @@ fn an_address_of_somebody_else_is_told_alike() {
     let (user, other) = (door.user("ada"), door.user("eve"));
     door.stage.post("/users", &json!({ "phone": "+4915112345678", "verified": true })).expect(201);
     let session = door.sign_in(&user);
-    let ask = |field: &str, address: &str| bare(&door.change(&session, &json!({ field: address, "current_password": PASSWORD })).expect(200));
+    let ask =
+        |field: &str, address: &str| bare(&door.change(&session, &json!({ field: address, "current_password": PASSWORD })).expect(200));
     let wanted = ask("email", "free@example.com");
     assert_eq!(ask("email", "EVE@example.com"), wanted);
     assert_eq!(ask("phone", "+4915112345678"), wanted);
@@ -221,8 +225,7 @@ fn a_link_that_something_overtook() {
         }
         let before = door.count("sessions");
         let reply = door.verify(&token);
-        let now: Option<String> =
-            door.database().query_row("SELECT email FROM users WHERE id = ?1", [user.id], |row| row.get(0)).unwrap();
+        let now: Option<String> = door.database().query_row("SELECT email FROM users WHERE id = ?1", [user.id], |row| row.get(0)).unwrap();
         if works {
             assert_eq!(Session::of(&reply).answer["user"]["id"], json!(user.id), "{what}");
             assert_eq!(now.as_deref(), Some(NEW));

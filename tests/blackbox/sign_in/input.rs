@@ -38,7 +38,11 @@ fn all() -> Vec<Taking> {
         Taking { optional: &["everywhere"], ..taking("POST", "/auth/logout", json!({ "everywhere": true })) },
         user("POST", "/auth/switch", json!({ "account": "acc_x" })),
         user("PATCH", "/user/me", json!({ "name": "Eve" })),
-        user("PATCH", "/user/me", json!({ "email": "new@example.com", "phone": phone, "password": PASSWORD, "current_password": PASSWORD })),
+        user(
+            "PATCH",
+            "/user/me",
+            json!({ "email": "new@example.com", "phone": phone, "password": PASSWORD, "current_password": PASSWORD }),
+        ),
     ]
 }
 
@@ -101,7 +105,9 @@ fn door() -> (Door, Session) {
 }
 
 fn everything(door: &Door) -> Vec<i64> {
-    ["users", "accounts", "members", "sessions", "refresh_tokens", "proofs", "mails", "audit", "second_factors"].map(|table| door.count(table)).to_vec()
+    ["users", "accounts", "members", "sessions", "refresh_tokens", "proofs", "mails", "audit", "second_factors"]
+        .map(|table| door.count(table))
+        .to_vec()
 }
 
 #[test]
@@ -193,14 +199,35 @@ fn what_is_no_object_at_all() {
         let whole = taking.body.to_string();
         let field = fields(&taking).remove(0);
         let twice = format!("{{{0:?}: {1}, {2}", field, taking.body[&field], whole.trim_start_matches('{'));
-        for body in ["", " ", "null", "5", "\"text\"", "[]", "true", "{", "{]", "nonsense", "{\"a\":}", &whole[..whole.len() - 1], &format!("[{whole}]"), &format!("{whole}{whole}"), &twice, &deep, "\u{feff}{}", "NaN"] {
+        for body in [
+            "",
+            " ",
+            "null",
+            "5",
+            "\"text\"",
+            "[]",
+            "true",
+            "{",
+            "{]",
+            "nonsense",
+            "{\"a\":}",
+            &whole[..whole.len() - 1],
+            &format!("[{whole}]"),
+            &format!("{whole}{whole}"),
+            &twice,
+            &deep,
+            "\u{feff}{}",
+            "NaN",
+        ] {
             let reply = table.ask(&taking, Some("application/json"), body.as_bytes());
             refused(&reply, 400, "bad_request");
             assert_eq!(faults(&reply), ["body"], "{} {body:.60}", taking.path);
         }
         let reply = table.ask(&taking, Some("application/json"), b"{\"email\": \"\xff\xfe\"}");
         refused(&reply, 400, "bad_request");
-        for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonp"), Some("multipart/form-data")] {
+        for kind in
+            [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonp"), Some("multipart/form-data")]
+        {
             let reply = table.ask(&taking, kind, whole.as_bytes());
             assert_eq!(reply.status, 415, "{} {kind:?}: {reply:?}", taking.path);
         }

@@ -166,13 +166,7 @@ fn hashes_follow_the_configuration() {
     door.sign_in(&user);
     assert!(door.refreshes(&session.cookie), "and nobody is signed out by that");
     // What is no hash lets nobody in, and what is one is not replaced by a wrong password.
-    for foreign in [
-        "$2b$04$abcdefghijklmnopqrstuuXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
-        "",
-        "$argon2id$",
-        "plain",
-        PASSWORD,
-    ] {
+    for foreign in ["$2b$04$abcdefghijklmnopqrstuuXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX", "", "$argon2id$", "plain", PASSWORD] {
         door.database().execute("UPDATE users SET password = ?1", [foreign]).unwrap();
         refused(&door.try_sign_in(&user, PASSWORD), 401, "unknown");
         assert_eq!(hash(), foreign);

@@ -162,7 +162,9 @@ fn another_site_presses_no_button() {
     door.register(&json!({ "email": "eve@example.com", "password": PASSWORD })).expect(202);
     let tokens = [door.token("eve@example.com", 1), door.token(&user.email, 1)];
     for (name, token) in ["verify", "reset"].into_iter().zip(&tokens) {
-        for (header, value) in [("Origin", "https://evil.example"), ("Origin", "null"), ("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Site", "same-site")] {
+        for (header, value) in
+            [("Origin", "https://evil.example"), ("Origin", "null"), ("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Site", "same-site")]
+        {
             let request = Request::new("POST", &format!("/auth/{name}")).header("Content-Type", "application/x-www-form-urlencoded");
             let body = format!("token={token}&password={}", OTHER.replace(' ', "+"));
             let reply = door.stage.server.send(&request.header(header, value).body(body.as_bytes())).expect(403);
@@ -179,10 +181,14 @@ fn no_request_says_where_a_link_leads() {
     for (more, begin) in [
         ("[server]\npublic_url = \"https://api.example.com\"\n", "https://api.example.com/auth/"),
         ("[server]\npublic_url = \"https://api.example.com/base/\"\nprefix = \"/own\"\n", "https://api.example.com/base/own/"),
-        ("[server]\npublic_url = \"https://api.example.com\"\n[sign_in.links]\nverify = \"https://app.example.com/v\"\nreset = \"https://app.example.com/r\"\n", "https://app.example.com/"),
+        (
+            "[server]\npublic_url = \"https://api.example.com\"\n[sign_in.links]\nverify = \"https://app.example.com/v\"\nreset = \"https://app.example.com/r\"\n",
+            "https://app.example.com/",
+        ),
         ("", "http://127.0.0.1:"),
     ] {
-        let door = Door::with(&format!("{more}{NOT_AT_GATE}[sign_in.throttle]\nsent_by_target = \"100/1h\"\nsent_by_target_daily = \"100/1h\"\n"));
+        let door =
+            Door::with(&format!("{more}{NOT_AT_GATE}[sign_in.throttle]\nsent_by_target = \"100/1h\"\nsent_by_target_daily = \"100/1h\"\n"));
         let email = "ada@example.com";
         door.stage.folder.json(&["user", "create", "--email", email, "--verified"]);
         let mut sent = 0;
@@ -196,10 +202,9 @@ fn no_request_says_where_a_link_leads() {
             ("", "127.0.0.1", "Origin: http://127.0.0.1\r\nReferer: https://evil.example/\r\n"),
             ("http://evil.example", "evil.example", ""),
         ] {
-            for (path, body) in [
-                ("forgot", json!({ "email": email })),
-                ("register", json!({ "email": "eve@example.com", "password": PASSWORD })),
-            ] {
+            for (path, body) in
+                [("forgot", json!({ "email": email })), ("register", json!({ "email": "eve@example.com", "password": PASSWORD }))]
+            {
                 let body = body.to_string();
                 let request = format!(
                     "POST {target}/auth/v1/auth/{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{headers}\r\n{body}",

@@ -43,7 +43,11 @@ fn five_wrong_tries_end_a_code() {
             assert_eq!(bare(&door.verify_code(PHONE, &no)), wanted, "as for a number that waits for none");
         }
         let reply = door.verify_code(PHONE, &code);
-        if wrong == 4 { drop(Session::of(&reply)) } else { assert_eq!(bare(&reply), wanted) }
+        if wrong == 4 {
+            drop(Session::of(&reply))
+        } else {
+            assert_eq!(bare(&reply), wanted)
+        }
         // A new one is another code with five tries of its own.
         if wrong == 5 {
             door.register(&json!({ "phone": PHONE, "password": PASSWORD })).expect(202);
