@@ -20,11 +20,12 @@ use crate::service::sign_in::reset::NewPassword;
 use form::Form;
 use show::{Page, show};
 
+/// The longest token of a link that is looked at.
+const LONGEST_TOKEN: usize = 128;
+
 /// `GET PREFIX/verify?token=…`: a page with a button.
 pub async fn verify(call: Call) -> Result<Response, Unreadable> {
-    check_enabled(&call)?;
-    let token = token(&call)?;
-    Ok(show(&call, StatusCode::OK, Page::Verify, context! { token }))
+    asked(&call, Page::Verify)
 }
 
 /// The button: proves the address, and signs the browser in.
@@ -45,9 +46,7 @@ pub async fn verify_pressed(mut call: Call) -> Result<Response, Unreadable> {
 
 /// `GET PREFIX/reset?token=…`: a form for a new password.
 pub async fn reset(call: Call) -> Result<Response, Unreadable> {
-    check_enabled(&call)?;
-    let token = token(&call)?;
-    Ok(show(&call, StatusCode::OK, Page::Reset, context! { token }))
+    asked(&call, Page::Reset)
 }
 
 /// The form: sets the password. One that is too weak is asked for again.
@@ -96,10 +95,15 @@ fn check_enabled(call: &Call) -> Result<(), Unreadable> {
     if call.front.services.policy.sign_in.enabled { Ok(()) } else { Err(Error::NotFound("such page".into()).into()) }
 }
 
-/// The token of a link.
-fn token(call: &Call) -> Result<String, Unreadable> {
+/// A page for the token of a link. What can be none is not repeated.
+fn asked(call: &Call, page: Page) -> Result<Response, Unreadable> {
+    check_enabled(call)?;
     let mut query = call.query(&["token"]);
     let token = query.text("token");
     query.finish()?;
-    token.ok_or_else(|| Error::field("token", "is missing: open the link as it stands in the mail").into())
+    let can_be = |token: &String| (1..=LONGEST_TOKEN).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    Ok(match token.filter(can_be) {
+        Some(token) => show(call, StatusCode::OK, page, context! { token }),
+        None => show(call, StatusCode::BAD_REQUEST, Page::WrongLink, context! {}),
+    })
 }

@@ -114,25 +114,25 @@ fn a_form_sets_a_new_password() {
 fn what_stands_in_the_link_is_escaped_and_bounded() {
     let door = Door::with(NOT_AT_GATE);
     for name in ["verify", "reset"] {
-        for (token, never) in [
-            ("%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E", "<script"),
-            ("%22+onfocus%3D%22alert(1)", "\" onfocus"),
-            ("%27%3E%3Cimg+src%3Dx%3E", "<img"),
-            ("%7B%7B+service+%7D%7D", "{{ tollgate }}"),
-            ("%C3%28%00", "\0"),
+        let long = "x".repeat(7000);
+        for token in [
+            "%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E",
+            "%22+onfocus%3D%22alert(1)",
+            "%27%3E%3Cimg+src%3Dx%3E",
+            "%7B%7B+service+%7D%7D",
+            "a%00",
+            "a%0D%0ASet-Cookie:%20a=b",
+            "",
+            &long,
         ] {
-            let reply = get(&door, &format!("/auth/{name}?token={token}"));
-            assert!([200, 400].contains(&reply.status) && !reply.body.contains(never), "{reply:?}");
-            if reply.status == 200 {
-                page(reply, 200, "<form");
-            }
+            let reply = page(get(&door, &format!("/auth/{name}?token={token}")), 400, "does not work any more");
+            assert!(!["alert", "img", "a=b", "xxx", "{{"].iter().any(|never| reply.body.contains(never)), "{reply:?}");
         }
-        for query in ["", "?", "?token", "?token=", "?token=a&token=b", "?token=a&to=https://evil.example", "?Token=a"] {
-            let reply = get(&door, &format!("/auth/{name}{query}"));
-            assert!(reply.status == 400 || (reply.status == 200 && query == "?token="), "{query}: {reply:?}");
+        page(get(&door, &format!("/auth/{name}")), 400, "does not work any more");
+        for query in ["?token=%C3%28", "?token=a&token=b", "?token=a&to=https://evil.example", "?Token=a"] {
+            let reply = get(&door, &format!("/auth/{name}{query}")).expect(400);
+            assert!(!reply.body.contains("<form"), "{query}: {reply:?}");
         }
-        let reply = get(&door, &format!("/auth/{name}?token={}", "x".repeat(7000)));
-        assert!(reply.status == 400 || reply.body.len() < 9000, "{}", reply.status);
         for (kind, body, status) in [
             ("application/json", "{\"token\":\"x\"}", 415),
             ("text/plain", "token=x", 415),

@@ -11,7 +11,7 @@ use crate::support::Request;
 const ROUNDS: usize = 30;
 
 /// How much one may take longer than the other. A hash that is left out, or a commit, makes more.
-const BOUND: f64 = 1.4;
+const BOUND: f64 = 1.5;
 
 /// A hash takes most of what a sign-in takes here, so that one that is left out is seen.
 fn door() -> Door {
@@ -22,8 +22,9 @@ fn door() -> Door {
     )
 }
 
-/// How long each of two asks takes, in the middle; both by turns, each as often first as second.
-fn medians(door: &Door, ask: impl Fn(bool, usize) -> Request) -> [Duration; 2] {
+/// How long each of two asks takes, both by turns, each as often first as second: the slowest of the fastest quarter, as what else this
+/// machine does only ever makes them slower.
+fn quartiles(door: &Door, ask: impl Fn(bool, usize) -> Request) -> [Duration; 2] {
     let mut taken = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS {
         let first = round % 2 == 0;
@@ -37,7 +38,7 @@ fn medians(door: &Door, ask: impl Fn(bool, usize) -> Request) -> [Duration; 2] {
     }
     taken.map(|mut taken| {
         taken.sort();
-        taken[taken.len() / 2]
+        taken[taken.len() / 4]
     })
 }
 
@@ -45,15 +46,14 @@ fn medians(door: &Door, ask: impl Fn(bool, usize) -> Request) -> [Duration; 2] {
 #[track_caller]
 fn alike(what: &str, door: &Door, ask: impl Fn(bool, usize) -> Request) {
     let measure = || {
-        let [unknown, known] = medians(door, &ask);
-        let ratio = unknown.max(known).as_secs_f64() / unknown.min(known).as_secs_f64();
+        let [unknown, known] = quartiles(door, &ask);
         println!("{what}: unknown {unknown:?}, known {known:?}");
-        (ratio, format!("{what}: unknown {unknown:?}, known {known:?}"))
+        unknown.max(known).as_secs_f64() / unknown.min(known).as_secs_f64()
     };
-    let (ratio, _) = measure();
+    let ratio = measure();
     if ratio > BOUND {
-        let (ratio, told) = measure();
-        assert!(ratio <= BOUND, "{told}");
+        let again = measure();
+        assert!(again <= BOUND, "{what}: one takes {ratio:.2}, and again {again:.2}, times as long as the other");
     }
 }
 
