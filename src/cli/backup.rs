@@ -1,4 +1,4 @@
-//! `tollgate backup FILE`: a checked copy of the database, also while a server works on it.
+//! `tollgate backup FILE`: a checked copy of the database, also while a server works on it, and of the secret beside it.
 
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
@@ -15,6 +15,7 @@ use super::args::BackupArgs;
 use super::client::Client;
 use super::landing::Landing;
 use super::output::Output;
+use super::secret::{self, Taken};
 use crate::config::Policy;
 use crate::domain::time::Timestamp;
 use crate::store::copy::{self, Content, Progress};
@@ -28,18 +29,20 @@ pub async fn run(args: BackupArgs, policy: Arc<Policy>, output: &Output) -> Resu
     let stop = stopper()?;
     let (from, into) = (database.clone(), file.clone());
     let copying = tokio::task::spawn_blocking(move || make(&from, &into, force, &stop));
-    let content = copying.await.map_err(|error| failed(error.to_string()))?.map_err(failed)?;
+    let (content, has_secret) = copying.await.map_err(|error| failed(error.to_string()))?.map_err(failed)?;
     let absolute = std::path::absolute(&file).unwrap_or(file);
-    let document = described(&content, ("file", &absolute));
+    let mut document = described(&content, ("file", &absolute));
+    document["secret"] = has_secret.then(|| side::beside(&absolute, side::SECRET).display().to_string()).into();
     if let Err(failure) = note(policy, &document).await {
         eprintln!("The copy is whole and sound, but no entry of the audit tells of it: {}", failure.reason());
     }
     output.result(&document, || {
         format!(
-            "{} is a copy of {}, whole and checked: {}.\nKeep one on another machine, too. tollgate restore makes a database of it.",
+            "{} is a copy of {}, whole and checked: {}.\n{}Keep one on another machine, too. tollgate restore makes a database of it.",
             absolute.display(),
             database.display(),
-            summary(&content)
+            summary(&content),
+            if has_secret { "Beside it, in FILE.secret, is the secret of sign-in, which belongs to it.\n" } else { "" }
         )
     });
     Ok(())
@@ -51,6 +54,11 @@ fn check(database: &Path, file: &Path, force: bool) -> Result<(), String> {
         database.metadata().map_err(|_| format!("there is no database {} to copy; [server] database names it", database.display()))?;
     if side::is_one_of(database, file) {
         return Err("that is the name of one of the database's own files: name another one".into());
+    }
+    let secret = secret::compare(database, file)?;
+    if secret == Taken::Alone || (secret == Taken::Other && !force) {
+        let name = side::beside(file, side::SECRET);
+        return Err(format!("{} is there already, and is not this database's: name another file", name.display()));
     }
     let Ok(there) = file.symlink_metadata() else { return Ok(()) };
     let same = file.metadata().is_ok_and(|file| (file.dev(), file.ino()) == (source.dev(), source.ino()));
@@ -67,8 +75,8 @@ fn check(database: &Path, file: &Path, force: bool) -> Result<(), String> {
     }
 }
 
-/// Copies, checks the copy by opening it, and gives it its name.
-fn make(database: &Path, file: &Path, force: bool, stop: &AtomicBool) -> Result<Content, String> {
+/// Copies, checks the copy by opening it, and gives it its name; answers whether a secret lies beside it.
+fn make(database: &Path, file: &Path, force: bool, stop: &AtomicBool) -> Result<(Content, bool), String> {
     let landing = Landing::begin(file)?;
     let go_on = || if stop.load(Ordering::Relaxed) { Err("it was stopped".to_owned()) } else { Ok(()) };
     let mut shown = Shown::default();
@@ -83,8 +91,10 @@ fn make(database: &Path, file: &Path, force: bool, stop: &AtomicBool) -> Result<
         return Err(format!("the copy is not whole: it should hold {:?}, and holds {:?}", content.rows, found.rows));
     }
     go_on()?;
+    // Before the copy has its name: one that is there is whole.
+    let has_secret = matches!(secret::take_along(database, file, force)?, Taken::Yes | Taken::Same);
     landing.land(force)?;
-    Ok(found)
+    Ok((found, has_secret))
 }
 
 /// Raised by SIGINT and SIGTERM: the copy ends, and nothing of it stays.

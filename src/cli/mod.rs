@@ -19,6 +19,7 @@ mod openapi;
 mod output;
 mod proxy;
 mod restore;
+mod secret;
 mod serve;
 mod signals;
 mod systemd;

@@ -1,4 +1,4 @@
-//! `tollgate restore FILE`: makes a database of a copy, where there is none.
+//! `tollgate restore FILE`: makes a database of a copy, where there is none, with the secret that lies beside the copy.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use super::args::RestoreArgs;
 use super::backup::{described, summary};
 use super::landing::Landing;
 use super::output::Output;
+use super::secret::{self, Taken};
 use crate::app::{App, Claim};
 use crate::config::Policy;
 use crate::domain::act::Actor;
@@ -32,10 +33,16 @@ pub async fn run(args: RestoreArgs, policy: Arc<Policy>, output: &Output) -> Res
         Claim::Served(_) => return Err(failed(format!("a server runs on {}: stop it first", database.display()))),
     };
     check_free(database).map_err(failed)?;
+    // First, so that no server makes another one.
+    let taken = secret::take_along(&args.file, database, false).map_err(failed)?;
     let content = take(&args.file, database, &copied).map_err(failed)?;
     drop(lock);
-    let document = described(&content, ("database", database));
-    output.result(&document, || told(database, &content));
+    let mut document = described(&content, ("database", database));
+    let has_secret = matches!(taken, Taken::Yes | Taken::Same);
+    document["secret"] = has_secret.then(|| side::beside(database, side::SECRET).display().to_string()).into();
+    // Where nobody signs in, nothing was made with it.
+    let is_missed = policy.sign_in.secrets.is_empty() && content.rows_of("users") > 0;
+    output.result(&document, || told(database, &content, of_secret(taken, is_missed)));
     Ok(())
 }
 
@@ -98,10 +105,26 @@ fn entry(file: &Path, content: &Content) -> Entry {
     }
 }
 
-fn told(database: &Path, content: &Content) -> String {
+/// What became of the secret of sign-in.
+fn of_secret(taken: Taken, is_missed: bool) -> &'static str {
+    match taken {
+        Taken::Yes | Taken::Same => "\nThe secret of sign-in came with it: sessions and second factors go on.",
+        Taken::Other => {
+            "\nThe secret of sign-in that was there, DATABASE.secret, stays: it is not the one beside the copy, so sessions and second \
+             factors of the copy do not go on."
+        }
+        Taken::None if is_missed => {
+            "\nThere is no FILE.secret beside the copy: put the one that belongs to it in place as DATABASE.secret before the server \
+             starts,\nor second factors and what was mailed count no more."
+        }
+        Taken::None | Taken::Alone => "",
+    }
+}
+
+fn told(database: &Path, content: &Content, secret: &str) -> String {
     let newest = content.newest.map_or_else(String::new, |at| format!(" The newest that stands in it is of {}.", Timestamp::rfc3339(at)));
     format!(
-        "{} is restored: {}.{newest}\n\n\
+        "{} is restored: {}.{newest}{secret}\n\n\
          All is as it was when the copy was made. What happened since is gone: keys and tokens that were revoked since PASS AGAIN, those\n\
          that were made since are unknown, and plans, balances, quotas and usage stand as they stood then.\n\n\
          Next: revoke again what was revoked since, with tollgate key revoke and tollgate token revoke, and then start the server.",

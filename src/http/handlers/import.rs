@@ -190,12 +190,16 @@ fn user(mut fields: Fields) -> UserRow {
         verified: fields.flag("verified"),
         disabled: fields.flag("disabled"),
         created_at: fields.parsed("created_at", Timestamp::parse).flatten(),
-        account: AccountInput {
-            name: fields.text("account"),
-            plan: fields.text("plan"),
-            plan_until: fields.parsed("plan_until", Timestamp::parse),
-            balance: fields.tokens("balance"),
-            ..AccountInput::default()
+        account: AccountRow {
+            id: fields.text("account"),
+            input: AccountInput {
+                name: fields.text("account_name"),
+                plan: fields.text("plan"),
+                plan_until: fields.parsed("plan_until", Timestamp::parse),
+                balance: fields.tokens("balance"),
+                ..AccountInput::default()
+            },
+            ..AccountRow::default()
         },
         faults: Vec::new(),
     };

@@ -36,8 +36,20 @@ pub const ACCOUNT: [&str; 12] =
     ["id", "name", "kind", "plan", "plan_until", "balance", "plan_tokens", "bonus_tokens", "period", "limits", "disabled", "created_at"];
 
 /// Those of a user.
-pub const USER: [&str; 11] =
-    ["email", "phone", "name", "password_hash", "verified", "disabled", "created_at", "account", "plan", "plan_until", "balance"];
+pub const USER: [&str; 12] = [
+    "email",
+    "phone",
+    "name",
+    "password_hash",
+    "verified",
+    "disabled",
+    "created_at",
+    "account",
+    "account_name",
+    "plan",
+    "plan_until",
+    "balance",
+];
 
 /// The longest row.
 const MOST: usize = 256 * 1024;

@@ -299,7 +299,7 @@ impl Gathering {
         if id.map_or(Ok(false), |id| self.present.has_key(id))? {
             faults.push(fault("id", "a key of this id is there already"));
         }
-        self.add(line, "hash", hash, id, record, faults)
+        self.add(line, ["hash", "id"], hash, id, record, faults)
     }
 
     /// Takes an account.
@@ -314,7 +314,7 @@ impl Gathering {
         let id = given(&stored.record.id);
         let is_there = id.map_or(Ok(false), |id| self.present.has_account(id))?;
         let faults = if is_there { vec![fault("id", "an account of this id is there already")] } else { Vec::new() };
-        self.add(line, "", &line.to_be_bytes(), id, &stored, faults)
+        self.add(line, ["", "id"], &line.to_be_bytes(), id, &stored, faults)
     }
 
     /// Takes a user.
@@ -335,7 +335,11 @@ impl Gathering {
             let is_there = self.present.has_phone(phone)?;
             faults.extend(self.free("phone", phone, line, is_there.then_some("a user of this number is there already"))?);
         }
-        self.add(line, "", &line.to_be_bytes(), None, &user, faults)
+        let id = given(&user.account.record.id);
+        if id.map_or(Ok(false), |id| self.present.has_account(id))? {
+            faults.push(fault("account", "an account of this id is there already"));
+        }
+        self.add(line, ["", "account"], &line.to_be_bytes(), id, &user, faults)
     }
 
     /// What keeps a row from an address or a number: a user who is there, or another row.
@@ -347,11 +351,12 @@ impl Gathering {
         Ok(other.map(|other| fault(field, format!("stands on line {other} already"))))
     }
 
-    /// Gathers a sound row; or notes what is wrong, be it that another row has what must be its own.
+    /// Gathers a sound row; or notes what is wrong, be it that another row has what must be its own: its place or its id, which are
+    /// called so.
     fn add<T: Serialize>(
         &mut self,
         line: u64,
-        place: &str,
+        [place, own_id]: [&str; 2],
         at: &[u8],
         id: Option<&str>,
         record: &T,
@@ -360,7 +365,7 @@ impl Gathering {
         if faults.is_empty()
             && let Some(twice) = self.side.add(line, at, id, record)?
         {
-            faults.push(fault(if twice.is_id { "id" } else { place }, format!("stands on line {} already", twice.line)));
+            faults.push(fault(if twice.is_id { own_id } else { place }, format!("stands on line {} already", twice.line)));
         }
         self.rows += u64::from(faults.is_empty());
         self.refuse(line, faults);

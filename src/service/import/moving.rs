@@ -269,7 +269,9 @@ impl Row for CheckedUser {
             }
         }
         let mut account = self.account;
-        account.record.id = services.next_id(connection, id::ACCOUNT, act.at)?;
+        if account.record.id.is_empty() {
+            account.record.id = services.next_id(connection, id::ACCOUNT, act.at)?;
+        }
         accounts::insert(connection, &account)?;
         services.moved(connection, &account, 0, Movement::Set, Cause::Act { act, reason: "imported" })?;
         for address in self.email.iter().chain(&self.phone) {

@@ -8,13 +8,12 @@ use crate::domain::email::Email;
 use crate::domain::error::FieldFault;
 use crate::domain::phone::Phone;
 use crate::domain::time::Timestamp;
-use crate::service::accounts::AccountInput;
 use crate::service::sign_in::password::check_importable;
 use crate::service::{check_discreet, check_name};
 use crate::store::accounts::StoredAccount;
 
 /// A user as a row tells of them. Without `Debug`: a hash is in it.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct UserRow {
     /// Their address.
     pub email: Option<String>,
@@ -30,14 +29,14 @@ pub struct UserRow {
     pub disabled: Option<bool>,
     /// When they were made (now): their account's billing day.
     pub created_at: Option<Timestamp>,
-    /// What their account is to be: its name (theirs), its plan, its balance.
-    pub account: AccountInput,
+    /// What their own account is to be: its id, its name (theirs), its plan, its balance.
+    pub account: AccountRow,
     /// What could not even be read; told together with what is wrong with the rest.
     pub faults: Vec<FieldFault>,
 }
 
 /// A user who may be made. Without `Debug`: a hash is in it.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct CheckedUser {
     /// Their address, in lower case.
     pub email: Option<String>,
@@ -53,14 +52,14 @@ pub struct CheckedUser {
     pub disabled: bool,
     /// When they were made.
     pub created_at: Timestamp,
-    /// Their own account, without an id.
+    /// Their own account; without an id of its own it has none yet.
     pub account: StoredAccount,
 }
 
 /// Checks a row; every wrong field at once. Whether somebody has the address already is for the database to say.
 pub fn user(policy: &Policy, row: UserRow, now: Timestamp) -> Result<CheckedUser, Vec<FieldFault>> {
     let mut faults = row.faults;
-    let (verified, is_named) = (row.verified.unwrap_or(false), row.account.name.is_some());
+    let (verified, is_named) = (row.verified.unwrap_or(false), row.account.input.name.is_some());
     let email = read(row.email.as_deref(), "email", Email::parse, &mut faults);
     let phone = read(row.phone.as_deref(), "phone", |text| Phone::parse(text, policy.sign_in.country), &mut faults);
     if row.email.is_none() && row.phone.is_none() && faults.iter().all(|fault| fault.field != "email" && fault.field != "phone") {
@@ -71,9 +70,9 @@ pub fn user(policy: &Policy, row: UserRow, now: Timestamp) -> Result<CheckedUser
     read(row.password_hash.as_deref(), "password_hash", check_importable, &mut faults);
     faults.extend(check::check_past("created_at", row.created_at, now));
     let (created_at, name) = (row.created_at.unwrap_or(now), name.unwrap_or_default());
-    let mut input = row.account;
-    input.name.get_or_insert_with(|| name.clone());
-    match check::account(policy, AccountRow { input, created_at: row.created_at, ..AccountRow::default() }, now) {
+    let mut account = AccountRow { created_at: row.created_at, ..row.account };
+    account.input.name.get_or_insert_with(|| name.clone());
+    match check::account(policy, account, now) {
         Ok(account) if faults.is_empty() => Ok(CheckedUser {
             email: email.map(|email| email.as_str().to_owned()),
             phone: phone.map(|phone| phone.as_str().to_owned()),
@@ -94,7 +93,8 @@ pub fn user(policy: &Policy, row: UserRow, now: Timestamp) -> Result<CheckedUser
 /// A fault of the account as one of the row; what was told of the user already is not told twice.
 fn of_account(fault: FieldFault, is_named: bool) -> Option<FieldFault> {
     match fault.field.as_str() {
-        "name" => is_named.then(|| FieldFault { field: "account".into(), ..fault }),
+        "id" => Some(FieldFault { field: "account".into(), ..fault }),
+        "name" => is_named.then(|| FieldFault { field: "account_name".into(), ..fault }),
         "created_at" => None,
         _ => Some(fault),
     }
@@ -112,12 +112,18 @@ fn usual_name(email: Option<&Email>, phone: Option<&Phone>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::accounts::AccountInput;
 
     const NOW: Timestamp = Timestamp::from_millis(1_775_000_000_000);
     const BCRYPT: &str = "$2b$12$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2";
 
     fn some(text: &str) -> Option<String> {
         Some(text.to_owned())
+    }
+
+    fn account(id: &str, name: &str, plan: &str) -> AccountRow {
+        let input = AccountInput { name: some(name), plan: some(plan), ..AccountInput::default() };
+        AccountRow { id: some(id), input, ..AccountRow::default() }
     }
 
     fn checked(row: UserRow) -> Result<CheckedUser, Vec<FieldFault>> {
@@ -140,13 +146,14 @@ mod tests {
             verified: Some(true),
             disabled: Some(true),
             created_at,
-            account: AccountInput { name: some("Bloom's"), balance: Some(500), ..AccountInput::default() },
+            account: account("acc_00000000000000000000000007", "Bloom's", "free"),
             faults: Vec::new(),
         };
         let user = checked(row).ok().unwrap();
         assert_eq!(user.email.as_deref(), Some("leopold@example.com"));
         assert_eq!(user.phone.as_deref(), Some("+353861234567"));
-        assert_eq!((user.disabled, user.account.record.name.as_str(), user.account.balance.total()), (true, "Bloom's", 500));
+        let theirs = &user.account.record;
+        assert_eq!((user.disabled, theirs.id.as_str(), theirs.name.as_str()), (true, "acc_00000000000000000000000007", "Bloom's"));
         assert_eq!(Some(user.account.record.created_at), created_at, "its billing day");
         assert_eq!((user.name.as_str(), user.password.as_deref()), ("Leopold", Some(BCRYPT)));
         assert_eq!((user.verified_at, Some(user.created_at)), (created_at, created_at));
@@ -156,7 +163,7 @@ mod tests {
     fn what_a_row_does_not_say() {
         let user = checked(UserRow { email: some("leopold@example.com"), ..UserRow::default() }).ok().unwrap();
         assert_eq!((user.name.as_str(), user.password, user.verified_at, user.created_at), ("leopold", None, None, NOW));
-        assert_eq!((user.disabled, user.account.record.name.as_str()), (false, "leopold"));
+        assert_eq!((user.disabled, user.account.record.id.as_str(), user.account.record.name.as_str()), (false, "", "leopold"));
         let user = checked(UserRow { phone: some("+353861234567"), ..UserRow::default() }).ok().unwrap();
         assert_eq!(user.name, "+353861234567");
     }
@@ -172,10 +179,10 @@ mod tests {
             verified: Some(true),
             disabled: None,
             created_at: Some(Timestamp::MAX),
-            account: AccountInput { name: some(""), plan: some("gold"), ..AccountInput::default() },
+            account: account("acc_7", "", "gold"),
             faults: Vec::new(),
         };
-        assert_eq!(wrong(all), ["email", "phone", "name", "password_hash", "created_at", "account", "plan"]);
+        assert_eq!(wrong(all), ["email", "phone", "name", "password_hash", "created_at", "plan", "account_name", "account"]);
         let unread = UserRow { faults: vec![fault("email", "must be a text")], ..UserRow::default() };
         assert_eq!(wrong(unread), ["email"], "told once");
     }

@@ -218,3 +218,66 @@ fn one_that_has_expired_counts_no_more() {
     assert!(data(&guest.get("/invitations")).is_empty());
     assert_eq!(data(&owner.get(&format!("/accounts/{org}/invitations")))[0]["state"], "expired");
 }
+
+#[test]
+fn whoever_is_new_becomes_a_user_by_it_even_where_nobody_may_register() {
+    let scene = Scene::new("[sign_in]\nregistration = false\n");
+    let mut owner = Person::new(&scene.stage);
+    let org = owner.organization("Analytical Engines");
+    let send = |path: &str, body: &Value| scene.stage.server.send(&Request::post(&format!("/auth/v1/auth/{path}"), body));
+    let newcomer = json!({ "email": "new@example.com", "password": PASSWORD, "name": "Newcomer" });
+    send("register", &newcomer).expect(501);
+    scene.invite(&owner, &org, "new@example.com", "member");
+    let token = scene.token("new@example.com");
+    for (body, status) in [
+        (json!({ "token": token, "name": "", "password": PASSWORD }), 400),
+        (json!({ "token": token, "name": "Newcomer", "password": "password" }), 400),
+        (json!({ "token": "nonsense", "name": "Newcomer", "password": PASSWORD }), 401),
+    ] {
+        send("invitation", &body).expect(status);
+    }
+    let entered = send("invitation", &json!({ "token": token, "name": "Newcomer", "password": PASSWORD })).expect(200).json();
+    assert_eq!((&entered["is_new_user"], &entered["user"]["name"]), (&json!(true), &json!("Newcomer")));
+    let members = data(&scene.stage.get(&format!("/accounts/{org}/members")));
+    assert!(members.iter().any(|member| member["user"] == entered["user"]["id"] && member["role"] == "member"), "{members:?}");
+    // Once; and then they sign in as anybody.
+    send("invitation", &json!({ "token": token, "name": "Newcomer", "password": PASSWORD })).expect(401);
+    send("login", &json!({ "email": "new@example.com", "password": PASSWORD })).expect(200);
+    // Who has a user already signs in instead.
+    let guest = Person::new(&scene.stage);
+    scene.invite(&owner, &org, &guest.email, "admin");
+    let token = scene.token(&guest.email);
+    send("invitation", &json!({ "token": token, "name": "Eve", "password": PASSWORD })).expect(409);
+    accept(&guest, &token).expect(200);
+}
+
+#[test]
+fn its_page_takes_who_is_there_and_who_is_new() {
+    let scene = Scene::new("");
+    let mut owner = Person::new(&scene.stage);
+    let org = owner.organization("Analytical Engines");
+    let page = scene.stage.server.send(&Request::get("/auth/invitation?token=abc%22%3E%3Cscript%3E")).expect(200);
+    assert!(page.body.contains("Sign in and join") && page.body.contains("New here?") && !page.body.contains("<script>"), "{}", page.body);
+    let press = |fields: &[(&str, &str)]| {
+        let body = fields
+            .iter()
+            .map(|(name, value)| format!("{name}={}", value.replace('@', "%40").replace(' ', "+")))
+            .collect::<Vec<_>>()
+            .join("&");
+        let form = Request::new("POST", "/auth/invitation").header("Content-Type", "application/x-www-form-urlencoded");
+        scene.stage.server.send(&form.body(body.as_bytes()))
+    };
+    let guest = Person::new(&scene.stage);
+    scene.invite(&owner, &org, &guest.email, "member");
+    let token = scene.token(&guest.email);
+    press(&[("token", &token), ("email", &guest.email), ("password", "wrong"), ("code", "")]).expect(401);
+    let joined = press(&[("token", &token), ("email", &guest.email), ("password", PASSWORD), ("code", "")]).expect(200);
+    assert!(joined.header("Set-Cookie").is_some_and(|cookie| cookie.starts_with("refresh_token=")), "{joined:?}");
+    scene.invite(&owner, &org, "new@example.com", "admin");
+    let token = scene.token("new@example.com");
+    press(&[("token", &token), ("name", "Newcomer"), ("password", "12345678")]).expect(400);
+    press(&[("token", &token), ("name", "Newcomer"), ("password", PASSWORD)]).expect(200);
+    press(&[("token", &token), ("name", "Newcomer"), ("password", PASSWORD)]).expect(401);
+    let members = data(&scene.stage.get(&format!("/accounts/{org}/members")));
+    assert_eq!(members.len(), 3, "{members:?}");
+}

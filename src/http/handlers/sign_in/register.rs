@@ -28,6 +28,19 @@ pub async fn register(mut call: Call) -> Result<Response, Unreadable> {
     Ok(accepted())
 }
 
+/// `POST auth/invitation`: whoever was invited, and has no user yet, becomes one.
+pub async fn invited(mut call: Call) -> Result<Response, Unreadable> {
+    let visit = call.visit()?;
+    let mut fields = Fields::new(call.json().await?)?;
+    let token = fields.given("token", |text| Ok::<_, String>(text.to_owned()));
+    let name = fields.given("name", |text| Ok::<_, String>(text.to_owned()));
+    let password = fields.given("password", |text| Password::parse(text.to_owned()));
+    fields.finish()?;
+    let (Some(token), Some(name), Some(password)) = (token, name, password) else { return Err(missing()) };
+    let entered = call.front.services.join_as_newcomer(&token, &name, password, &visit).await?;
+    Ok(super::entered(&call, entered))
+}
+
 /// `POST auth/verify`: a token, or a number and the code that it got.
 pub async fn verify(mut call: Call) -> Result<Response, Unreadable> {
     let visit = call.visit()?;
