@@ -1,5 +1,6 @@
 //! The pages that mailed links lead to: a button that proves an address, a form that sets a password. Scanners follow links, so a link
 //! alone does nothing. Plain HTML, without a script; what somebody else wrote is escaped, and no other site gets to see the address.
+//! Where its forms go is relative: a proxy may have taken a part of the path away.
 
 mod form;
 pub mod invitation;

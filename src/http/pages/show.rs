@@ -71,7 +71,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 /// A page, with what it speaks of.
 pub fn show(call: &Call, status: StatusCode, page: Page, about: Value) -> Response {
     let policy = &call.front.services.policy;
-    let all = context! { service => service_name(policy), prefix => Value::from_safe_string(policy.server.prefix.clone()), ..about };
+    let all = context! { service => service_name(policy), ..about };
     let rendered = TEMPLATES.get_template(page.file()).and_then(|template| template.render(all));
     match rendered {
         Ok(html) => {
@@ -110,9 +110,9 @@ mod tests {
     fn every_page_can_be_shown_and_escapes() {
         for (page, name, _) in Page::ALL {
             assert_eq!(page.file(), name);
-            let about = context! { service => "A & B", prefix => Value::from_safe_string("/auth".into()), token => "\"><script>", fault => "<b>", name => "<i>" };
+            let about = context! { service => "A & B", token => "\"><script>", fault => "<b>", name => "<i>" };
             let html = TEMPLATES.get_template(name).unwrap().render(about).unwrap();
-            assert!(html.contains("A &amp; B") && html.contains("/auth/page.css"), "{html}");
+            assert!(html.contains("A &amp; B") && html.contains("href=\"page.css\""), "{html}");
             assert!(!html.contains("<script>") && !html.contains("<b>") && !html.contains("<i>"), "{html}");
         }
     }

@@ -59,7 +59,7 @@ fn a_scanner_that_follows_the_link_does_nothing() {
             assert!(reply.body.is_empty() && reply.header("Content-Security-Policy").is_some(), "{reply:?}");
         } else {
             let reply = page(reply, 200, "<button");
-            assert!(reply.body.contains("method=\"post\" action=\"/auth/verify\"") && reply.body.contains(&token), "{reply:?}");
+            assert!(reply.body.contains("method=\"post\" action=\"verify\"") && reply.body.contains(&token), "{reply:?}");
             assert!(reply.header("Set-Cookie").is_none());
         }
     }
@@ -90,7 +90,7 @@ fn a_form_sets_a_new_password() {
     door.forgot(&user.email).expect(202);
     let token = door.token(&user.email, 1);
     let reply = page(get(&door, &format!("/auth/reset?token={token}")), 200, "<form");
-    assert!(reply.body.contains("action=\"/auth/reset\"") && reply.body.contains("type=\"password\"") && reply.body.contains(&token));
+    assert!(reply.body.contains("action=\"reset\"") && reply.body.contains("type=\"password\"") && reply.body.contains(&token));
     for (password, says) in [("", "must be given"), ("short", "at least 8"), ("password123", "the password")] {
         let reply = page(form(&door, "/auth/reset", &format!("token={token}&password={password}")), 400, says);
         assert!(reply.body.contains(&token) && reply.body.contains("role=\"alert\""), "it can be tried again: {reply:?}");
@@ -233,7 +233,9 @@ fn a_page_lies_below_the_prefix() {
     door.stage.server.send(&register).expect(202);
     let token = door.token("ada@example.com", 1);
     let reply = page(get(&door, &format!("/own/verify?token={token}")), 200, "<button");
-    assert!(reply.body.contains("action=\"/own/verify\"") && reply.body.contains("href=\"/own/page.css\""), "{reply:?}");
+    // Relative: a proxy may have taken a part of the path away.
+    assert!(reply.body.contains("action=\"verify\"") && reply.body.contains("href=\"page.css\""), "{reply:?}");
+    get(&door, "/own/page.css").expect(200);
     let set = page(form(&door, "/own/verify", &format!("token={token}")), 200, "confirmed").header("Set-Cookie").unwrap();
     assert!(set.contains("Path=/api/v2") && set.contains("HttpOnly") && set.contains("Secure"), "{set}");
     let login = Request::post("/api/v2/auth/login", &json!({ "email": "ada@example.com", "password": PASSWORD }));
