@@ -106,7 +106,7 @@ fn users_of_better_auth_with_their_keys() {
     let folder = folder();
     paste(&folder, &format!("sqlite3 auth.db < '{}'", sample("better-auth.sql").display()), &[]);
     let with_accounts = blocks("From better-auth", "sh");
-    assert_eq!(with_accounts.last().map(|block| block.lines().count()), Some(3), "the two lines that these replace: {with_accounts:?}");
+    assert_eq!(with_accounts.last().map(|block| block.lines().count()), Some(2), "the two lines that these replace: {with_accounts:?}");
     let lines = with_accounts[..with_accounts.len() - 1].concat() + &blocks("Users of better-auth", "sh").concat();
     paste(&folder, &lines, &[]);
     assert!(!folder.path("people.jsonl").exists() && !folder.path("hashes.jsonl").exists(), "no hash is left lying");
@@ -131,7 +131,7 @@ fn users_of_django_and_of_any_table() {
     let told: Vec<_> = users.iter().map(|user| (text(&user["name"]), user["has_password"] == true, user["disabled"] == true)).collect();
     let expected = [("Ada Lovelace", true, false), ("bo", true, false), ("Cy", false, false), ("Di", false, true)];
     assert_eq!(told, expected.map(|(name, has_password, disabled)| (name.to_owned(), has_password, disabled)));
-    assert_eq!(users[0]["created_at"], "2025-02-01T09:30:00.123Z");
+    assert_eq!(users[0]["created_at"], "2025-02-01T09:30:00Z");
     assert!(signs_in(&stage, "ada@example.com", "correct horse battery staple") && signs_in(&stage, "bo@example.com", "password"));
     let table = r#"sqlite3 app.db "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT, phone TEXT, encrypted_password TEXT, confirmed_at TEXT, created_at TEXT);
       INSERT INTO users VALUES (1, 'eve@example.com', NULL, '\$2y\$04\$abcdefghijklmnopqrstuu7EJV7kdjBBQxyb0HjTh9KS7.Lah/6CG', '2025-01-02 03:04:05', '2025-01-02 03:04:05')"
