@@ -30,7 +30,7 @@ pub enum Access {
     Unbound(TokenScope),
     /// As [`Access::Token`] of the scope `admin`, and users who are this to the account that their access token names.
     Shared(Role),
-    /// Users with an access token; one that is switched off with their account, too.
+    /// Users with an access token.
     User,
     /// The operator at the control socket, and nobody else.
     Operator,
@@ -184,6 +184,7 @@ endpoints! {
     /// Those below the sign-in's base path.
     SIGN_IN (true):
     POST   "/auth/register"        ANYONE => register::register;
+    POST   "/auth/invitation"      ANYONE => register::invited;
     POST   "/auth/verify"          ANYONE => register::verify;
     POST   "/auth/forgot"          ANYONE => register::forgot;
     POST   "/auth/reset"           ANYONE => register::reset;

@@ -218,7 +218,8 @@ async fn admit(call: &Call, access: Access) -> Result<Actor, Response> {
         Access::Visitor if call.front.services.policy.sign_in.enabled => return Ok(Actor::Nobody),
         Access::Visitor => return Err(response::nothing_here(&call.request_id)),
         Access::Operator => return Err(response::nothing_here(&call.request_id)),
-        Access::User => return admit_user(call).await,
+        // Who they are: an account that is switched off is looked at where something is done in it.
+        Access::User => return admit_user(call, false).await,
         Access::Shared(_) => TokenScope::Admin,
         Access::Token(scope) | Access::Unbound(scope) => scope,
     };
@@ -233,7 +234,7 @@ async fn admit(call: &Call, access: Access) -> Result<Actor, Response> {
         return Err(challenged(StatusCode::UNAUTHORIZED, "Send a service token: Authorization: Bearer tgs_…", "Bearer"));
     };
     if scope == TokenScope::Admin && call.front.services.is_access_token(raw) {
-        let user = admit_user(call).await?;
+        let user = admit_user(call, true).await?;
         let role = if let Access::Shared(role) = access { Some(role) } else { None };
         return if may(&user, role) {
             Ok(user)
@@ -261,13 +262,13 @@ async fn admit(call: &Call, access: Access) -> Result<Actor, Response> {
     }
 }
 
-/// A user with an access token, whose account is not switched off.
-async fn admit_user(call: &Call) -> Result<Actor, Response> {
+/// A user with an access token; where it is asked for, one whose account is not switched off.
+async fn admit_user(call: &Call, needs_account: bool) -> Result<Actor, Response> {
     let services = &call.front.services;
     let refused = |verdict| response::styled(services.policy.style.tell(&Refusal::of(verdict), &call.request_id, call.now));
     let Some(raw) = call.bearer() else { return Err(refused(Verdict::Missing)) };
     match services.signed_in(raw, call.now).await {
-        Ok(Some(known)) if known.caller().refused_by_state(call.now).is_none() => Ok(Actor::User(known.caller().clone())),
+        Ok(Some(known)) if !needs_account || known.caller().refused_by_state(call.now).is_none() => Ok(Actor::User(known.caller().clone())),
         Ok(Some(_)) => Err(refused(Verdict::Disabled)),
         Ok(None) => Err(refused(Verdict::Unknown)),
         Err(error) => {

@@ -60,7 +60,6 @@ pub struct Received {
 impl Services {
     /// Asks an address to join an account, as no more than whoever asks is. An open one for the same address is replaced.
     pub async fn invite(self: &Arc<Self>, account: &str, email: Email, role: Role, act: &Act) -> Result<InvitationRecord> {
-        self.count_sending(Sending::Invitation, &Address::Email(email.clone()), act.origin.parse().ok(), act.at)?;
         let (account, act, services) = (account.to_owned(), act.clone(), self.clone());
         let job = move |connection: &Connection| {
             let inviter = services.acting_user(connection, &act)?.ok_or_else(|| Error::refused(Verdict::Missing))?;
@@ -75,6 +74,8 @@ impl Services {
             {
                 return Err(Error::field("email", "belongs to somebody who is a member already"));
             }
+            // Only now: whoever may not invite takes nothing of what may be sent to an address.
+            services.count_sending(Sending::Invitation, &Address::Email(email.clone()), act.origin.parse().ok(), act.at)?;
             invitations::end_of_email(connection, &account, email.as_str(), act.at)?;
             check_bounds(connection, &account, act.at)?;
             services.write_invitation(connection, &account, &email, role, &inviter, &act)
@@ -178,20 +179,41 @@ impl Services {
             };
             let own = user.email.as_deref().filter(|_| user.email_verified_at.is_some());
             let record = found.filter(|record| record.is_open_at(act.at) && own == Some(record.email.as_str())).ok_or_else(no_such)?;
-            // Whoever asked may have been taken out meanwhile.
-            received_one(connection, record.clone())?.ok_or_else(no_such)?;
-            if members::find(connection, &record.account, user.id)?.is_some() {
-                return Err(Error::Conflict("You belong to this account already.".into()));
-            }
-            if !invitations::accept(connection, &record.id, act.at)? {
-                return Err(no_such());
-            }
-            let member = Member { account: record.account, user: user.id, role: record.role, joined_at: act.at };
-            services.join(connection, &member, &user, &act)?;
+            let member = services.accept_for(connection, &record, &user, &act, act.at)?;
             Ok((member, user))
         };
         let services = self.clone();
         self.store.write(job, move |(_, user)| services.user_changed(user.id)).await
+    }
+
+    /// An open invitation by its token, where whoever asked still may.
+    pub(crate) fn found_open(&self, connection: &Connection, token: &str, now: Timestamp) -> Result<InvitationRecord> {
+        let found = invitations::by_hash(connection, &ServerSecret::hash_of_token(token))?;
+        let record = found.filter(|record| record.is_open_at(now)).ok_or_else(no_such)?;
+        received_one(connection, record.clone())?.ok_or_else(no_such)?;
+        Ok(record)
+    }
+
+    /// Makes a user, whose the address is, a member. Called inside the transaction.
+    pub(crate) fn accept_for(
+        &self,
+        connection: &Connection,
+        record: &InvitationRecord,
+        user: &UserRecord,
+        act: &Act,
+        now: Timestamp,
+    ) -> Result<Member> {
+        // Whoever asked may have been taken out meanwhile.
+        received_one(connection, record.clone())?.ok_or_else(no_such)?;
+        if members::find(connection, &record.account, user.id)?.is_some() {
+            return Err(Error::Conflict("You belong to this account already.".into()));
+        }
+        if !invitations::accept(connection, &record.id, now)? {
+            return Err(no_such());
+        }
+        let member = Member { account: record.account.clone(), user: user.id, role: record.role, joined_at: now };
+        self.join(connection, &member, user, act)?;
+        Ok(member)
     }
 
     fn journal_invitation(&self, connection: &Connection, act: &Act, event: Event, record: &InvitationRecord) -> Result<()> {

@@ -97,6 +97,14 @@ pub fn end_of_user(connection: &Connection, user: i64, at: Timestamp) -> Result<
     Ok(())
 }
 
+/// Those of a user count no more, but for those that prove an address that goes by another channel.
+pub fn end_of_user_by(connection: &Connection, user: i64, channel: Channel, at: Timestamp) -> Result<()> {
+    let sql = "UPDATE proofs SET used_at = ?2, payload = '{}'
+               WHERE user = ?1 AND used_at IS NULL AND (channel = ?3 OR purpose NOT IN ('verify', 'change'))";
+    connection.prepare_cached(sql)?.execute(params![user, at.millis(), channel.name()])?;
+    Ok(())
+}
+
 /// Forgets a bounded number of those that expired before `before`; answers whether there may be more.
 pub fn tidy(connection: &Connection, before: Timestamp) -> Result<bool> {
     let sql = "DELETE FROM proofs WHERE id IN (SELECT id FROM proofs WHERE expires_at < ?1 LIMIT ?2)";

@@ -38,7 +38,8 @@ pub async fn metrics(call: Call) -> Result<Response, Unreadable> {
 }
 
 fn gate(text: &mut Exposition, services: &Services) {
-    let verdicts = Verdict::ALL.iter().map(|verdict| (verdict.name(), services.meter.counted(*verdict)));
+    let of_requests = Verdict::ALL.iter().filter(|verdict| !verdict.is_of_sign_in());
+    let verdicts = of_requests.map(|verdict| (verdict.name(), services.meter.counted(*verdict)));
     text.counters(
         "tollgate_requests_total",
         "Requests that were counted, by verdict: those to the gate, and asks of proxies and apps.",

@@ -77,7 +77,7 @@ impl Wanted {
         let of = query.parsed("of", |text| Of::from_name(text).ok_or("must be key, account or all")).unwrap_or(Of::All);
         let verdict = query.parsed("verdict", |text| Verdict::from_name(text).ok_or_else(|| no_such_verdict(text)));
         let account = query.parsed("account", |text| is_id(id::ACCOUNT, text));
-        let key = query.parsed("key", |text| is_counted_as(text));
+        let key = query.parsed("key", is_counted_as);
         let to = query.parsed("to", Timestamp::parse);
         let from = query.parsed("from", Timestamp::parse);
         let is_csv = query.parsed("format", format).unwrap_or_else(|| accepts_csv(call));

@@ -137,7 +137,7 @@ fn told_by_style(endpoint: &Endpoint) -> Vec<Verdict> {
     let by_gate = Verdict::ALL.iter().copied().filter(|verdict| *verdict <= Verdict::Unavailable);
     let on_the_way_in = [Verdict::Missing, Verdict::Unknown, Verdict::Disabled, Verdict::Unavailable, Verdict::Internal];
     match endpoint.path {
-        path if endpoint.is_of_sign_in && !BY_ANY.contains(&path) => {
+        path if endpoint.is_of_sign_in && !(BY_ANY.contains(&path) && endpoint.method == Some(Method::GET)) => {
             on_the_way_in.into_iter().chain(Verdict::ALL.iter().copied().filter(|verdict| verdict.is_of_sign_in())).collect()
         }
         "/user/me" | "/balance" if endpoint.is_of_sign_in => {

@@ -27,7 +27,11 @@ pub async fn ask(call: Call) -> Result<Response, Unreadable> {
 pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
     let visit = call.visit()?;
     let form = Form::read(&mut call).await?;
-    let (token, email) = (form.text("token")?, form.text("email")?);
+    let token = form.text("token")?;
+    if form.text("name").is_ok() {
+        return newcomer(&call, &form, &token, &visit).await;
+    }
+    let email = form.text("email")?;
     let again = |call: &Call, status: StatusCode, fault: &str| {
         Ok(show(call, status, Page::Invitation, context! { token => &token, email => &email, fault }))
     };
@@ -58,6 +62,33 @@ pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
     };
     cookies::set(&call, &signed_in.refresh_token, signed_in.refresh_for, response.headers_mut());
     Ok(response)
+}
+
+/// The other form: whoever has no user yet becomes one, and joins.
+async fn newcomer(call: &Call, form: &Form, token: &str, visit: &Visit) -> Result<Response, Unreadable> {
+    let name = form.text("name")?;
+    let again =
+        |status: StatusCode, fault: String| Ok(show(call, status, Page::Invitation, context! { token, name => &name, new_fault => fault }));
+    let password = match Password::parse(form.text("password")?) {
+        Ok(password) => password,
+        Err(fault) => return again(StatusCode::BAD_REQUEST, format!("The password {fault}.")),
+    };
+    match call.front.services.join_as_newcomer(token, &name, password, visit).await {
+        Ok(entered) => {
+            let mut response = show(call, StatusCode::OK, Page::Joined, context! {});
+            if let Entered::SignedIn(signed_in) = entered {
+                cookies::set(call, &signed_in.refresh_token, signed_in.refresh_for, response.headers_mut());
+            }
+            Ok(response)
+        }
+        Err(Error::Refused(refusal)) if refusal.verdict == Verdict::BadRequest => again(StatusCode::BAD_REQUEST, refusal.detail()),
+        Err(Error::Conflict(message)) => again(StatusCode::CONFLICT, message),
+        Err(Error::Refused(refusal)) if refusal.verdict == Verdict::TooManyTries => {
+            again(StatusCode::TOO_MANY_REQUESTS, "Too many tries. Wait a little.".into())
+        }
+        Err(Error::NotFound(_) | Error::Refused(_)) => Ok(show(call, StatusCode::UNAUTHORIZED, Page::WrongInvitation, context! {})),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Signs in with what the form says.

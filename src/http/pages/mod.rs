@@ -6,6 +6,7 @@ pub mod invitation;
 mod show;
 
 use http::StatusCode;
+use http::header::RETRY_AFTER;
 use minijinja::context;
 
 use super::request::{Call, Unreadable};
@@ -15,17 +16,21 @@ use crate::domain::password::Password;
 use crate::domain::verdict::Verdict;
 use crate::service::sign_in::Entered;
 use crate::service::sign_in::proof::Brought;
+use crate::service::sign_in::reset::NewPassword;
 use form::Form;
 use show::{Page, show};
 
+/// The longest token of a link that is looked at.
+const LONGEST_TOKEN: usize = 128;
+
 /// `GET PREFIX/verify?token=…`: a page with a button.
 pub async fn verify(call: Call) -> Result<Response, Unreadable> {
-    let token = token(&call)?;
-    Ok(show(&call, StatusCode::OK, Page::Verify, context! { token }))
+    asked(&call, Page::Verify)
 }
 
 /// The button: proves the address, and signs the browser in.
 pub async fn verify_pressed(mut call: Call) -> Result<Response, Unreadable> {
+    check_enabled(&call)?;
     let visit = call.visit()?;
     let form = Form::read(&mut call).await?;
     match call.front.services.verify(Brought::Token(form.text("token")?), &visit).await {
@@ -41,12 +46,12 @@ pub async fn verify_pressed(mut call: Call) -> Result<Response, Unreadable> {
 
 /// `GET PREFIX/reset?token=…`: a form for a new password.
 pub async fn reset(call: Call) -> Result<Response, Unreadable> {
-    let token = token(&call)?;
-    Ok(show(&call, StatusCode::OK, Page::Reset, context! { token }))
+    asked(&call, Page::Reset)
 }
 
 /// The form: sets the password. One that is too weak is asked for again.
 pub async fn reset_pressed(mut call: Call) -> Result<Response, Unreadable> {
+    check_enabled(&call)?;
     let visit = call.visit()?;
     let form = Form::read(&mut call).await?;
     let (token, typed) = (form.text("token")?, form.text("password")?);
@@ -55,7 +60,8 @@ pub async fn reset_pressed(mut call: Call) -> Result<Response, Unreadable> {
         Ok(password) => password,
         Err(fault) => return again(format!("The password {fault}.")),
     };
-    match call.front.services.reset(Brought::Token(token.clone()), password, &visit).await {
+    let new = NewPassword { brought: Some(Brought::Token(token.clone())), password: Some(password), faults: Vec::new() };
+    match call.front.services.reset(new, &visit).await {
         Ok(()) => Ok(show(&call, StatusCode::OK, Page::ResetDone, context! {})),
         Err(Error::Refused(refusal)) if refusal.verdict == Verdict::BadRequest => {
             again(refusal.errors.iter().map(|fault| format!("The password {}.", fault.message)).collect::<Vec<_>>().join(" "))
@@ -73,17 +79,31 @@ pub async fn style_sheet(_: Call) -> Result<Response, Unreadable> {
 fn wrong_link(call: &Call, error: Error) -> Result<Response, Unreadable> {
     match error {
         Error::Refused(refusal) if refusal.verdict == Verdict::TooManyTries => {
-            Ok(show(call, StatusCode::TOO_MANY_REQUESTS, Page::TooMany, context! {}))
+            let mut response = show(call, StatusCode::TOO_MANY_REQUESTS, Page::TooMany, context! {});
+            if let Some(seconds) = refusal.retry_after(call.now) {
+                response.headers_mut().insert(RETRY_AFTER, seconds.into());
+            }
+            Ok(response)
         }
         Error::Refused(_) => Ok(show(call, StatusCode::UNAUTHORIZED, Page::WrongLink, context! {})),
         error => Err(error.into()),
     }
 }
 
-/// The token of a link.
-fn token(call: &Call) -> Result<String, Unreadable> {
+/// Where nobody signs in, there are no such pages.
+fn check_enabled(call: &Call) -> Result<(), Unreadable> {
+    if call.front.services.policy.sign_in.enabled { Ok(()) } else { Err(Error::NotFound("such page".into()).into()) }
+}
+
+/// A page for the token of a link. What can be none is not repeated.
+fn asked(call: &Call, page: Page) -> Result<Response, Unreadable> {
+    check_enabled(call)?;
     let mut query = call.query(&["token"]);
     let token = query.text("token");
     query.finish()?;
-    token.ok_or_else(|| Error::field("token", "is missing: open the link as it stands in the mail").into())
+    let can_be = |token: &String| (1..=LONGEST_TOKEN).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    Ok(match token.filter(can_be) {
+        Some(token) => show(call, StatusCode::OK, page, context! { token }),
+        None => show(call, StatusCode::BAD_REQUEST, Page::WrongLink, context! {}),
+    })
 }

@@ -118,7 +118,7 @@ impl Services {
             fault("current_password", "must be given to change a password or an address".into());
         }
         if !faults.is_empty() {
-            return Err(Refusal::fields(faults).into());
+            return Err(Error::Invalid(faults));
         }
         match &change.current_password {
             Some(current) if needs_current => self.confirm_password(user, current, "current_password", visit).await,

@@ -61,10 +61,17 @@ impl Address {
 /// Whose password is checked.
 struct Candidate {
     user: Option<UserRecord>,
-    /// Theirs; where there is no user, that of a registration that waits for its proof.
-    password: Option<String>,
+    /// The hash of a registration that waits for its proof, or would if there were no such user: no sign-in tells one from the other.
+    waiting: Option<String>,
     /// Whether they have signed in from there before.
     is_familiar: bool,
+}
+
+/// Whose password it turned out to be.
+enum Matched {
+    User(Checked),
+    Waiting,
+    Nobody,
 }
 
 impl Services {
@@ -75,17 +82,18 @@ impl Services {
         let caller = Caller { address: visit.address, is_familiar: candidate.is_familiar };
         let ticket = self.sign_in.throttles.guess(Guess::Password, caller, address.as_str(), now);
         let ticket = ticket.map_err(|until| Error::from(Refusal::until(until)))?;
-        let checked = self.sign_in.passwords.check(&password, candidate.password.as_deref()).await;
-        if !matches!(&checked, Ok(checked) if !checked.matches) {
+        let matched = self.matched(&candidate, &password).await;
+        if !matches!(&matched, Ok(Matched::Nobody)) {
             self.sign_in.throttles.forgive(ticket);
         }
-        let checked = checked.map_err(|trouble| told(trouble, now))?;
-        if !checked.matches {
-            return Err(Error::refused(Verdict::Unknown));
-        }
+        let checked = match matched.map_err(|trouble| told(trouble, now))? {
+            Matched::User(checked) => checked,
+            Matched::Waiting => return Err(Error::refused(Verdict::NotVerified)),
+            Matched::Nobody => return Err(Error::refused(Verdict::Unknown)),
+        };
         let user = candidate.user.filter(|user| address.is_proven_by(user)).ok_or_else(|| Error::refused(Verdict::NotVerified))?;
         let rehashed = if checked.needs_rehash { self.rehashed(&password).await } else { None };
-        let (services, visit, id, checked) = (self.clone(), visit.clone(), user.id, candidate.password);
+        let (services, visit, id, checked) = (self.clone(), visit.clone(), user.id, user.password);
         let job = move |connection: &Connection| {
             let mut user = people::user_of(connection, Some(id))?;
             // It was changed since it was checked.
@@ -100,6 +108,19 @@ impl Services {
         };
         let begun = self.begin(job).await?;
         self.answer(begun, now)
+    }
+
+    /// Whose password it is. That of a registration is looked at after the user's, or nobody's: the same work in both cases.
+    async fn matched(&self, candidate: &Candidate, password: &Password) -> Result<Matched, Trouble> {
+        let passwords = &self.sign_in.passwords;
+        let checked = passwords.check(password, candidate.user.as_ref().and_then(|user| user.password.as_deref())).await?;
+        if checked.matches {
+            return Ok(Matched::User(checked));
+        }
+        Ok(match &candidate.waiting {
+            Some(waiting) if passwords.check(password, Some(waiting)).await?.matches => Matched::Waiting,
+            _ => Matched::Nobody,
+        })
     }
 
     /// Learns how long password hashes take that were made elsewhere, so that a failed check tells nobody that there is one.
@@ -131,19 +152,13 @@ impl Services {
         let address = address.clone();
         let read = move |connection: &Connection| {
             let user = users::find(connection, &address.by())?;
-            let waiting = || -> Result<Option<String>> {
-                let newest = proofs::open(connection, address.as_str(), Purpose::Register, now)?.into_iter().next();
-                Ok(newest.and_then(|proof| proof.payload["password"].as_str().map(str::to_owned)))
-            };
-            let password = match &user {
-                Some(user) => user.password.clone(),
-                None => waiting()?,
-            };
+            let newest = proofs::open(connection, address.as_str(), Purpose::Register, now)?.into_iter().next();
+            let waiting = newest.and_then(|proof| proof.payload["password"].as_str().map(str::to_owned));
             let is_familiar = match &user {
                 Some(user) => is_familiar(connection, user.id, visitor)?,
                 None => false,
             };
-            Ok(Candidate { user, password, is_familiar })
+            Ok(Candidate { user, waiting, is_familiar })
         };
         self.store.read(read).await
     }

@@ -4,6 +4,7 @@ pub mod access;
 pub mod caller;
 pub mod change;
 pub mod identity;
+pub mod invited;
 pub mod login;
 pub mod password;
 pub mod people;

@@ -71,14 +71,15 @@ impl Services {
         Ok(user)
     }
 
-    /// Whoever proves an address takes over a user who never had: nothing that somebody else may have set up stays.
+    /// Whoever proves an address takes over a user who never had: nothing that somebody else may have set up stays. One who has proven
+    /// another address is somebody: they lose this one, and whoever proved it becomes a user of their own.
     pub(crate) fn take_over(&self, connection: &Connection, mut user: UserRecord, newcomer: Newcomer, visit: &Visit) -> Result<UserRecord> {
         let (now, before) = (visit.act.at, views::user(&user));
-        self.end_sessions(connection, user.id, None, None, "taken_over", visit)?;
-        identities::remove_all(connection, user.id)?;
-        second_factors::remove(connection, user.id)?;
-        proofs::end_of_user(connection, user.id, now)?;
-        keys::revoke_all(connection, &user.account, now)?;
+        if has_proven(&user) {
+            self.take_unproven(connection, user, &visit.act)?;
+            return self.make_user(connection, newcomer, &visit.act);
+        }
+        self.strip(connection, &user, visit)?;
         let proven = |address: &Option<(String, bool)>| address.as_ref().filter(|(_, is_proven)| *is_proven).map(|_| now);
         (user.name, user.password, user.picture) = (newcomer.name, newcomer.password, newcomer.picture);
         // Of the two addresses only the one that was proven stays.
@@ -87,11 +88,28 @@ impl Services {
         (user.is_admin, user.agreement) = (false, None);
         user.revision += 1;
         users::update(connection, &user)?;
-        let (target, act) = (handle(user.id), by_themselves(&visit.act, &user));
-        let change =
-            Change { event: Event::UserTakenOver, target: &target, account: Some(&user.account), before, after: views::user(&user) };
-        self.journal(connection, &act, change)?;
+        self.journal_user(connection, Event::UserChanged, before, &user, &visit.act)?;
         Ok(user)
+    }
+
+    /// Takes from a user who never proved an address all by which somebody else could come in.
+    pub(crate) fn strip(&self, connection: &Connection, user: &UserRecord, visit: &Visit) -> Result<()> {
+        self.end_sessions(connection, user.id, None, None, "taken_over", visit)?;
+        identities::remove_all(connection, user.id)?;
+        second_factors::remove(connection, user.id)?;
+        proofs::end_of_user(connection, user.id, visit.act.at)?;
+        keys::revoke_all(connection, &user.account, visit.act.at)?;
+        self.journal_quietly(connection, Event::UserTakenOver, user, &visit.act)
+    }
+
+    /// Takes from somebody the address that they have not proven.
+    fn take_unproven(&self, connection: &Connection, mut user: UserRecord, act: &Act) -> Result<()> {
+        let before = views::user(&user);
+        user.email = user.email.filter(|_| user.email_verified_at.is_some());
+        user.phone = user.phone.filter(|_| user.phone_verified_at.is_some());
+        user.revision += 1;
+        users::update(connection, &user)?;
+        self.journal_user(connection, Event::UserChanged, before, &user, act)
     }
 
     /// What must follow once a user was taken over: nothing that is remembered of them or of their keys counts any more.
@@ -133,6 +151,11 @@ pub(crate) fn by_themselves(act: &Act, user: &UserRecord) -> Act {
 pub(crate) fn user_of(connection: &Connection, id: Option<i64>) -> Result<UserRecord> {
     let found = id.map(|id| users::find(connection, &By::Id(id))).transpose()?.flatten();
     found.ok_or_else(|| Error::refused(Verdict::Unknown))
+}
+
+/// Whether somebody has proven any address.
+pub(crate) fn has_proven(user: &UserRecord) -> bool {
+    is_proven(user.email_verified_at) || is_proven(user.phone_verified_at)
 }
 
 /// When an address was proven, for a user who has it.

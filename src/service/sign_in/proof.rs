@@ -103,8 +103,16 @@ impl Services {
         self.post_mail(connection, letter, now).map(drop)
     }
 
-    /// Writes as much as a proof would take, for nobody: the time that an answer takes tells nothing either.
-    pub(crate) fn write_as_much(&self, connection: &Connection, address: &Address, purpose: Purpose, now: Timestamp) -> Result<()> {
+    /// Writes as much as a proof would take, but one that nobody can bring back: neither the time that an answer takes tells whether
+    /// there is a user, nor a sign-in with what somebody else registered.
+    pub(crate) fn write_as_much(
+        &self,
+        connection: &Connection,
+        address: &Address,
+        purpose: Purpose,
+        payload: Value,
+        now: Timestamp,
+    ) -> Result<()> {
         let proof = ProofRecord {
             id: self.next_id(connection, id::PROOF, now)?,
             hash: KeyHash::from_bytes(rand::random()),
@@ -112,10 +120,10 @@ impl Services {
             channel: address.channel(),
             address: address.as_str().to_owned(),
             user: None,
-            payload: Value::Null,
+            payload,
             tries: 0,
             created_at: now,
-            expires_at: now,
+            expires_at: now.plus(self.lifetime(purpose, address.channel())),
             used_at: None,
         };
         proofs::insert(connection, &proof)
@@ -200,10 +208,13 @@ impl Services {
             open.retain(|proof| proof.channel == Channel::Phone && proof.counts_at(now));
             open.sort_by(|a, b| b.id.cmp(&a.id));
             open.truncate(MOST_OPEN);
+            if let Some(at) = open.iter().position(|proof| secret.confirms_code(&proof.id, &code, &proof.hash)) {
+                return Ok(Some(open.swap_remove(at)));
+            }
             for proof in &open {
                 proofs::count_try(connection, &proof.id)?;
             }
-            Ok(open.into_iter().find(|proof| secret.confirms_code(&proof.id, &code, &proof.hash)))
+            Ok(None)
         };
         self.store.write(job, |_| ()).await
     }
@@ -212,7 +223,10 @@ impl Services {
     fn address_proven(&self, connection: &Connection, proof: &ProofRecord, visit: &Visit) -> Result<UserRecord> {
         let (now, mut user) = (visit.act.at, people::user_of(connection, proof.user)?);
         let before = views::user(&user);
-        let old = user.email.clone().filter(|_| user.email_verified_at.is_some());
+        let old = match proof.channel {
+            Channel::Phone => user.phone.clone().filter(|_| user.phone_verified_at.is_some()),
+            _ => user.email.clone().filter(|_| user.email_verified_at.is_some()),
+        };
         let place = if proof.channel == Channel::Phone { By::Phone(proof.address.clone()) } else { By::Email(proof.address.clone()) };
         let holder = users::find(connection, &place)?.filter(|holder| holder.id != user.id);
         match (&holder, proof.purpose) {
@@ -229,13 +243,13 @@ impl Services {
         }
         user.revision += 1;
         users::update(connection, &user)?;
-        // Whatever was sent before, to whichever address, counts no more.
-        proofs::end_of_user(connection, user.id, now)?;
+        // Whatever was sent before counts no more, but for what proves an address of the other kind.
+        proofs::end_of_user_by(connection, user.id, proof.channel, now)?;
         proofs::end_of_address(connection, &proof.address, now)?;
         self.journal_user(connection, Event::UserChanged, before, &user, &visit.act)?;
-        if let (Purpose::Change, Channel::Email, Some(old)) = (proof.purpose, proof.channel, old) {
+        if let (Purpose::Change, Some(old)) = (proof.purpose, old.filter(|old| *old != proof.address)) {
             let fields = serde_json::json!({ "name": user.name, "new": proof.address });
-            let letter = Letter { channel: Channel::Email, address: &old, template: Template::Changed, fields, secret_of: None };
+            let letter = Letter { channel: proof.channel, address: &old, template: Template::Changed, fields, secret_of: None };
             self.post_mail(connection, letter, now)?;
         }
         Ok(user)

@@ -14,7 +14,6 @@ use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::letter::Template;
 use crate::domain::password::Password;
 use crate::domain::proof::{ProofRecord, Purpose};
-use crate::domain::refusal::Refusal;
 use crate::domain::user::UserRecord;
 use crate::domain::verdict::Verdict;
 use crate::service::mails::Letter;
@@ -22,14 +21,16 @@ use crate::service::{Services, check_discreet, check_name};
 use crate::store::users::{self, By};
 use crate::store::{Connection, proofs};
 
-/// What somebody gives who registers.
+/// What somebody gives who registers; what is missing has its fault.
 pub struct Registration {
     /// Where they are written to.
-    pub address: Address,
+    pub address: Option<Address>,
     /// What they will sign in with.
-    pub password: Password,
+    pub password: Option<Password>,
     /// What they call themselves; none: as the address does.
     pub name: Option<String>,
+    /// What could not even be read; told together with what is wrong with the rest.
+    pub faults: Vec<FieldFault>,
 }
 
 impl Services {
@@ -38,22 +39,24 @@ impl Services {
         if !self.policy.sign_in.registration {
             return Err(Error::refused(Verdict::NotConfigured));
         }
-        let Registration { address, password, name } = registration;
-        let name = name.unwrap_or_else(|| usual_name(&address));
-        let faults = self.check_registration(&address, &password, &name);
-        if !faults.is_empty() {
-            return Err(Refusal::fields(faults).into());
-        }
+        let faults = self.check_registration(&registration);
+        let (Some(address), Some(password), true) = (registration.address, registration.password, faults.is_empty()) else {
+            return Err(Error::Invalid(faults));
+        };
+        let name = registration.name.unwrap_or_else(|| usual_name(&address));
         self.count_sending(Sending::Registration, &address, visit.address, visit.act.at)?;
         // Whoever it is: the same work for each.
         let hash = self.hashed(&password, visit.act.at).await?;
         let (services, now) = (self.clone(), visit.act.at);
         let job = move |connection: &Connection| {
             let known = users::find(connection, &address.by())?.filter(|user| address.is_proven_by(user));
+            let payload = json!({ "name": name, "password": hash });
             match known {
-                Some(user) => services.tell_known(connection, &address, &user, now),
+                Some(user) => {
+                    services.tell_known(connection, &address, &user, now)?;
+                    services.write_as_much(connection, &address, Purpose::Register, payload, now)
+                }
                 None => {
-                    let payload = json!({ "name": name, "password": hash });
                     let (purpose, template) = (Purpose::Register, Template::Verify);
                     let wanted = Wanted { purpose, address: &address, user: None, payload, template, name: &name };
                     services.send_proof(connection, wanted, now)
@@ -63,13 +66,15 @@ impl Services {
         self.store.write(job, |()| ()).await
     }
 
-    fn check_registration(&self, address: &Address, password: &Password, name: &str) -> Vec<FieldFault> {
-        let mut faults = Vec::new();
+    fn check_registration(&self, registration: &Registration) -> Vec<FieldFault> {
+        let Registration { address, password, name, faults } = registration;
+        let mut faults = faults.clone();
         let mut fault = |field: &str, message: String| faults.push(FieldFault { field: field.into(), message });
-        if let Err(message) = check_name(name).and_then(|()| check_discreet(&self.policy, name)) {
+        if let Some(Err(message)) = name.as_deref().map(|name| check_name(name).and_then(|()| check_discreet(&self.policy, name))) {
             fault("name", message);
         }
-        if let Some(weakness) = self.check_strength(password, &[address.as_str(), name]) {
+        let own: Vec<&str> = address.as_ref().map(Address::as_str).into_iter().chain(name.as_deref()).collect();
+        if let Some(weakness) = password.as_ref().and_then(|password| self.check_strength(password, &own)) {
             fault("password", weakness);
         }
         faults

@@ -21,14 +21,26 @@ use crate::service::Services;
 use crate::service::mails::Letter;
 use crate::store::{Connection, proofs, users};
 
+/// A new password for whoever brings a proof back; what is missing has its fault.
+pub struct NewPassword {
+    /// The proof.
+    pub brought: Option<Brought>,
+    /// The password.
+    pub password: Option<Password>,
+    /// What could not even be read; told together with what is wrong with the rest.
+    pub faults: Vec<FieldFault>,
+}
+
 impl Services {
     /// Sends a proof with which a new password can be set, where there is somebody to send it to. Answered alike in any case.
     pub async fn forgot(self: &Arc<Self>, address: Address, visit: &Visit) -> Result<()> {
         self.count_sending(Sending::Reset, &address, visit.address, visit.act.at)?;
         let (services, now) = (self.clone(), visit.act.at);
         let job = move |connection: &Connection| {
-            let Some(user) = users::find(connection, &address.by())?.filter(|user| !user.disabled) else {
-                return services.write_as_much(connection, &address, Purpose::Reset, now);
+            // An address that merely stands with somebody who has proven another is not theirs to sign in by.
+            let is_reached = |user: &UserRecord| !user.disabled && (address.is_proven_by(user) || !people::has_proven(user));
+            let Some(user) = users::find(connection, &address.by())?.filter(is_reached) else {
+                return services.write_as_much(connection, &address, Purpose::Reset, json!({}), now);
             };
             let (purpose, template) = (Purpose::Reset, Template::Reset);
             let wanted = Wanted { purpose, address: &address, user: Some(user.id), payload: json!({}), template, name: &user.name };
@@ -38,15 +50,20 @@ impl Services {
     }
 
     /// Sets a new password for whoever brings the proof back. They sign in with it afterwards: a second factor is not skipped.
-    pub async fn reset(self: &Arc<Self>, brought: Brought, password: Password, visit: &Visit) -> Result<()> {
+    pub async fn reset(self: &Arc<Self>, new: NewPassword, visit: &Visit) -> Result<()> {
         let now = visit.act.at;
+        let (Some(brought), Some(password), true) = (new.brought, &new.password, new.faults.is_empty()) else {
+            let weakness = new.password.as_ref().and_then(|password| self.check_strength(password, &[]));
+            let weak = weakness.map(|message| FieldFault { field: "password".into(), message });
+            return Err(Error::Invalid(new.faults.into_iter().chain(weak).collect()));
+        };
         let proof = self.brought_back(&brought, &[Purpose::Reset], visit).await?;
         let user = self.user_by(users::By::Id(proof.user.unwrap_or_default())).await?.ok_or_else(|| Error::refused(Verdict::Unknown))?;
         let own = [Some(user.name.as_str()), user.email.as_deref(), user.phone.as_deref()].into_iter().flatten().collect::<Vec<_>>();
-        if let Some(message) = self.check_strength(&password, &own) {
+        if let Some(message) = self.check_strength(password, &own) {
             return Err(Refusal::fields(vec![FieldFault { field: "password".into(), message }]).into());
         }
-        let hash = self.hashed(&password, now).await?;
+        let hash = self.hashed(password, now).await?;
         let (services, visit) = (self.clone(), visit.clone());
         let job = move |connection: &Connection| {
             let proof = spent(connection, &proof, now)?;
@@ -55,6 +72,9 @@ impl Services {
             // The address was changed since it was sent.
             if user.disabled || has.as_deref() != Some(proof.address.as_str()) {
                 return Err(Error::refused(Verdict::Unknown));
+            }
+            if !people::has_proven(&user) {
+                services.strip(connection, &user, &visit)?;
             }
             // Who reads what is sent there has the address.
             match proof.channel {
@@ -66,7 +86,7 @@ impl Services {
             Ok(user)
         };
         let services = self.clone();
-        self.store.write(job, move |user: &UserRecord| services.user_changed(user.id)).await.map(drop)
+        self.store.write(job, move |user: &UserRecord| services.taken_over(user)).await.map(drop)
     }
 
     /// Writes a new password, ends every session but one, and whatever was sent; tells the user. Inside a transaction; whoever

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Entered, SignedIn, Visit};
+use super::{Entered, SignedIn, Visit, people};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::id;
@@ -303,7 +303,7 @@ impl Services {
             let target = handle(user);
             let before = views::session(session, None);
             let after = json!({ "ended_by": why });
-            self.enter(connection, &visit.act, Change { event: Event::SessionEnded, target: &target, account: None, before, after })?;
+            self.journal(connection, &visit.act, Change { event: Event::SessionEnded, target: &target, account: None, before, after })?;
         }
         Ok(())
     }
@@ -317,7 +317,8 @@ impl Services {
         visit: &Visit,
     ) -> Result<()> {
         let (target, after) = (handle(user.id), views::session(session, None));
-        self.enter(connection, &visit.act, Change { event, target: &target, account: Some(&user.account), before: Value::Null, after })
+        let act = people::by_themselves(&visit.act, user);
+        self.journal(connection, &act, Change { event, target: &target, account: Some(&user.account), before: Value::Null, after })
     }
 
     /// The account that a session is for, its balance as it stands now.

@@ -155,14 +155,35 @@ fn who_may_invite_as_what() {
     }
     let reply = owner.post(&path, &json!({ "email": "a@@b", "role": "king", "colour": 1 })).expect(400);
     assert_eq!(wrong_fields(&reply), ["colour", "email", "role"]);
-    // So many may be open.
+    // So many may be open; asked for from as many places, since one alone is slowed down before that.
+    let invite = |number: usize| {
+        let body = json!({ "email": format!("guest{number}@example.com"), "role": "member" });
+        let request = Request::post(&format!("/auth/v1{path}"), &body).bearer(&owner.access);
+        scene.stage.server.send(&request.header("X-Forwarded-For", &format!("10.9.0.{number}"))).status
+    };
     let open = data(&owner.get(&path)).len();
-    for number in open..50 {
-        owner.post(&path, &json!({ "email": format!("guest{number}@example.com"), "role": "member" })).expect(201);
-    }
-    owner.post(&path, &json!({ "email": "one.more@example.com", "role": "member" })).expect(409);
+    assert_eq!((open..50).map(invite).collect::<Vec<_>>(), vec![201; 50 - open]);
+    assert_eq!(invite(51), 409);
     // A service token invites nobody: somebody has to ask.
     scene.stage.post(&path, &json!({ "email": "x@example.com", "role": "member" })).expect(401);
+}
+
+#[test]
+fn whoever_may_not_invite_uses_up_nothing_of_what_may_be_sent() {
+    let scene = Scene::new("");
+    let mut owner = Person::new(&scene.stage);
+    let org = owner.organization("Analytical Engines");
+    let victim = Person::new(&scene.stage);
+    let (member, stranger) = (Person::of(&scene.stage, &org, "member"), Person::new(&scene.stage));
+    let body = json!({ "email": victim.email, "role": "member" });
+    for _ in 0..20 {
+        member.post(&format!("/accounts/{org}/invitations"), &body).expect(403);
+        stranger.post(&format!("/accounts/{org}/invitations"), &body).expect(404);
+    }
+    owner.post(&format!("/accounts/{org}/invitations"), &body).expect(201);
+    scene.stage.server.send(&Request::post("/auth/v1/auth/forgot", &json!({ "email": victim.email }))).expect(202);
+    let told = || scene.smtp.received().iter().any(|mail| mail.header("Subject").to_lowercase().contains("password"));
+    crate::support::eventually("the mail to reset arrives", || told().then_some(()));
 }
 
 #[test]
@@ -196,4 +217,67 @@ fn one_that_has_expired_counts_no_more() {
     guest.post("/invitations/accept", &json!({ "id": id })).expect(404);
     assert!(data(&guest.get("/invitations")).is_empty());
     assert_eq!(data(&owner.get(&format!("/accounts/{org}/invitations")))[0]["state"], "expired");
+}
+
+#[test]
+fn whoever_is_new_becomes_a_user_by_it_even_where_nobody_may_register() {
+    let scene = Scene::new("[sign_in]\nregistration = false\n");
+    let mut owner = Person::new(&scene.stage);
+    let org = owner.organization("Analytical Engines");
+    let send = |path: &str, body: &Value| scene.stage.server.send(&Request::post(&format!("/auth/v1/auth/{path}"), body));
+    let newcomer = json!({ "email": "new@example.com", "password": PASSWORD, "name": "Newcomer" });
+    send("register", &newcomer).expect(501);
+    scene.invite(&owner, &org, "new@example.com", "member");
+    let token = scene.token("new@example.com");
+    for (body, status) in [
+        (json!({ "token": token, "name": "", "password": PASSWORD }), 400),
+        (json!({ "token": token, "name": "Newcomer", "password": "password" }), 400),
+        (json!({ "token": "nonsense", "name": "Newcomer", "password": PASSWORD }), 401),
+    ] {
+        send("invitation", &body).expect(status);
+    }
+    let entered = send("invitation", &json!({ "token": token, "name": "Newcomer", "password": PASSWORD })).expect(200).json();
+    assert_eq!((&entered["is_new_user"], &entered["user"]["name"]), (&json!(true), &json!("Newcomer")));
+    let members = data(&scene.stage.get(&format!("/accounts/{org}/members")));
+    assert!(members.iter().any(|member| member["user"] == entered["user"]["id"] && member["role"] == "member"), "{members:?}");
+    // Once; and then they sign in as anybody.
+    send("invitation", &json!({ "token": token, "name": "Newcomer", "password": PASSWORD })).expect(401);
+    send("login", &json!({ "email": "new@example.com", "password": PASSWORD })).expect(200);
+    // Who has a user already signs in instead.
+    let guest = Person::new(&scene.stage);
+    scene.invite(&owner, &org, &guest.email, "admin");
+    let token = scene.token(&guest.email);
+    send("invitation", &json!({ "token": token, "name": "Eve", "password": PASSWORD })).expect(409);
+    accept(&guest, &token).expect(200);
+}
+
+#[test]
+fn its_page_takes_who_is_there_and_who_is_new() {
+    let scene = Scene::new("");
+    let mut owner = Person::new(&scene.stage);
+    let org = owner.organization("Analytical Engines");
+    let page = scene.stage.server.send(&Request::get("/auth/invitation?token=abc%22%3E%3Cscript%3E")).expect(200);
+    assert!(page.body.contains("Sign in and join") && page.body.contains("New here?") && !page.body.contains("<script>"), "{}", page.body);
+    let press = |fields: &[(&str, &str)]| {
+        let body = fields
+            .iter()
+            .map(|(name, value)| format!("{name}={}", value.replace('@', "%40").replace(' ', "+")))
+            .collect::<Vec<_>>()
+            .join("&");
+        let form = Request::new("POST", "/auth/invitation").header("Content-Type", "application/x-www-form-urlencoded");
+        scene.stage.server.send(&form.body(body.as_bytes()))
+    };
+    let guest = Person::new(&scene.stage);
+    scene.invite(&owner, &org, &guest.email, "member");
+    let token = scene.token(&guest.email);
+    press(&[("token", &token), ("email", &guest.email), ("password", "wrong"), ("code", "")]).expect(401);
+    let joined = press(&[("token", &token), ("email", &guest.email), ("password", PASSWORD), ("code", "")]).expect(200);
+    assert!(joined.header("Set-Cookie").is_some_and(|cookie| cookie.starts_with("refresh_token=")), "{joined:?}");
+    scene.invite(&owner, &org, "new@example.com", "admin");
+    let token = scene.token("new@example.com");
+    press(&[("token", &token), ("name", "Newcomer"), ("password", "12345678")]).expect(400);
+    press(&[("token", &token), ("name", "Newcomer"), ("password", PASSWORD)]).expect(200);
+    press(&[("token", &token), ("name", "Newcomer"), ("password", PASSWORD)]).expect(401);
+    let members = data(&scene.stage.get(&format!("/accounts/{org}/members")));
+    assert_eq!(members.len(), 3, "{members:?}");
 }

@@ -229,7 +229,7 @@ fn a_wrong_method_is_405_and_says_which_are_right() {
     for (method, path, allowed) in [
         ("GET", "/verify", &["POST"][..]),
         ("PUT", "/verify", &["POST"]),
-        ("GET", "/balance", &["POST"]),
+        ("PUT", "/balance", &["GET", "HEAD", "POST"]),
         ("POST", "/me", &["GET", "HEAD"]),
         ("DELETE", "/health", &["GET", "HEAD"]),
         ("POST", "/ready", &["GET", "HEAD"]),

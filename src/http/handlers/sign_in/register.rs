@@ -11,6 +11,7 @@ use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::service::sign_in::proof::Brought;
 use crate::service::sign_in::register::Registration;
+use crate::service::sign_in::reset::NewPassword;
 
 /// The longest token of a link that is looked at.
 const LONGEST_TOKEN: usize = 128;
@@ -22,10 +23,22 @@ pub async fn register(mut call: Call) -> Result<Response, Unreadable> {
     let address = either(&call, &mut fields);
     let password = fields.given("password", |text| Password::parse(text.to_owned()));
     let name = fields.text("name");
-    fields.finish()?;
-    let (Some(address), Some(password)) = (address, password) else { return Err(missing()) };
-    call.front.services.register(Registration { address, password, name }, &visit).await?;
+    let registration = Registration { address, password, name, faults: fields.into_faults() };
+    call.front.services.register(registration, &visit).await?;
     Ok(accepted())
+}
+
+/// `POST auth/invitation`: whoever was invited, and has no user yet, becomes one.
+pub async fn invited(mut call: Call) -> Result<Response, Unreadable> {
+    let visit = call.visit()?;
+    let mut fields = Fields::new(call.json().await?)?;
+    let token = fields.given("token", |text| Ok::<_, String>(text.to_owned()));
+    let name = fields.given("name", |text| Ok::<_, String>(text.to_owned()));
+    let password = fields.given("password", |text| Password::parse(text.to_owned()));
+    fields.finish()?;
+    let (Some(token), Some(name), Some(password)) = (token, name, password) else { return Err(missing()) };
+    let entered = call.front.services.join_as_newcomer(&token, &name, password, &visit).await?;
+    Ok(super::entered(&call, entered))
 }
 
 /// `POST auth/verify`: a token, or a number and the code that it got.
@@ -56,9 +69,7 @@ pub async fn reset(mut call: Call) -> Result<Response, Unreadable> {
     let mut fields = Fields::new(call.json().await?)?;
     let brought = brought(&call, &mut fields);
     let password = fields.given("password", |text| Password::parse(text.to_owned()));
-    fields.finish()?;
-    let (Some(brought), Some(password)) = (brought, password) else { return Err(missing()) };
-    call.front.services.reset(brought, password, &visit).await?;
+    call.front.services.reset(NewPassword { brought, password, faults: fields.into_faults() }, &visit).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
