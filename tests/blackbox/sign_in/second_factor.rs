@@ -10,11 +10,11 @@ use crate::support::server::text;
 use crate::support::{Folder, Reply, Request};
 
 /// An authenticator app.
-struct Authenticator(Vec<u8>);
+pub struct Authenticator(Vec<u8>);
 
 impl Authenticator {
     /// Of the secret that was shown.
-    fn of(base32: &str) -> Self {
+    pub fn of(base32: &str) -> Self {
         let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
         let (mut bits, mut held, mut bytes) = (0_u32, 0, Vec::new());
         for letter in base32.bytes() {
@@ -30,7 +30,7 @@ impl Authenticator {
     }
 
     /// The code of so many steps from now.
-    fn code(&self, steps: i64) -> String {
+    pub fn code(&self, steps: i64) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
         let totp = totp_rs::Builder::new().with_secret(self.0.clone()).build().unwrap();
         totp.generate((now + 30 * steps) as u64).to_string()
