@@ -30,9 +30,8 @@ pub async fn verify(call: Call) -> Result<Response, Unreadable> {
 
 /// The button: proves the address, and signs the browser in.
 pub async fn verify_pressed(mut call: Call) -> Result<Response, Unreadable> {
-    check_enabled(&call)?;
-    let visit = call.visit()?;
     let form = Form::read(&mut call).await?;
+    let visit = call.visit()?;
     match call.front.services.verify(Brought::Token(form.text("token")?), &visit).await {
         Ok(Entered::SignedIn(signed_in)) => {
             let mut response = show(&call, StatusCode::OK, Page::Verified, context! { name => signed_in.user["name"].as_str() });
@@ -51,9 +50,8 @@ pub async fn reset(call: Call) -> Result<Response, Unreadable> {
 
 /// The form: sets the password. One that is too weak is asked for again.
 pub async fn reset_pressed(mut call: Call) -> Result<Response, Unreadable> {
-    check_enabled(&call)?;
-    let visit = call.visit()?;
     let form = Form::read(&mut call).await?;
+    let visit = call.visit()?;
     let (token, typed) = (form.text("token")?, form.text("password")?);
     let again = |fault: String| Ok(show(&call, StatusCode::BAD_REQUEST, Page::Reset, context! { token => &token, fault }));
     let password = match Password::parse(typed) {
@@ -90,14 +88,8 @@ fn wrong_link(call: &Call, error: Error) -> Result<Response, Unreadable> {
     }
 }
 
-/// Where nobody signs in, there are no such pages.
-fn check_enabled(call: &Call) -> Result<(), Unreadable> {
-    if call.front.services.policy.sign_in.enabled { Ok(()) } else { Err(Error::NotFound("such page".into()).into()) }
-}
-
 /// A page for the token of a link. What can be none is not repeated.
 fn asked(call: &Call, page: Page) -> Result<Response, Unreadable> {
-    check_enabled(call)?;
     let mut query = call.query(&["token"]);
     let token = query.text("token");
     query.finish()?;

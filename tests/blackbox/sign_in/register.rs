@@ -339,8 +339,7 @@ fn a_kill_leaves_nobody_half_made() {
         "[sign_in.throttle]\nsent_by_address = \"100000/1h\"\nregistered_by_address = \"100000/1h\"\n{NOT_AT_GATE}"
     )));
     for round in 0..3 {
-        let stage = Stage::of(folder);
-        let door = Door { stage };
+        let door = Door::of(folder);
         let emails: Vec<String> = (0..40).map(|nth| format!("user{round}-{nth}@example.com")).collect();
         std::thread::scope(|scope| {
             let door = &door;
@@ -381,8 +380,7 @@ fn a_kill_leaves_nobody_half_made() {
         let Stage { folder: left, server, .. } = door.stage;
         server.kill();
         folder = left;
-        let stage = Stage::of(folder);
-        let door = Door { stage };
+        let door = Door::of(folder);
         for email in &answered {
             Session::of(&door.login(email, PASSWORD));
         }
