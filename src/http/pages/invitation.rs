@@ -19,7 +19,7 @@ use crate::service::sign_in::{Entered, SignedIn, Visit};
 
 /// `GET PREFIX/invitation?token=…`: a form to sign in with.
 pub async fn ask(call: Call) -> Result<Response, Unreadable> {
-    super::asked(&call, Page::Invitation)
+    super::asked(&call, Page::Invitation, Page::WrongInvitation)
 }
 
 /// The form: signs in, and joins the account.

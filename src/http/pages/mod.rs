@@ -25,7 +25,7 @@ const LONGEST_TOKEN: usize = 128;
 
 /// `GET PREFIX/verify?token=…`: a page with a button.
 pub async fn verify(call: Call) -> Result<Response, Unreadable> {
-    asked(&call, Page::Verify)
+    asked(&call, Page::Verify, Page::WrongLink)
 }
 
 /// The button: proves the address, and signs the browser in.
@@ -45,7 +45,7 @@ pub async fn verify_pressed(mut call: Call) -> Result<Response, Unreadable> {
 
 /// `GET PREFIX/reset?token=…`: a form for a new password.
 pub async fn reset(call: Call) -> Result<Response, Unreadable> {
-    asked(&call, Page::Reset)
+    asked(&call, Page::Reset, Page::WrongLink)
 }
 
 /// The form: sets the password. One that is too weak is asked for again.
@@ -88,14 +88,14 @@ fn wrong_link(call: &Call, error: Error) -> Result<Response, Unreadable> {
     }
 }
 
-/// A page for the token of a link. What can be none is not repeated.
-fn asked(call: &Call, page: Page) -> Result<Response, Unreadable> {
+/// A page for the token of a link; `wrong` for what can be none, which is not repeated.
+fn asked(call: &Call, page: Page, wrong: Page) -> Result<Response, Unreadable> {
     let mut query = call.query(&["token"]);
     let token = query.text("token");
     query.finish()?;
     let can_be = |token: &String| (1..=LONGEST_TOKEN).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_alphanumeric());
     Ok(match token.filter(can_be) {
         Some(token) => show(call, StatusCode::OK, page, context! { token }),
-        None => show(call, StatusCode::BAD_REQUEST, Page::WrongLink, context! {}),
+        None => show(call, StatusCode::BAD_REQUEST, wrong, context! {}),
     })
 }
