@@ -19,14 +19,13 @@ use crate::service::sign_in::{Entered, SignedIn, Visit};
 
 /// `GET PREFIX/invitation?token=…`: a form to sign in with.
 pub async fn ask(call: Call) -> Result<Response, Unreadable> {
-    super::asked(&call, Page::Invitation)
+    super::asked(&call, Page::Invitation, Page::WrongInvitation)
 }
 
 /// The form: signs in, and joins the account.
 pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
-    super::check_enabled(&call)?;
-    let visit = call.visit()?;
     let form = Form::read(&mut call).await?;
+    let visit = call.visit()?;
     let token = form.text("token")?;
     if form.text("name").is_ok() {
         return newcomer(&call, &form, &token, &visit).await;

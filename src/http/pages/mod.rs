@@ -25,14 +25,13 @@ const LONGEST_TOKEN: usize = 128;
 
 /// `GET PREFIX/verify?token=…`: a page with a button.
 pub async fn verify(call: Call) -> Result<Response, Unreadable> {
-    asked(&call, Page::Verify)
+    asked(&call, Page::Verify, Page::WrongLink)
 }
 
 /// The button: proves the address, and signs the browser in.
 pub async fn verify_pressed(mut call: Call) -> Result<Response, Unreadable> {
-    check_enabled(&call)?;
-    let visit = call.visit()?;
     let form = Form::read(&mut call).await?;
+    let visit = call.visit()?;
     match call.front.services.verify(Brought::Token(form.text("token")?), &visit).await {
         Ok(Entered::SignedIn(signed_in)) => {
             let mut response = show(&call, StatusCode::OK, Page::Verified, context! { name => signed_in.user["name"].as_str() });
@@ -46,14 +45,13 @@ pub async fn verify_pressed(mut call: Call) -> Result<Response, Unreadable> {
 
 /// `GET PREFIX/reset?token=…`: a form for a new password.
 pub async fn reset(call: Call) -> Result<Response, Unreadable> {
-    asked(&call, Page::Reset)
+    asked(&call, Page::Reset, Page::WrongLink)
 }
 
 /// The form: sets the password. One that is too weak is asked for again.
 pub async fn reset_pressed(mut call: Call) -> Result<Response, Unreadable> {
-    check_enabled(&call)?;
-    let visit = call.visit()?;
     let form = Form::read(&mut call).await?;
+    let visit = call.visit()?;
     let (token, typed) = (form.text("token")?, form.text("password")?);
     let again = |fault: String| Ok(show(&call, StatusCode::BAD_REQUEST, Page::Reset, context! { token => &token, fault }));
     let password = match Password::parse(typed) {
@@ -90,20 +88,14 @@ fn wrong_link(call: &Call, error: Error) -> Result<Response, Unreadable> {
     }
 }
 
-/// Where nobody signs in, there are no such pages.
-fn check_enabled(call: &Call) -> Result<(), Unreadable> {
-    if call.front.services.policy.sign_in.enabled { Ok(()) } else { Err(Error::NotFound("such page".into()).into()) }
-}
-
-/// A page for the token of a link. What can be none is not repeated.
-fn asked(call: &Call, page: Page) -> Result<Response, Unreadable> {
-    check_enabled(call)?;
+/// A page for the token of a link; `wrong` for what can be none, which is not repeated.
+fn asked(call: &Call, page: Page, wrong: Page) -> Result<Response, Unreadable> {
     let mut query = call.query(&["token"]);
     let token = query.text("token");
     query.finish()?;
     let can_be = |token: &String| (1..=LONGEST_TOKEN).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_alphanumeric());
     Ok(match token.filter(can_be) {
         Some(token) => show(call, StatusCode::OK, page, context! { token }),
-        None => show(call, StatusCode::BAD_REQUEST, Page::WrongLink, context! {}),
+        None => show(call, StatusCode::BAD_REQUEST, wrong, context! {}),
     })
 }

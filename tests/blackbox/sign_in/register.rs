@@ -31,7 +31,7 @@ fn every_address_is_answered_alike() {
         (json!({ "email": "unknown@example.com" }), "unknown@example.com", &["verify", "verify"][..]),
         (json!({ "email": " UNKNOWN@Example.com " }), "unknown@example.com", &["verify", "verify", "verify"]),
         (json!({ "email": "pending@example.com" }), "pending@example.com", &["verify", "verify"]),
-        (json!({ "email": "unproven@example.com" }), "unproven@example.com", &["verify"]),
+        (json!({ "email": "unproven@example.com" }), "unproven@example.com", &["verify", "verify"]),
         (json!({ "email": "proven@example.com" }), "proven@example.com", &["known"]),
         (json!({ "email": "Proven@EXAMPLE.com", "name": "Eve" }), "proven@example.com", &["known", "known"]),
         (json!({ "email": "disabled@example.com" }), "disabled@example.com", &["known"]),
@@ -249,6 +249,7 @@ fn who_proves_an_address_takes_over_who_never_did() {
         let (id, account, email) = (made["id"].as_i64().unwrap(), text(&made["account"]), "ada@example.com");
         assert_eq!((&made["email"], &made["email_verified"]), (&json!(email), &json!(false)));
         let key = text(&door.stage.key(&account, json!({}))["key"]);
+        let operators = door.token(email, 1);
         // Whoever it was that had it was in, for a while.
         door.stage.patch(&format!("/users/{id}"), &json!({ "verified": true })).expect(200);
         let old = Session::of(&door.login(email, PASSWORD));
@@ -266,11 +267,11 @@ fn who_proves_an_address_takes_over_who_never_did() {
         if way == "register" {
             door.register(&json!({ "email": email, "password": OTHER, "name": "Ada" })).expect(202);
             assert!(door.stage.server.get("/x", &key).verdict() == "ok", "asking alone does nothing");
-            let session = Session::of(&door.verify(&door.token(email, 1)));
+            let session = Session::of(&door.verify(&door.token(email, 2)));
             assert_eq!((&session.answer["user"]["id"], &session.answer["user"]["name"]), (&json!(id), &json!("Ada")));
         } else {
             door.forgot(email).expect(202);
-            door.reset(&json!({ "token": door.token(email, 1), "password": OTHER })).expect(204);
+            door.reset(&json!({ "token": door.token(email, 2), "password": OTHER })).expect(204);
         }
         assert!(!door.passes(&old.token), "{way}");
         assert!(!door.refreshes(&old.cookie), "{way}");
@@ -279,6 +280,7 @@ fn who_proves_an_address_takes_over_who_never_did() {
             assert_eq!(door.count(table), 0, "{way}: {table}");
         }
         refused(&door.login(email, PASSWORD), 401, "unknown");
+        refused(&door.verify(&operators), 401, "unknown");
         let session = Session::of(&door.login(email, OTHER));
         assert_eq!(session.answer["user"]["id"], json!(id), "{way}");
         assert_eq!(door.count("users"), 1);
@@ -323,8 +325,17 @@ fn the_operators_users_come_in_as_they_were_made() {
     refused(&door.login("b@example.com", OTHER), 401, "unknown");
     // They choose a password by themselves, and are proven by that: the same user.
     door.forgot("b@example.com").expect(202);
-    door.reset(&json!({ "token": door.token("b@example.com", 1), "password": OTHER })).expect(204);
+    door.reset(&json!({ "token": door.token("b@example.com", 2), "password": OTHER })).expect(204);
     assert_eq!(Session::of(&door.login("b@example.com", OTHER)).answer["user"]["id"], unproven["id"]);
+    // Or they open the link that they were sent, and come in with the password that they were given.
+    let asked = create(&["--email", "d@example.com", "--phone", "+4915112345670", "--password", "-", "--admin"], &line);
+    let session = Session::of(&door.verify(&door.token("d@example.com", 1)));
+    assert_eq!((&session.answer["user"]["id"], &session.answer["is_new_user"]), (&asked["id"], &json!(false)));
+    Session::of(&door.login("d@example.com", PASSWORD));
+    refused(&door.login("+4915112345670", PASSWORD), 403, "not_verified");
+    Session::of(&door.verify_code("+4915112345670", &door.code("+4915112345670", 1)));
+    Session::of(&door.login("+4915112345670", PASSWORD));
+    assert_eq!(door.stage.get(&format!("/users/{}", asked["id"])).expect(200).json()["admin"], json!(true));
     create(&["--email", "c@example.com", "--verified"], "");
     for password in [PASSWORD, OTHER] {
         refused(&door.login("c@example.com", password), 401, "unknown");
@@ -339,8 +350,7 @@ fn a_kill_leaves_nobody_half_made() {
         "[sign_in.throttle]\nsent_by_address = \"100000/1h\"\nregistered_by_address = \"100000/1h\"\n{NOT_AT_GATE}"
     )));
     for round in 0..3 {
-        let stage = Stage::of(folder);
-        let door = Door { stage };
+        let door = Door::of(folder);
         let emails: Vec<String> = (0..40).map(|nth| format!("user{round}-{nth}@example.com")).collect();
         std::thread::scope(|scope| {
             let door = &door;
@@ -381,8 +391,7 @@ fn a_kill_leaves_nobody_half_made() {
         let Stage { folder: left, server, .. } = door.stage;
         server.kill();
         folder = left;
-        let stage = Stage::of(folder);
-        let door = Door { stage };
+        let door = Door::of(folder);
         for email in &answered {
             Session::of(&door.login(email, PASSWORD));
         }

@@ -22,7 +22,7 @@ fn every_address_is_answered_alike() {
         (known.email.as_str(), &["reset"][..]),
         ("KNOWN@example.com", &[]),
         (&disabled.email, &[]),
-        ("unproven@example.com", &["reset"]),
+        ("unproven@example.com", &["verify", "reset"]),
         ("pending@example.com", &["verify"]),
         ("unknown@example.com", &[]),
     ] {

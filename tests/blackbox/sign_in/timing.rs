@@ -80,6 +80,27 @@ fn a_wrong_password_takes_as_long_for_everybody() {
     }
 }
 
+/// A hash that another program made takes another time than ours.
+#[test]
+fn whose_hash_was_made_elsewhere_is_not_seen() {
+    let door = door();
+    door.user("ada");
+    door.user("eve");
+    door.alter(
+        "UPDATE users SET password = '$2b$10$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2' WHERE email = 'ada@example.com'",
+    );
+    // It learns at its start how long those take that are there.
+    let door = door.restart();
+    for (what, other) in [("another user", "eve@example.com"), ("nobody", "nobody@example.com")] {
+        alike(what, &door, |is_known, _| {
+            post(
+                "/auth/login",
+                json!({ "email": if is_known { "ada@example.com" } else { other }, "password": "wrong horse battery staple" }),
+            )
+        });
+    }
+}
+
 #[test]
 fn asking_for_a_new_password_takes_as_long_for_everybody() {
     let door = door();
