@@ -21,7 +21,6 @@ pub mod limit;
 pub mod nearest;
 pub mod password;
 pub mod path;
-#[allow(dead_code)]
 pub mod phone;
 pub mod plan;
 pub mod proof;
@@ -35,7 +34,6 @@ pub mod signing;
 pub mod telegram;
 pub mod time;
 pub mod token;
-#[allow(dead_code)]
 pub mod totp;
 pub mod usage;
 pub mod user;

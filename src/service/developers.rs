@@ -26,8 +26,18 @@ impl Services {
         let Some(user) = act.actor.user() else { return Ok(None) };
         let session = sessions::by_id(connection, &user.session)?;
         let lasts = session.is_some_and(|session| session.user == user.id && session.lasts_at(act.at));
-        let found = users::find(connection, &By::Id(user.id))?.filter(|user| lasts && !user.disabled);
+        // Whoever came as an administrator, and is none any more, does nothing at all.
+        let still_may = |found: &UserRecord| lasts && !found.disabled && (found.is_admin || !user.is_admin);
+        let found = users::find(connection, &By::Id(user.id))?.filter(still_may);
         found.map(Some).ok_or_else(|| Error::refused(Verdict::Unknown))
+    }
+
+    /// Fails where whoever acts was let in as an administrator, and is none any more. Called first inside a change of the whole server.
+    pub(super) fn check_administrator(&self, connection: &Connection, act: &Act) -> Result<()> {
+        match self.acting_user(connection, act)? {
+            Some(user) if !user.is_admin => Err(may_not()),
+            _ => Ok(()),
+        }
     }
 
     /// What whoever acts is to an account, now and in this change; where they are nothing to it, it is not there for them. Whoever

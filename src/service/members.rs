@@ -81,7 +81,7 @@ impl Services {
             let (held, event) = match &known {
                 Some(member) => (member.role, Event::MemberChanged),
                 None if act.bound_to().is_none() => {
-                    if role < Role::Owner && members::owners(connection, &account)? == 0 {
+                    if role < Role::Owner && members::other_owners(connection, &account, user)? == 0 {
                         return Err(Error::Conflict("This organization has no owner: make its first member one.".into()));
                     }
                     (Role::Member, Event::MemberJoined)
@@ -92,7 +92,7 @@ impl Services {
                 return Err(may_not());
             }
             if held == Role::Owner && role < Role::Owner {
-                check_owners(connection, &account)?;
+                check_owners(connection, &account, user)?;
             }
             let record = users::found(connection, user)?;
             let joined_at = known.as_ref().map_or(act.at, |member| member.joined_at);
@@ -122,7 +122,7 @@ impl Services {
                 return Err(may_not());
             }
             if member.role == Role::Owner {
-                check_owners(connection, &account)?;
+                check_owners(connection, &account, user)?;
             }
             let record = users::found(connection, user)?;
             members::remove(connection, &account, user)?;
@@ -176,8 +176,8 @@ fn no_member() -> Error {
 }
 
 /// Fails where an owner is the only one.
-fn check_owners(connection: &Connection, account: &str) -> Result<()> {
-    if members::owners(connection, account)? > 1 {
+fn check_owners(connection: &Connection, account: &str, user: i64) -> Result<()> {
+    if members::other_owners(connection, account, user)? > 0 {
         return Ok(());
     }
     Err(Error::Conflict("This is the organization's only owner: make somebody else one first.".into()))

@@ -51,6 +51,7 @@ impl Services {
         let plain = shape.generate();
         let (hash, services, act) = (plain.hash(), self.clone(), act.clone());
         let job = move |connection: &Connection| {
+            services.check_administrator(connection, &act)?;
             if let Some(id) = idempotency::done(connection, once.as_ref(), act.at)? {
                 return Ok((found(connection, &id, &act)?.1, false));
             }
@@ -115,6 +116,7 @@ impl Services {
     pub async fn revoke_token(self: &Arc<Self>, id: &str, act: &Act) -> Result<()> {
         let (id, act, services) = (id.to_owned(), act.clone(), self.clone());
         let job = move |connection: &Connection| {
+            services.check_administrator(connection, &act)?;
             let (hash, mut record) = found(connection, &id, &act)?;
             if record.revoked_at.is_none() {
                 let before = views::token(&record);

@@ -98,6 +98,7 @@ impl Services {
         };
         let (services, act) = (self.clone(), act.clone());
         let job = move |connection: &Connection| {
+            services.check_administrator(connection, &act)?;
             if let Some(id) = idempotency::done(connection, once.as_ref(), act.at)? {
                 return found(connection, id.parse().unwrap_or_default());
             }
@@ -149,6 +150,7 @@ impl Services {
         };
         let (services, act) = (self.clone(), act.clone());
         let job = move |connection: &Connection| {
+            services.check_administrator(connection, &act)?;
             let before = found(connection, id)?;
             act.check_revision(before.revision)?;
             let mut user = before.clone();
@@ -194,6 +196,7 @@ impl Services {
     pub async fn sign_out_user(self: &Arc<Self>, id: i64, act: &Act) -> Result<()> {
         let (services, act) = (self.clone(), act.clone());
         let job = move |connection: &Connection| {
+            services.check_administrator(connection, &act)?;
             let user = found(connection, id)?;
             services.end_sessions(connection, user.id, None, None, "revoked", &visit(&act))
         };
@@ -205,6 +208,7 @@ impl Services {
     pub async fn remove_second_factor(self: &Arc<Self>, id: i64, act: &Act) -> Result<()> {
         let (services, act) = (self.clone(), act.clone());
         let job = move |connection: &Connection| {
+            services.check_administrator(connection, &act)?;
             let user = found(connection, id)?;
             let had_one = users::has_second_factor(connection, id)?;
             second_factors::remove(connection, id)?;

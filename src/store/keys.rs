@@ -164,10 +164,9 @@ pub fn ending(connection: &Connection, after: (Timestamp, KeyHash), until: Times
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Revokes all keys of an account; those that are revoked stay as they are.
-pub fn revoke_all(connection: &Connection, account: &str, at: Timestamp) -> Result<()> {
-    connection
-        .prepare_cached("UPDATE keys SET revoked_at = ?2, revision = revision + 1 WHERE account = ?1 AND revoked_at IS NULL")?
-        .execute(params![account, at.millis()])?;
-    Ok(())
+/// Those of an account that are not revoked.
+pub fn lasting_of_account(connection: &Connection, account: &str) -> Result<Vec<StoredKey>> {
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM keys k WHERE k.account = ?1 AND k.revoked_at IS NULL"))?;
+    Ok(statement.query_map([account], from_row)?.collect::<rusqlite::Result<_>>()?)
 }

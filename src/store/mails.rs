@@ -89,12 +89,12 @@ pub fn insert(connection: &Connection, mail: &Mail) -> Result<()> {
     Ok(())
 }
 
-/// Up to `limit` of a channel that are due, those first that waited longest. Of one address the oldest that waits comes first, and
-/// the others wait for it.
+/// Up to `limit` of a channel that are due, those first that waited longest. Of one address the oldest that is due comes first; one
+/// that waits long for its next try holds up no other.
 pub fn due(connection: &Connection, channel: Channel, now: Timestamp, limit: usize) -> Result<Vec<Mail>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM mails AS own WHERE due_at <= ?1 AND channel = ?2 AND NOT EXISTS (
-             SELECT 1 FROM mails AS older WHERE older.address = own.address AND older.channel = own.channel AND older.due_at IS NOT NULL
+             SELECT 1 FROM mails AS older WHERE older.address = own.address AND older.channel = own.channel AND older.due_at <= ?1
                  AND older.id < own.id
          ) ORDER BY due_at, id LIMIT ?3"
     );

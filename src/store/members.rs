@@ -48,10 +48,12 @@ pub fn list(connection: &Connection, account: &str, after: i64, limit: usize) ->
     Ok(statement.query_map(params![account, after, limit as i64], from_row)?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// How many owners an account has.
-pub fn owners(connection: &Connection, account: &str) -> Result<i64> {
-    let mut statement = connection.prepare_cached("SELECT count(*) FROM members WHERE account = ?1 AND role = 'owner'")?;
-    Ok(statement.query_row([account], |row| row.get(0))?)
+/// How many owners an account has beside one of them, but for those who are switched off.
+pub fn other_owners(connection: &Connection, account: &str, user: i64) -> Result<i64> {
+    let sql = "SELECT count(*) FROM members m JOIN users u ON u.id = m.user
+         WHERE m.account = ?1 AND m.role = 'owner' AND m.user <> ?2 AND u.disabled = 0";
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row(params![account, user], |row| row.get(0))?)
 }
 
 /// How many organizations a user owns.

@@ -23,7 +23,6 @@ pub mod outbox;
 pub mod plans;
 pub mod proofs;
 mod reader;
-#[allow(dead_code)]
 pub mod second_factors;
 pub mod sessions;
 pub mod side;

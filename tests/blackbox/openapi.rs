@@ -1,12 +1,16 @@
 //! The OpenAPI document: printed and served alike, filled in from the configuration, and true. A tour calls every operation, and holds
 //! each answer against it; so does every call of a [`Stage`] in all other tests.
 
+mod sign_in;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::sign_in::telegram;
 use crate::support::openapi::Document;
 use crate::support::person::PASSWORD;
+use crate::support::provider::{CLIENT_ID, CLIENT_SECRET, FakeProvider};
 use crate::support::server::text;
 use crate::support::{Folder, Reply, Request, Stage};
 
@@ -84,7 +88,12 @@ fn it_says_what_the_configuration_says() {
     let Document(document) = Document::of(&Folder::with(CONFIG));
     assert_eq!(document["servers"], json!([{ "url": "https://api.example.com" }]));
     let paths = document["paths"].as_object().unwrap();
-    assert!(paths.keys().all(|path| path.starts_with("/gate/")), "{:?}", paths.keys());
+    let sign_in = ["/auth/v1/auth/", "/auth/v1/user/", "/auth/v1/balance"];
+    assert!(
+        paths.keys().all(|path| path.starts_with("/gate/") || sign_in.iter().any(|begin| path.starts_with(begin))),
+        "{:?}",
+        paths.keys()
+    );
     let (schemas, schemes) = (&document["components"]["schemas"], &document["components"]["securitySchemes"]);
     assert_eq!(schemas["PlanName"]["enum"], json!(["hobby", "work"]));
     assert_eq!(schemas["EnvironmentName"]["enum"], json!(["prod", "trial"]));
@@ -112,6 +121,27 @@ fn it_says_what_the_configuration_says() {
     assert!(default["paths"].get("/auth/v1/keys").is_some());
 }
 
+/// Where codes go, and where this server is.
+const HERE: &str = "https://app.example.com/signed-in";
+const CALLBACK: &str = "https://api.example.com/auth/v1";
+
+/// Google, Telegram and another are all this one.
+fn providers(provider: &FakeProvider) -> String {
+    let table = |path: &str| {
+        format!(
+            "client_id = \"{CLIENT_ID}\"\nclient_secret = \"{CLIENT_SECRET}\"\nissuer = \"{}\"\nredirect_uris = [\"{HERE}\", \"{CALLBACK}{path}/callback\"]\n",
+            provider.issuer
+        )
+    };
+    format!(
+        "[server]\npublic_url = \"https://api.example.com\"\n[sign_in.google]\n{}[sign_in.telegram]\nbot_token = \"{}\"\n{}[[sign_in.oidc]]\nname = \"house\"\n{}",
+        table("/auth/google"),
+        telegram::BOT,
+        table("/auth/telegram"),
+        table("/auth/oidc/house")
+    )
+}
+
 /// Calls operations, and holds each answer against the document.
 struct Tour {
     stage: Stage,
@@ -119,15 +149,18 @@ struct Tour {
     user: String,
     metrics: String,
     document: Document,
+    /// Whom people sign in with.
+    provider: FakeProvider,
     /// The operations that were answered well.
     seen: BTreeSet<String>,
 }
 
 impl Tour {
     fn new() -> Self {
-        let folder = Folder::with(HOOKS);
+        let provider = FakeProvider::start();
+        let folder = Folder::with(&format!("{}{HOOKS}", providers(&provider)));
         let metrics = folder.token("metrics");
-        Self { document: Document::of(&folder), stage: Stage::of(folder), user: String::new(), metrics, seen: BTreeSet::new() }
+        Self { document: Document::of(&folder), stage: Stage::of(folder), user: String::new(), metrics, provider, seen: BTreeSet::new() }
     }
 
     #[track_caller]
@@ -163,7 +196,8 @@ impl Tour {
     #[track_caller]
     fn sign_in(&mut self, email: &str, account: Option<&str>) {
         let body = json!({ "email": email, "password": PASSWORD });
-        let reply = self.stage.server.send(&Request::post("/auth/v1/auth/login", &body)).expect(200);
+        let path = "/auth/v1/auth/login";
+        let reply = self.send("POST", path, Request::post(path, &body), 200);
         self.user = text(&reply.json()["access_token"]);
         if let Some(account) = account {
             self.user = text(&self.as_user("POST", "/auth/switch", json!({ "account": account }), 200)["access_token"]);
@@ -238,12 +272,18 @@ fn every_operation_answers_as_the_document_says() {
         ("accounts", "text/csv", "application/json", "name,plan\r\nbo,gold\r\n".to_owned(), 400),
         ("keys", "application/jsonl", "application/jsonl", row("a".repeat(64)), 200),
         ("keys", "application/jsonl", "application/jsonl", row("short".into()), 400),
+        ("users", "text/csv", "application/jsonl", "email\r\nzoe@example.com\r\n".to_owned(), 200),
+        ("users", "text/csv", "application/json", "email\r\nzoe@example.com\r\n".to_owned(), 400),
     ] {
         let path = format!("/auth/v1/{what}/import");
         let request = Request::new("POST", &path).bearer(&tour.stage.token).header("Content-Type", media).header("Accept", accept);
         tour.send("POST", &path, request.body(body.as_bytes()), status);
     }
     tour_of_people(&mut tour);
+    sign_in::by_mail(&mut tour);
+    sign_in::signed_in(&mut tour);
+    sign_in::by_others(&mut tour);
+    sign_in::by_invitation(&mut tour);
     tour.call("GET", "/webhooks", Value::Null, 200);
     let message = tour.call("POST", "/webhooks/billing/test", Value::Null, 201);
     tour.call("GET", "/webhooks/messages", Value::Null, 200);

@@ -24,8 +24,8 @@ pub async fn ask(call: Call) -> Result<Response, Unreadable> {
 
 /// The form: signs in, and joins the account.
 pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
-    let visit = call.visit()?;
     let form = Form::read(&mut call).await?;
+    let visit = call.visit()?;
     let token = form.text("token")?;
     if form.text("name").is_ok() {
         return newcomer(&call, &form, &token, &visit).await;

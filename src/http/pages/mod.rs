@@ -31,8 +31,8 @@ pub async fn verify(call: Call) -> Result<Response, Unreadable> {
 
 /// The button: proves the address, and signs the browser in.
 pub async fn verify_pressed(mut call: Call) -> Result<Response, Unreadable> {
-    let visit = call.visit()?;
     let form = Form::read(&mut call).await?;
+    let visit = call.visit()?;
     match call.front.services.verify(Brought::Token(form.text("token")?), &visit).await {
         Ok(Entered::SignedIn(signed_in)) => {
             let mut response = show(&call, StatusCode::OK, Page::Verified, context! { name => signed_in.user["name"].as_str() });
@@ -51,8 +51,8 @@ pub async fn reset(call: Call) -> Result<Response, Unreadable> {
 
 /// The form: sets the password. One that is too weak is asked for again.
 pub async fn reset_pressed(mut call: Call) -> Result<Response, Unreadable> {
-    let visit = call.visit()?;
     let form = Form::read(&mut call).await?;
+    let visit = call.visit()?;
     let (token, typed) = (form.text("token")?, form.text("password")?);
     let again = |fault: String| Ok(show(&call, StatusCode::BAD_REQUEST, Page::Reset, context! { token => &token, fault }));
     let password = match Password::parse(typed) {

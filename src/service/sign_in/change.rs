@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::Visit;
 use super::login::Address;
 use super::proof::Wanted;
+use super::second_factor::still_in;
 use super::throttle::{Caller, Guess, Sending};
-use super::{Visit, people};
 use crate::domain::email::Email;
 use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::event::Event;
@@ -16,7 +17,8 @@ use crate::domain::letter::Template;
 use crate::domain::password::Password;
 use crate::domain::proof::Purpose;
 use crate::domain::refusal::Refusal;
-use crate::domain::user::UserRecord;
+use crate::domain::user::{UserFacts, UserRecord};
+use crate::domain::verdict::Verdict;
 use crate::service::{Services, check_discreet, check_name, views};
 use crate::store::Connection;
 use crate::store::users::{self, By};
@@ -40,10 +42,10 @@ pub struct OwnChange {
 
 impl Services {
     /// Changes a user, as they ask themselves, in the session `session`, which outlives a new password.
-    pub async fn change_oneself(self: &Arc<Self>, user: i64, session: &str, change: OwnChange, visit: &Visit) -> Result<UserRecord> {
+    pub async fn change_oneself(self: &Arc<Self>, own: &UserFacts, change: OwnChange, visit: &Visit) -> Result<UserRecord> {
         let now = visit.act.at;
-        let found = self.user_by(By::Id(user)).await?.ok_or_else(|| Error::Internal(format!("there is no user {user}")))?;
-        self.check_change(&found, &change, visit).await?;
+        let found = self.user_by(By::Id(own.id)).await?.ok_or_else(|| Error::refused(Verdict::Unknown))?;
+        self.check_change(&found, &own.session, &change, visit).await?;
         let new: Vec<Address> = change
             .email
             .map(Address::Email)
@@ -58,10 +60,10 @@ impl Services {
             Some(password) => Some(self.hashed(password, now).await?),
             None => None,
         };
-        let (services, visit, session, seen) = (self.clone(), visit.clone(), session.to_owned(), found.password);
+        let (services, visit, own, seen) = (self.clone(), visit.clone(), own.clone(), found.password);
         let name = change.name;
         let job = move |connection: &Connection| {
-            let mut user = people::user_of(connection, Some(user))?;
+            let mut user = still_in(connection, &own, now)?;
             if user.password != seen {
                 return Err(Error::Conflict("The password was changed meanwhile: sign in again.".into()));
             }
@@ -72,7 +74,7 @@ impl Services {
                 services.journal_user(connection, Event::UserChanged, before, &user, &visit.act)?;
             }
             if let Some(hash) = hash {
-                services.set_password(connection, &mut user, hash, Some(&session), &visit)?;
+                services.set_password(connection, &mut user, hash, Some(&own.session), &visit)?;
             }
             for address in &new {
                 services.begin_change(connection, &user, address, now)?;
@@ -100,7 +102,7 @@ impl Services {
         self.send_proof(connection, wanted, now)
     }
 
-    async fn check_change(&self, user: &UserRecord, change: &OwnChange, visit: &Visit) -> Result<()> {
+    async fn check_change(&self, user: &UserRecord, session: &str, change: &OwnChange, visit: &Visit) -> Result<()> {
         let mut faults = change.faults.clone();
         let mut fault = |field: &str, message: String| faults.push(FieldFault { field: field.into(), message });
         if let Some(Err(message)) = change.name.as_deref().map(|name| check_name(name).and_then(|()| check_discreet(&self.policy, name))) {
@@ -122,6 +124,9 @@ impl Services {
         }
         match &change.current_password {
             Some(current) if needs_current => self.confirm_password(user, current, "current_password", visit).await,
+            _ if is_grave && !self.is_fresh_session(session, visit.act.at).await? => {
+                Err(Error::field("current_password", "you have none: sign in again, and do this within ten minutes"))
+            }
             _ => Ok(()),
         }
     }

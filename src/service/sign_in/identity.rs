@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::people::Newcomer;
+use super::second_factor::still_in;
 use super::session::Begun;
 use super::throttle::{Caller, Guess, Ticket};
 use super::{Entered, Visit};
@@ -12,7 +13,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::identity::Proven;
 use crate::domain::refusal::Refusal;
-use crate::domain::user::UserRecord;
+use crate::domain::user::{UserFacts, UserRecord};
 use crate::domain::verdict::Verdict;
 use crate::service::{Services, views};
 use crate::store::identities::Identity;
@@ -64,15 +65,15 @@ impl Services {
     }
 
     /// Adds an identity to a user who is signed in.
-    pub async fn link_identity(self: &Arc<Self>, user: i64, proven: Proven, once: Option<OnlyOnce>, visit: &Visit) -> Result<()> {
-        let (services, visit) = (self.clone(), visit.clone());
+    pub async fn link_identity(self: &Arc<Self>, own: &UserFacts, proven: Proven, once: Option<OnlyOnce>, visit: &Visit) -> Result<()> {
+        let (services, visit, own) = (self.clone(), visit.clone(), own.clone());
         let job = move |connection: &Connection| {
             if let Some((hash, until)) = once
                 && !crate::store::spent::spend(connection, &hash, until)?
             {
                 return Err(Error::refused(Verdict::Unknown));
             }
-            let user = super::people::user_of(connection, Some(user))?;
+            let user = still_in(connection, &own, visit.act.at)?;
             match identities::find(connection, &proven.provider, &proven.subject)? {
                 Some(own) if own.user == user.id => Ok(()),
                 Some(_) => Err(Error::Conflict("This sign-in belongs to another user.".into())),
@@ -83,17 +84,18 @@ impl Services {
     }
 
     /// Takes an identity from a user, where another way in is left.
-    pub async fn unlink_identity(self: &Arc<Self>, user: i64, provider: &str, visit: &Visit) -> Result<()> {
-        let (services, visit, provider) = (self.clone(), visit.clone(), provider.to_owned());
+    pub async fn unlink_identity(self: &Arc<Self>, own: &UserFacts, provider: &str, visit: &Visit) -> Result<()> {
+        let (services, visit, provider, own) = (self.clone(), visit.clone(), provider.to_owned(), own.clone());
         let job = move |connection: &Connection| {
-            let user = super::people::user_of(connection, Some(user))?;
+            let user = still_in(connection, &own, visit.act.at)?;
             let all = identities::of_user(connection, user.id)?;
             let own: Vec<&Identity> = all.iter().filter(|identity| identity.provider == provider).collect();
             if own.is_empty() {
                 return Err(Error::NotFound("such linked sign-in".into()));
             }
-            if user.password.is_none() && own.len() == all.len() {
-                return Err(Error::Conflict("This is the only way to sign in: set a password first.".into()));
+            let has_proven = user.email_verified_at.is_some() || user.phone_verified_at.is_some();
+            if own.len() == all.len() && (user.password.is_none() || !has_proven) {
+                return Err(Error::Conflict("This is the only way to sign in: prove an address and set a password first.".into()));
             }
             for identity in own {
                 identities::remove(connection, &identity.provider, &identity.subject)?;

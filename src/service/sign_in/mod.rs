@@ -38,7 +38,7 @@ pub struct SignIn {
     /// Makes access tokens, and reads them.
     pub(crate) signer: Signer,
     /// Hashes passwords, and checks them.
-    pub(crate) passwords: Passwords,
+    pub(crate) passwords: Arc<Passwords>,
     /// How often somebody guesses, and has something sent.
     pub(crate) throttles: Arc<Throttles>,
     /// The secret beside the database.
@@ -54,25 +54,34 @@ impl std::fmt::Debug for SignIn {
 impl SignIn {
     /// Under a configuration; `own` is the secret beside the database.
     pub fn new(policy: &Policy, own: ServerSecret) -> Result<Self> {
-        Self::counting(policy, own, Arc::new(Throttles::new(policy.sign_in.throttle.clone())))
+        Self::counting(policy, own, Arc::new(Throttles::new(policy.sign_in.throttle.clone())), None)
     }
 
-    fn counting(policy: &Policy, own: ServerSecret, throttles: Arc<Throttles>) -> Result<Self> {
+    fn counting(policy: &Policy, own: ServerSecret, throttles: Arc<Throttles>, passwords: Option<Arc<Passwords>>) -> Result<Self> {
         let given: Vec<&[u8]> = policy.sign_in.secrets.iter().map(|secret| secret.expose().as_bytes()).collect();
         let secret = own.after(&given);
         let issuer = if policy.server.public_url.is_empty() { "tollgate".to_owned() } else { policy.server.public_url.clone() };
         let signer = match &policy.sign_in.signing {
-            Signing::Hs256 => Signer::of_secrets(&secret.derived("access tokens"), issuer)?,
+            Signing::Hs256 => {
+                // Where secrets are given, the one beside the database signs nobody in any more: it may be why they were given.
+                let counting = if given.is_empty() { usize::MAX } else { given.len() };
+                let secrets: Vec<_> = secret.derived("access tokens").into_iter().take(counting).collect();
+                Signer::of_secrets(&secrets, issuer)?
+            }
             Signing::EdDsa(keys) => Signer::of_keys(keys, issuer)?,
         };
-        let passwords = Passwords::new(policy.sign_in.passwords.clone()).map_err(Error::Internal)?;
+        // The same pool while its settings are: what it has learnt of times stays, and no two hash at once.
+        let passwords = match passwords.filter(|passwords| *passwords.settings() == policy.sign_in.passwords) {
+            Some(passwords) => passwords,
+            None => Arc::new(Passwords::new(policy.sign_in.passwords.clone()).map_err(Error::Internal)?),
+        };
         Ok(Self { secret, signer, passwords, throttles, own })
     }
 
     /// The same under the next configuration.
     pub fn under(&self, policy: &Policy) -> Result<Self> {
         self.throttles.follow(policy.sign_in.throttle.clone());
-        Self::counting(policy, self.own.clone(), self.throttles.clone())
+        Self::counting(policy, self.own.clone(), self.throttles.clone(), Some(self.passwords.clone()))
     }
 }
 

@@ -83,6 +83,11 @@ impl Passwords {
         })
     }
 
+    /// Under which settings.
+    pub const fn settings(&self) -> &PasswordSettings {
+        &self.settings
+    }
+
     /// What is wrong with a password that somebody chooses, if anything is. `own` is what others know of them: name, address, number.
     pub fn weakness(&self, password: &Password, own: &[&str]) -> Option<String> {
         strength::weakness(password, &self.settings, own)

@@ -75,7 +75,7 @@ impl Services {
     /// another address is somebody: they lose this one, and whoever proved it becomes a user of their own.
     pub(crate) fn take_over(&self, connection: &Connection, mut user: UserRecord, newcomer: Newcomer, visit: &Visit) -> Result<UserRecord> {
         let (now, before) = (visit.act.at, views::user(&user));
-        if has_proven(&user) {
+        if has_proven(connection, &user)? {
             self.take_unproven(connection, user, &visit.act)?;
             return self.make_user(connection, newcomer, &visit.act);
         }
@@ -98,12 +98,27 @@ impl Services {
         identities::remove_all(connection, user.id)?;
         second_factors::remove(connection, user.id)?;
         proofs::end_of_user(connection, user.id, visit.act.at)?;
-        keys::revoke_all(connection, &user.account, visit.act.at)?;
+        for key in keys::lasting_of_account(connection, &user.account)? {
+            self.revoke_taken_over(connection, key, visit)?;
+        }
+        for member in members::of_user(connection, user.id)?.into_iter().filter(|member| member.account != user.account) {
+            members::remove(connection, &member.account, user.id)?;
+        }
         self.journal_quietly(connection, Event::UserTakenOver, user, &visit.act)
     }
 
+    fn revoke_taken_over(&self, connection: &Connection, mut key: keys::StoredKey, visit: &Visit) -> Result<()> {
+        let before = views::key(&key.record);
+        key.record.revoked_at = Some(visit.act.at);
+        key.record.revision += 1;
+        keys::update(connection, &key)?;
+        let (target, account) = (key.record.id.clone(), key.record.account.clone());
+        let after = views::key(&key.record);
+        self.journal(connection, &visit.act, Change { event: Event::KeyRevoked, target: &target, account: Some(&account), before, after })
+    }
+
     /// Takes from somebody the address that they have not proven.
-    fn take_unproven(&self, connection: &Connection, mut user: UserRecord, act: &Act) -> Result<()> {
+    pub(crate) fn take_unproven(&self, connection: &Connection, mut user: UserRecord, act: &Act) -> Result<()> {
         let before = views::user(&user);
         user.email = user.email.filter(|_| user.email_verified_at.is_some());
         user.phone = user.phone.filter(|_| user.phone_verified_at.is_some());
@@ -153,9 +168,10 @@ pub(crate) fn user_of(connection: &Connection, id: Option<i64>) -> Result<UserRe
     found.ok_or_else(|| Error::refused(Verdict::Unknown))
 }
 
-/// Whether somebody has proven any address.
-pub(crate) fn has_proven(user: &UserRecord) -> bool {
-    is_proven(user.email_verified_at) || is_proven(user.phone_verified_at)
+/// Whether somebody has proven who they are: by any address, or by others who vouch for them.
+pub(crate) fn has_proven(connection: &Connection, user: &UserRecord) -> Result<bool> {
+    let by_address = is_proven(user.email_verified_at) || is_proven(user.phone_verified_at);
+    Ok(by_address || !identities::of_user(connection, user.id)?.is_empty())
 }
 
 /// When an address was proven, for a user who has it.

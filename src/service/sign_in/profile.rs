@@ -1,5 +1,6 @@
 //! Who a caller is, as an app's own pages show it: the user, or of a key the owner of its account; with plan, balance and limits.
 
+use crate::domain::caller::Kind;
 use crate::domain::decision::Decision;
 use crate::domain::error::{Error, Result};
 use crate::domain::limit::{Per, Unit};
@@ -13,7 +14,7 @@ use crate::store::{Connection, members};
 /// What is shown.
 #[derive(Clone, Debug)]
 pub struct Profile {
-    /// Of an account that nobody signs in for: none.
+    /// Of a key of an organization, and of an account that nobody signs in for: none.
     pub id: Option<i64>,
     /// The user's name, or the account's.
     pub name: String,
@@ -53,7 +54,9 @@ impl Services {
         let caller = decision.caller.clone().ok_or_else(|| Error::Internal("nobody was recognised".into()))?;
         let account = caller.account.as_ref().ok_or_else(|| Error::Internal("who was recognised has no account".into()))?;
         let (user, id) = (caller.user.as_ref().map(|user| user.id), account.id.clone());
-        let (user, identities) = self.store.read(move |connection| who(connection, user, &id)).await?;
+        // A key of an organization tells of none of its people.
+        let tells_of_owner = account.kind == Kind::Personal;
+        let (user, identities) = self.store.read(move |connection| who(connection, user, &id, tells_of_owner)).await?;
         let of_telegram = identities.iter().find(|identity| self.policy.sign_in.is_telegram(&identity.provider));
         let limit = |per: Per| {
             caller
@@ -66,8 +69,8 @@ impl Services {
         Ok(Profile {
             id: user.map(|user| user.id),
             name: user.map_or_else(|| account.name.clone(), |user| user.name.clone()),
-            email: user.and_then(|user| user.email.clone()),
-            phone: user.and_then(|user| user.phone.clone()),
+            email: user.filter(|user| user.email_verified_at.is_some()).and_then(|user| user.email.clone()),
+            phone: user.filter(|user| caller.user.is_some() && user.phone_verified_at.is_some()).and_then(|user| user.phone.clone()),
             telegram_username: of_telegram.and_then(|identity| identity.label.strip_prefix('@')).map(str::to_owned),
             picture: user.and_then(|user| user.picture.clone()),
             account: account.id.clone(),
@@ -79,17 +82,18 @@ impl Services {
             daily: limit(Per::Day),
             has_telegram: of_telegram.is_some(),
             has_google: identities.iter().any(|identity| self.policy.sign_in.is_google(&identity.provider)),
-            has_email: user.is_some_and(|user| user.email.is_some() && user.password.is_some()),
+            has_email: user.is_some_and(|user| user.email_verified_at.is_some() && user.password.is_some()),
         })
     }
 }
 
-/// The user, or the oldest owner of the account; and how they sign in by others.
-fn who(connection: &Connection, user: Option<i64>, account: &str) -> Result<(Option<UserRecord>, Vec<Identity>)> {
+/// The user, or where they may be told of the oldest owner of the account; and how they sign in by others.
+fn who(connection: &Connection, user: Option<i64>, account: &str, tells_of_owner: bool) -> Result<(Option<UserRecord>, Vec<Identity>)> {
     let owner = || members::of_account(connection, account).map(|members| members.into_iter().find(|member| member.role == Role::Owner));
     let id = match user {
         Some(id) => Some(id),
-        None => owner()?.map(|owner| owner.user),
+        None if tells_of_owner => owner()?.map(|owner| owner.user),
+        None => None,
     };
     let Some(id) = id else { return Ok((None, Vec::new())) };
     Ok((users::find(connection, &By::Id(id))?, identities::of_user(connection, id)?))

@@ -229,6 +229,16 @@ impl Services {
         };
         let place = if proof.channel == Channel::Phone { By::Phone(proof.address.clone()) } else { By::Email(proof.address.clone()) };
         let holder = users::find(connection, &place)?.filter(|holder| holder.id != user.id);
+        let is_held =
+            |holder: &UserRecord| if proof.channel == Channel::Phone { holder.phone_verified_at } else { holder.email_verified_at };
+        let holder = match holder {
+            // It merely stands with them: whoever proves it has it.
+            Some(holder) if is_held(&holder).is_none() => {
+                self.take_unproven(connection, holder, &visit.act)?;
+                None
+            }
+            holder => holder,
+        };
         match (&holder, proof.purpose) {
             // Somebody else has proven it meanwhile.
             (Some(_), _) => return Err(Error::refused(Verdict::Unknown)),

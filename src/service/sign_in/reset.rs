@@ -38,8 +38,12 @@ impl Services {
         let (services, now) = (self.clone(), visit.act.at);
         let job = move |connection: &Connection| {
             // An address that merely stands with somebody who has proven another is not theirs to sign in by.
-            let is_reached = |user: &UserRecord| !user.disabled && (address.is_proven_by(user) || !people::has_proven(user));
-            let Some(user) = users::find(connection, &address.by())?.filter(is_reached) else {
+            let found = users::find(connection, &address.by())?.filter(|user| !user.disabled);
+            let is_reached = match &found {
+                Some(user) => address.is_proven_by(user) || !people::has_proven(connection, user)?,
+                None => false,
+            };
+            let Some(user) = found.filter(|_| is_reached) else {
                 return services.write_as_much(connection, &address, Purpose::Reset, json!({}), now);
             };
             let (purpose, template) = (Purpose::Reset, Template::Reset);
@@ -73,7 +77,13 @@ impl Services {
             if user.disabled || has.as_deref() != Some(proof.address.as_str()) {
                 return Err(Error::refused(Verdict::Unknown));
             }
-            if !people::has_proven(&user) {
+            let is_first = !people::has_proven(connection, &user)?;
+            let is_proven = if proof.channel == Channel::Phone { user.phone_verified_at } else { user.email_verified_at }.is_some();
+            // Whoever has proven who they are otherwise is not this address's.
+            if !is_first && !is_proven {
+                return Err(Error::refused(Verdict::Unknown));
+            }
+            if is_first {
                 services.strip(connection, &user, &visit)?;
             }
             // Who reads what is sent there has the address.

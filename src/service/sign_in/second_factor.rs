@@ -235,6 +235,13 @@ impl Services {
         Ok(changed)
     }
 
+    /// Whether whoever has no password has signed in a moment ago.
+    pub(crate) async fn is_fresh_session(&self, session: &str, now: Timestamp) -> Result<bool> {
+        let session = session.to_owned();
+        let found = self.store.read(move |connection| sessions::by_id(connection, &session)).await?;
+        Ok(found.is_some_and(|session| session.lasts_at(now) && now < session.created_at.plus(FRESH)))
+    }
+
     /// The user who asks, once they have shown again who they are: by their password, or, who has none, by a session that is young.
     pub(crate) async fn confirm_oneself(&self, own: &UserFacts, password: Option<Password>, visit: &Visit) -> Result<UserRecord> {
         let (id, session, now) = (own.id, own.session.clone(), visit.act.at);
@@ -245,6 +252,7 @@ impl Services {
         let (user, session) = self.store.read(read).await?.ok_or_else(|| Error::refused(Verdict::Unknown))?;
         let fault = |message: &str| Error::field("password", message);
         match (&user.password, password) {
+            _ if !session.lasts_at(now) => return Err(Error::refused(Verdict::Unknown)),
             (Some(_), Some(password)) => self.confirm_password(&user, &password, "password", visit).await?,
             (Some(_), None) => return Err(fault("must be given")),
             (None, _) if now < session.created_at.plus(FRESH) => {}
@@ -273,7 +281,7 @@ fn waiting(connection: &Connection, hash: &KeyHash, now: Timestamp) -> Result<Pr
 }
 
 /// The user of a session that lasts: it may have ended since they were let in.
-fn still_in(connection: &Connection, own: &UserFacts, now: Timestamp) -> Result<UserRecord> {
+pub(crate) fn still_in(connection: &Connection, own: &UserFacts, now: Timestamp) -> Result<UserRecord> {
     let lasts = sessions::by_id(connection, &own.session)?.is_some_and(|session| session.lasts_at(now));
     let user = people::user_of(connection, Some(own.id))?;
     if lasts && !user.disabled { Ok(user) } else { Err(Error::refused(Verdict::Unknown)) }

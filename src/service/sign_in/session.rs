@@ -167,26 +167,36 @@ impl Services {
         self.answer_refreshed(refreshed, now)
     }
 
-    /// Goes on with a session for another account of its user. Its refresh tokens so far are replaced by the new one.
-    pub async fn switch(self: &Arc<Self>, session: &str, account: &str, visit: &Visit) -> Result<SignedIn> {
+    /// Goes on with a session for another account of its user. Its refresh tokens so far are replaced by the new one; `token` is one of
+    /// them, and without it there is none: an access token alone, wherever it was found, makes nothing that outlasts it.
+    pub async fn switch(self: &Arc<Self>, session: &str, token: Option<&str>, account: &str, visit: &Visit) -> Result<(SignedIn, bool)> {
         let (services, visit, now) = (self.clone(), visit.clone(), visit.act.at);
+        let hash = token.and_then(|token| self.hash_of_refresh_token(token).ok());
         let (session, account) = (session.to_owned(), account.to_owned());
         let job = move |connection: &Connection| {
             let Some(mut session) = sessions::by_id(connection, &session)?.filter(|session| session.lasts_at(now)) else {
-                return Ok(Refreshed::Nobody);
+                return Ok((Refreshed::Nobody, false));
             };
             let Some(user) = users::find(connection, &By::Id(session.user))?.filter(|user| !user.disabled) else {
-                return Ok(Refreshed::Nobody);
+                return Ok((Refreshed::Nobody, false));
             };
             if members::find(connection, &account, user.id)?.is_none() {
                 return Err(Error::no_such("account", id::ACCOUNT, &account));
             }
-            sessions::replace_tokens(connection, &session.id, now)?;
+            let own = hash.map(|hash| sessions::by_token(connection, &hash)).transpose()?.flatten();
+            let is_own = own.is_some_and(|(own, replaced_at)| own.id == session.id && Turn::of(replaced_at, now) != Turn::Reused);
             session.account = account;
-            services.go_on(connection, user, session, &visit).map(|opened| Refreshed::Opened(Box::new(opened)))
+            if is_own {
+                sessions::replace_tokens(connection, &session.id, now)?;
+                return services.go_on(connection, user, session, &visit).map(|opened| (Refreshed::Opened(Box::new(opened)), true));
+            }
+            sessions::touch(connection, &session)?;
+            let (refresh_token, account) = (services.new_secret()?, services.account_of(connection, &session, now)?);
+            let opened = Opened { user, account, session, refresh_token, is_new_user: false, ended_another: false };
+            Ok((Refreshed::Opened(Box::new(opened)), false))
         };
-        let refreshed = self.change_session(job).await?;
-        self.answer_refreshed(refreshed, now)
+        let (refreshed, is_own) = self.store.write(job, |_| ()).await?;
+        Ok((self.answer_refreshed(refreshed, now)?, is_own))
     }
 
     async fn change_session(self: &Arc<Self>, job: impl FnOnce(&Connection) -> Result<Refreshed> + Send + 'static) -> Result<Refreshed> {
@@ -297,13 +307,16 @@ impl Services {
         visit: &Visit,
     ) -> Result<()> {
         let lasting = sessions::of_user(connection, user, visit.act.at)?;
+        let record = people::user_of(connection, Some(user))?;
+        let act = people::by_themselves(&visit.act, &record);
         let ended = lasting.iter().filter(|session| only.is_none_or(|only| only == session.id) && but.is_none_or(|but| but != session.id));
         for session in ended {
             sessions::end(connection, &session.id, why, visit.act.at)?;
             let target = handle(user);
             let before = views::session(session, None);
             let after = json!({ "ended_by": why });
-            self.journal(connection, &visit.act, Change { event: Event::SessionEnded, target: &target, account: None, before, after })?;
+            let account = Some(record.account.as_str());
+            self.journal(connection, &act, Change { event: Event::SessionEnded, target: &target, account, before, after })?;
         }
         Ok(())
     }

@@ -97,7 +97,8 @@ impl Throttles {
         }
         // A guesser is one whatever they guess at, and all guessers together are.
         let address = (Bucket::of("wrong address", 0, &[&from]), &settings.wrong_by_address);
-        let overall = (Bucket::of("wrong overall", 0, &[]), &settings.wrong_overall);
+        // Whoever guesses a second factor knows a password: those who guess passwords use up nothing of theirs.
+        let overall = (of("wrong overall", &[]), &settings.wrong_overall);
         let at_target = (of("wrong target", &[target]), &settings.wrong_by_target);
         let own = (of("own", &[target, &network(caller.address)]), &settings.wrong_when_attacked);
         let quiet = match draw.look(&[overall, at_target]) {
@@ -132,7 +133,9 @@ impl Throttles {
         ];
         if !caller.is_familiar {
             wanted.push((Bucket::of("sent address", 0, &[&from]), &settings.sent_by_address));
-            wanted.push((Bucket::of("sent overall", 0, &[]), &settings.sent_overall));
+            // By purpose and by channel: nobody's registrations use up everybody's resets.
+            let channel: &[u8] = if to.starts_with(b"+") { b"phone" } else { b"email" };
+            wanted.push((Bucket::of("sent overall", why as u8, &[channel]), &settings.sent_overall));
         }
         if why == Sending::Registration {
             wanted.extend(registration(&settings, &from));

@@ -49,7 +49,7 @@ fn killed_while_moving(what: &str, rows: &str) -> Folder {
 }
 
 /// Sends an import whole, and does not wait for its answer.
-fn upload(stage: &Stage, what: &str, rows: &str) -> Line {
+pub fn upload(stage: &Stage, what: &str, rows: &str) -> Line {
     let mut line = Line::to(&stage.server.address);
     line.say(format!(
         "POST /auth/v1/{what}/import HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\nContent-Type: {JSONL}\r\nAccept: {JSONL}\r\nContent-Length: {}\r\n\r\n",

@@ -94,6 +94,54 @@ fn from_unkey() {
     assert_eq!(named(&keys, "expired")["expires_at"], "2025-01-01T12:00:00Z");
 }
 
+/// Whether somebody signs in with this password.
+fn signs_in(stage: &Stage, email: &str, password: &str) -> bool {
+    let reply = stage.server.post("/auth/v1/auth/login", "", &serde_json::json!({ "email": email, "password": password }));
+    assert!([200, 401].contains(&reply.status), "{reply:?}");
+    reply.status == 200
+}
+
+#[test]
+fn users_of_better_auth_with_their_keys() {
+    let folder = folder();
+    paste(&folder, &format!("sqlite3 auth.db < '{}'", sample("better-auth.sql").display()), &[]);
+    let with_accounts = blocks("From better-auth", "sh");
+    assert_eq!(with_accounts.last().map(|block| block.lines().count()), Some(2), "the two lines that these replace: {with_accounts:?}");
+    let lines = with_accounts[..with_accounts.len() - 1].concat() + &blocks("Users of better-auth", "sh").concat();
+    paste(&folder, &lines, &[]);
+    assert!(!folder.path("people.jsonl").exists() && !folder.path("hashes.jsonl").exists(), "no hash is left lying");
+    let stage = check(folder, "better-auth.keys.json", "");
+    let (users, accounts, keys) = (all(&stage.folder, "user"), all(&stage.folder, "account"), all(&stage.folder, "key"));
+    assert_eq!((users.len(), accounts.len(), keys.len()), (2, 2, 4));
+    let ada = named(&users, "Ada Lovelace");
+    assert_eq!((&ada["account"], &ada["email_verified"]), (&"acc_00000000000000000000000001".into(), &true.into()));
+    assert_eq!((&named(&keys, "laptop")["account"], &ada["created_at"]), (&ada["account"], &"2025-02-01T09:30:00Z".into()));
+    assert!(signs_in(&stage, "ada@example.com", "correct horse battery staple"));
+    assert!(!signs_in(&stage, "ada@example.com", "another"));
+    assert_eq!(named(&users, "O'Neil, \"Al\"")["has_password"], false);
+}
+
+#[test]
+fn users_of_django_and_of_any_table() {
+    let folder = folder();
+    paste(&folder, &format!("sqlite3 db.sqlite3 < '{}'", sample("django.sql").display()), &[]);
+    paste(&folder, &blocks("Users of Django", "sh").concat(), &[]);
+    let stage = Stage::of(folder);
+    let users = all(&stage.folder, "user");
+    let told: Vec<_> = users.iter().map(|user| (text(&user["name"]), user["has_password"] == true, user["disabled"] == true)).collect();
+    let expected = [("Ada Lovelace", true, false), ("bo", true, false), ("Cy", false, false), ("Di", false, true)];
+    assert_eq!(told, expected.map(|(name, has_password, disabled)| (name.to_owned(), has_password, disabled)));
+    assert_eq!(users[0]["created_at"], "2025-02-01T09:30:00Z");
+    assert!(signs_in(&stage, "ada@example.com", "correct horse battery staple") && signs_in(&stage, "bo@example.com", "password"));
+    let table = r#"sqlite3 app.db "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT, phone TEXT, encrypted_password TEXT, confirmed_at TEXT, created_at TEXT);
+      INSERT INTO users VALUES (1, 'eve@example.com', NULL, '\$2y\$04\$abcdefghijklmnopqrstuu7EJV7kdjBBQxyb0HjTh9KS7.Lah/6CG', '2025-01-02 03:04:05', '2025-01-02 03:04:05')"
+      "#;
+    // Of the plan that this server has.
+    paste(&stage.folder, &(table.to_owned() + &blocks("Users of any table", "sh").concat().replace("'pro'", "'free'")), &[]);
+    assert!(signs_in(&stage, "eve@example.com", "correct horse battery staple"));
+    assert_eq!(named(&all(&stage.folder, "user"), "eve")["created_at"], "2025-01-02T03:04:05Z");
+}
+
 /// Kong's Admin API, two records a page.
 fn kong() -> App {
     let all: Value = serde_json::from_slice(&std::fs::read(sample("kong-admin.json")).unwrap()).unwrap();

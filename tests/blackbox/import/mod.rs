@@ -1,4 +1,4 @@
-//! Accounts and keys brought along from elsewhere, and written out again: all or nothing, whatever is cut off when.
+//! Accounts, keys and users brought along from elsewhere, and written out again: all or nothing, whatever is cut off when.
 
 mod access;
 mod crash;
@@ -7,6 +7,7 @@ mod guide;
 mod round_trip;
 mod rows;
 mod serving;
+mod users;
 
 use std::path::Path;
 

@@ -10,7 +10,7 @@ use crate::support::{Request, Stage};
 
 /// What is wrong, as `line field`.
 #[track_caller]
-fn refused(stage: &Stage, what: &str, media: &str, rows: &str) -> Vec<(u64, String, String)> {
+pub fn refused(stage: &Stage, what: &str, media: &str, rows: &str) -> Vec<(u64, String, String)> {
     let problem = import(stage, what, media, rows).expect(400).json();
     assert!(problem["detail"].as_str().unwrap().contains("no "), "{problem}");
     assert_clean(&stage.folder);

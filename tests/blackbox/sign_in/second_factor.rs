@@ -1,19 +1,20 @@
 //! The second factor: asked for whichever way somebody comes, no step used twice, and nothing to be had without it.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::door::{AT_GATE, BASE, Door, PASSWORD, Session, User, cookie};
+use super::door::{AT_GATE, BASE, Door, PASSWORD, Session, User, cookie, roomy};
 use crate::support::server::text;
-use crate::support::{Reply, Request};
+use crate::support::{Folder, Reply, Request};
 
 /// An authenticator app.
-struct Authenticator(Vec<u8>);
+pub struct Authenticator(Vec<u8>);
 
 impl Authenticator {
     /// Of the secret that was shown.
-    fn of(base32: &str) -> Self {
+    pub fn of(base32: &str) -> Self {
         let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
         let (mut bits, mut held, mut bytes) = (0_u32, 0, Vec::new());
         for letter in base32.bytes() {
@@ -29,7 +30,7 @@ impl Authenticator {
     }
 
     /// The code of so many steps from now.
-    fn code(&self, steps: i64) -> String {
+    pub fn code(&self, steps: i64) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
         let totp = totp_rs::Builder::new().with_secret(self.0.clone()).build().unwrap();
         totp.generate((now + 30 * steps) as u64).to_string()
@@ -366,4 +367,37 @@ fn it_outlives_a_crash_and_a_wait_does_too() {
     let door = door.crash();
     Session::of(&second(&door, &waiting, &ada.app.code(0)));
     first(&door, &ada.user);
+}
+
+#[test]
+fn after_a_copy_was_restored_elsewhere_all_goes_on() {
+    let config = roomy(AT_GATE);
+    let door = Door::with(AT_GATE);
+    let ada = guarded(&door, "ada");
+    let copy = door.stage.folder.path("copy.db");
+    let copied = door.stage.folder.json(&["backup", &copy.display().to_string()]);
+    let secret = format!("{}.secret", copy.display());
+    assert_eq!(copied["secret"], std::path::absolute(&secret).unwrap().display().to_string());
+    assert_eq!(std::fs::metadata(&secret).unwrap().permissions().mode() & 0o777, 0o600);
+    // Once with the secret, once without.
+    for has_secret in [true, false] {
+        if !has_secret {
+            std::fs::remove_file(&secret).unwrap();
+        }
+        let folder = Folder::with(&config);
+        let restored = folder.run(&["restore", &copy.display().to_string()]);
+        let told = String::from_utf8(restored.stdout).unwrap();
+        assert!(told.contains(if has_secret { "came with it" } else { "no FILE.secret" }), "{told}");
+        let kept = folder.path("tollgate.db.secret");
+        assert_eq!(kept.exists(), has_secret);
+        if has_secret {
+            assert_eq!(std::fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        let elsewhere = Door::of(folder);
+        assert_eq!(elsewhere.passes(&ada.session.token), has_secret);
+        assert!(elsewhere.refreshes(&ada.session.cookie), "a session needs no secret");
+        let waiting = first(&elsewhere, &ada.user);
+        let reply = second(&elsewhere, &waiting, &ada.app.code(0));
+        assert_eq!(reply.status == 200, has_secret, "{reply:?}");
+    }
 }

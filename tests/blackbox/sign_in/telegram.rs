@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::support::{Folder, Reply, Request, Server};
 
-const BOT: &str = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw";
+pub const BOT: &str = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw";
 const PATH: &str = "/auth/v1/auth/telegram";
 
 fn config() -> String {
@@ -30,11 +30,11 @@ fn signed_by(token: &str, fields: Value) -> Value {
     fields.into()
 }
 
-fn signed(fields: Value) -> Value {
+pub fn signed(fields: Value) -> Value {
     signed_by(BOT, fields)
 }
 
-fn person(id: i64) -> Value {
+pub fn person(id: i64) -> Value {
     json!({ "id": id, "first_name": "Ada", "username": "ada", "photo_url": "https://t.me/i/userpic/320/ada.jpg", "auth_date": now() })
 }
 

@@ -50,8 +50,8 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
 
 /// `POST user/identities/{provider}`: adds one: what `POST auth/…` takes for it, and the password.
 pub async fn link(mut call: Call) -> Result<Response, Unreadable> {
-    let visit = call.visit()?;
     let mut body = call.json().await?;
+    let visit = call.visit()?;
     let services = call.front.services.clone();
     let own = user(&call)?.clone();
     let given = body.as_object_mut().and_then(|fields| fields.shift_remove("password"));
@@ -60,6 +60,7 @@ pub async fn link(mut call: Call) -> Result<Response, Unreadable> {
         Some(Value::String(text)) => Some(Password::parse(text).map_err(|fault| Error::field("password", fault))?),
         Some(_) => return Err(Error::field("password", "must be a text").into()),
     };
+    services.confirm_oneself(&own, password, &visit).await?;
     let (proven, once) = if call.id == telegram::PROVIDER && body.get("hash").is_some() {
         let login = others::widget(&call, body)?;
         (login.proven, Some((login.hash, login.until)))
@@ -69,8 +70,7 @@ pub async fn link(mut call: Call) -> Result<Response, Unreadable> {
         fields.finish()?;
         (others::by_code(&call, &call.id, code, &visit).await?, None)
     };
-    services.confirm_oneself(&own, password, &visit).await?;
-    services.link_identity(own.id, proven, once, &visit).await?;
+    services.link_identity(&own, proven, once, &visit).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
@@ -82,7 +82,7 @@ pub async fn unlink(call: Call) -> Result<Response, Unreadable> {
         Some(source) => source.settings.issuer.clone(),
         None => return Err(Error::NotFound("such provider in the configuration".into()).into()),
     };
-    call.front.services.unlink_identity(user(&call)?.id, &provider, &visit).await?;
+    call.front.services.unlink_identity(user(&call)?, &provider, &visit).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 

@@ -11,8 +11,9 @@ use crate::service::sign_in::login::Address;
 
 /// By an address, in whose place a phone number may stand.
 pub async fn login(mut call: Call) -> Result<Response, Unreadable> {
+    let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(call.json().await?)?;
+    let mut fields = Fields::new(body)?;
     let address = fields.given("email", |text| address::any(&call, text));
     let password = fields.given("password", |text| Password::parse(text.to_owned()));
     fields.finish()?;
@@ -21,8 +22,9 @@ pub async fn login(mut call: Call) -> Result<Response, Unreadable> {
 
 /// By a phone number.
 pub async fn login_phone(mut call: Call) -> Result<Response, Unreadable> {
+    let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(call.json().await?)?;
+    let mut fields = Fields::new(body)?;
     let address = fields.given("phone", |text| address::phone(&call, text).map(Address::Phone));
     let password = fields.given("password", |text| Password::parse(text.to_owned()));
     fields.finish()?;

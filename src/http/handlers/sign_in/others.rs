@@ -29,8 +29,8 @@ const TELEGRAM: &str = "telegram";
 
 /// `POST auth/telegram`: what the Login Widget says.
 pub async fn telegram(mut call: Call) -> Result<Response, Unreadable> {
-    let visit = call.visit()?;
     let body = call.json().await?;
+    let visit = call.visit()?;
     let login = widget(&call, body)?;
     let signed_in = call.front.services.sign_in_proven(login.proven, Some((login.hash, login.until)), &visit).await?;
     Ok(entered(&call, signed_in))
@@ -96,8 +96,9 @@ fn source(call: &Call, name: &str) -> Result<Arc<Source>, Unreadable> {
 }
 
 async fn exchange(mut call: Call, name: &str) -> Result<Response, Unreadable> {
+    let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(call.json().await?)?;
+    let mut fields = Fields::new(body)?;
     let code = Code::read(&mut fields);
     fields.finish()?;
     let proven = by_code(&call, name, code, &visit).await?;
@@ -148,7 +149,12 @@ async fn callback(call: Call, name: &str) -> Result<Response, Unreadable> {
     let secrets = opened.and_then(|plain| serde_json::from_slice::<Secrets>(&plain).ok());
     let secrets = secrets.ok_or_else(|| Failed::Unknown("this browser did not begin it".into()).noted(name))?;
     let return_to = secrets.return_to().to_owned();
-    let proven = source.finish(secrets, returned, call.now).await.map_err(|failed| failed.noted(name))?;
+    let ticket = services.guess_at_provider(&visit)?;
+    let proven = source.finish(secrets, returned, call.now).await;
+    if !matches!(proven, Err(Failed::Unknown(_))) {
+        services.forgive(ticket);
+    }
+    let proven = proven.map_err(|failed| failed.noted(name))?;
     let signed_in = services.sign_in_proven(proven, None, &visit).await?;
     let mut response = match &signed_in {
         Entered::SignedIn(signed_in) => {

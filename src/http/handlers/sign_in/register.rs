@@ -18,8 +18,9 @@ const LONGEST_TOKEN: usize = 128;
 
 /// `POST auth/register`: a mail or SMS follows, whoever it is.
 pub async fn register(mut call: Call) -> Result<Response, Unreadable> {
+    let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(call.json().await?)?;
+    let mut fields = Fields::new(body)?;
     let address = either(&call, &mut fields);
     let password = fields.given("password", |text| Password::parse(text.to_owned()));
     let name = fields.text("name");
@@ -30,8 +31,9 @@ pub async fn register(mut call: Call) -> Result<Response, Unreadable> {
 
 /// `POST auth/invitation`: whoever was invited, and has no user yet, becomes one.
 pub async fn invited(mut call: Call) -> Result<Response, Unreadable> {
+    let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(call.json().await?)?;
+    let mut fields = Fields::new(body)?;
     let token = fields.given("token", |text| Ok::<_, String>(text.to_owned()));
     let name = fields.given("name", |text| Ok::<_, String>(text.to_owned()));
     let password = fields.given("password", |text| Password::parse(text.to_owned()));
@@ -43,8 +45,9 @@ pub async fn invited(mut call: Call) -> Result<Response, Unreadable> {
 
 /// `POST auth/verify`: a token, or a number and the code that it got.
 pub async fn verify(mut call: Call) -> Result<Response, Unreadable> {
+    let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(call.json().await?)?;
+    let mut fields = Fields::new(body)?;
     let brought = brought(&call, &mut fields);
     fields.finish()?;
     let Some(brought) = brought else { return Err(missing()) };
@@ -54,8 +57,9 @@ pub async fn verify(mut call: Call) -> Result<Response, Unreadable> {
 
 /// `POST auth/forgot`: a mail or SMS follows, where there is somebody to get it.
 pub async fn forgot(mut call: Call) -> Result<Response, Unreadable> {
+    let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(call.json().await?)?;
+    let mut fields = Fields::new(body)?;
     let address = either(&call, &mut fields);
     fields.finish()?;
     let Some(address) = address else { return Err(missing()) };
@@ -65,8 +69,9 @@ pub async fn forgot(mut call: Call) -> Result<Response, Unreadable> {
 
 /// `POST auth/reset`: a token, or a number and its code, and the new password.
 pub async fn reset(mut call: Call) -> Result<Response, Unreadable> {
+    let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(call.json().await?)?;
+    let mut fields = Fields::new(body)?;
     let brought = brought(&call, &mut fields);
     let password = fields.given("password", |text| Password::parse(text.to_owned()));
     call.front.services.reset(NewPassword { brought, password, faults: fields.into_faults() }, &visit).await?;

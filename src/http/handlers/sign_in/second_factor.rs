@@ -16,8 +16,9 @@ use crate::http::response::{self, Response};
 
 /// `POST auth/second-factor`: a code, from whoever has shown the first factor.
 pub async fn enter(mut call: Call) -> Result<Response, Unreadable> {
+    let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(call.json().await?)?;
+    let mut fields = Fields::new(body)?;
     let code = fields.given("code", Code::parse);
     fields.finish()?;
     let Some(token) = cookies::refresh_token(&call) else { return Err(Error::refused(Verdict::Missing).into()) };
@@ -27,8 +28,9 @@ pub async fn enter(mut call: Call) -> Result<Response, Unreadable> {
 
 /// `POST user/second-factor`: begins one.
 pub async fn begin(mut call: Call) -> Result<Response, Unreadable> {
+    let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(call.json().await?)?;
+    let mut fields = Fields::new(body)?;
     let password = password(&mut fields);
     fields.finish()?;
     let begun = call.front.services.begin_second_factor(user(&call)?, password, &visit).await?;
@@ -37,8 +39,9 @@ pub async fn begin(mut call: Call) -> Result<Response, Unreadable> {
 
 /// `POST user/second-factor/confirm`: the first code of the app.
 pub async fn confirm(mut call: Call) -> Result<Response, Unreadable> {
+    let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(call.json().await?)?;
+    let mut fields = Fields::new(body)?;
     let code = fields.given("code", Code::parse);
     fields.finish()?;
     let codes = call.front.services.confirm_second_factor(user(&call)?, given(code)?, &visit).await?;
@@ -47,8 +50,9 @@ pub async fn confirm(mut call: Call) -> Result<Response, Unreadable> {
 
 /// `POST user/second-factor/recovery-codes`: new ones.
 pub async fn renew(mut call: Call) -> Result<Response, Unreadable> {
+    let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(call.json().await?)?;
+    let mut fields = Fields::new(body)?;
     let (password, code) = (password(&mut fields), fields.given("code", Code::parse));
     fields.finish()?;
     let codes = call.front.services.renew_recovery_codes(user(&call)?, password, given(code)?, &visit).await?;
@@ -57,8 +61,9 @@ pub async fn renew(mut call: Call) -> Result<Response, Unreadable> {
 
 /// `DELETE user/second-factor`.
 pub async fn end(mut call: Call) -> Result<Response, Unreadable> {
+    let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(call.json().await?)?;
+    let mut fields = Fields::new(body)?;
     let (password, code) = (password(&mut fields), fields.given("code", Code::parse));
     fields.finish()?;
     call.front.services.end_second_factor(user(&call)?, password, given(code)?, &visit).await?;

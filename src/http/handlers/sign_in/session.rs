@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{answer, refreshed};
+use super::{answer, answer_without_cookie, refreshed};
 use crate::domain::error::Error;
 use crate::domain::user::UserFacts;
 use crate::domain::verdict::Verdict;
@@ -45,16 +45,18 @@ pub async fn logout(mut call: Call) -> Result<Response, Unreadable> {
 
 /// `POST auth/switch`: the same session, for another account of the user.
 pub async fn switch(mut call: Call) -> Result<Response, Unreadable> {
+    let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(call.json().await?)?;
+    let mut fields = Fields::new(body)?;
     let account = fields.text("account");
     if account.is_none() {
         fields.fault("account", "must be given: the id of an account that you belong to");
     }
     fields.finish()?;
     let session = user(&call)?.session.clone();
-    let signed_in = call.front.services.switch(&session, &account.unwrap_or_default(), &visit).await?;
-    Ok(answer(&call, &signed_in))
+    let token = cookies::refresh_token(&call);
+    let (signed_in, with_cookie) = call.front.services.switch(&session, token.as_deref(), &account.unwrap_or_default(), &visit).await?;
+    Ok(if with_cookie { answer(&call, &signed_in) } else { answer_without_cookie(&signed_in) })
 }
 
 /// `GET auth/sessions`: where the user is signed in, the newest first.

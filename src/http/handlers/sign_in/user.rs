@@ -33,8 +33,9 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
 
 /// `PATCH user/me`: what is not named stays. A new address holds once it is proven.
 pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
+    let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(call.json().await?)?;
+    let mut fields = Fields::new(body)?;
     let password = |text: &str| Password::parse(text.to_owned());
     let mut change = OwnChange {
         name: fields.present("name", |text| Ok::<_, String>(text.to_owned())),
@@ -46,7 +47,7 @@ pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
     };
     change.faults = fields.into_faults();
     let own = session::user(&call)?;
-    call.front.services.change_oneself(own.id, &own.session, change, &visit).await?;
+    call.front.services.change_oneself(&own, change, &visit).await?;
     show(call).await
 }
 
