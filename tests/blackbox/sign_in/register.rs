@@ -256,9 +256,6 @@ fn who_proves_an_address_takes_over_who_never_did() {
         assert!(door.passes(&old.token));
         door.alter("UPDATE users SET email_verified_at = NULL");
         door.alter(&format!(
-            "INSERT INTO identities (provider, subject, user, label, created_at, used_at) VALUES ('https://evil.example', '1', {id}, 'eve', 1, 1)"
-        ));
-        door.alter(&format!(
             "INSERT INTO second_factors (user, secret, confirmed_at, last_step, created_at) VALUES ({id}, x'00', 1, -1, 1)"
         ));
         door.alter(&format!("INSERT INTO recovery_codes (user, hash) VALUES ({id}, x'{}')", "00".repeat(32)));
@@ -276,7 +273,7 @@ fn who_proves_an_address_takes_over_who_never_did() {
         assert!(!door.passes(&old.token), "{way}");
         assert!(!door.refreshes(&old.cookie), "{way}");
         assert_ne!(door.stage.server.get("/x", &key).verdict(), "ok", "{way}: the key of before");
-        for table in ["identities", "second_factors", "recovery_codes"] {
+        for table in ["second_factors", "recovery_codes"] {
             assert_eq!(door.count(table), 0, "{way}: {table}");
         }
         refused(&door.login(email, PASSWORD), 401, "unknown");
@@ -289,21 +286,38 @@ fn who_proves_an_address_takes_over_who_never_did() {
     }
 }
 
-/// A user with another way in that is proven is somebody: who proves an address that merely stands with them gets a user of their own.
+/// A user with another way in that is proven, or for whom others vouch, is somebody: who proves an address that merely stands with them
+/// gets a user of their own, and nothing of theirs.
 #[test]
 fn nobody_is_taken_over_who_has_proven_another_address() {
-    let door = Door::with(AT_GATE);
-    let phone = "+4915112345678";
-    let made = door.stage.post("/users", &json!({ "phone": phone, "password": PASSWORD, "verified": true })).expect(201).json();
-    let id = made["id"].as_i64().unwrap();
-    let key = text(&door.stage.key(&text(&made["account"]), json!({}))["key"]);
-    door.stage.patch(&format!("/users/{id}"), &json!({ "email": "stranger@example.com" })).expect(200);
-    let session = door.join("stranger@example.com", OTHER);
-    assert_ne!(session.answer["user"]["id"], json!(id), "not their account, nor its balance");
-    assert_eq!(door.stage.server.get("/x", &key).verdict(), "ok");
-    assert_eq!(Session::of(&door.login(phone, PASSWORD)).answer["user"]["id"], json!(id));
-    let left = door.stage.get(&format!("/users/{id}")).expect(200).json();
-    assert_eq!((&left["email"], &left["phone"]), (&Value::Null, &json!(phone)));
+    for (way, vouched) in [("register", false), ("register", true), ("forgot", false), ("forgot", true)] {
+        let door = Door::with(AT_GATE);
+        let (phone, email) = ("+4915112345678", "stranger@example.com");
+        let made = door.stage.post("/users", &json!({ "phone": phone, "password": PASSWORD, "verified": true })).expect(201).json();
+        let id = made["id"].as_i64().unwrap();
+        let key = text(&door.stage.key(&text(&made["account"]), json!({}))["key"]);
+        door.stage.patch(&format!("/users/{id}"), &json!({ "email": email })).expect(200);
+        if vouched {
+            door.alter("UPDATE users SET phone_verified_at = NULL");
+            door.alter(&format!(
+                "INSERT INTO identities (provider, subject, user, label, created_at, used_at) VALUES ('https://id.example', '1', {id}, 'ada', 1, 1)"
+            ));
+        }
+        if way == "register" {
+            let session = door.join(email, OTHER);
+            assert_ne!(session.answer["user"]["id"], json!(id), "not their account, nor its balance");
+            let left = door.stage.get(&format!("/users/{id}")).expect(200).json();
+            assert_eq!(left["email"], Value::Null);
+        } else {
+            door.forgot(email).expect(202);
+            assert!(!door.letters(email).contains(&"reset".to_owned()), "{:?}", door.letters(email));
+        }
+        assert_eq!(door.stage.server.get("/x", &key).verdict(), "ok");
+        assert_eq!(door.count("identities"), i64::from(vouched));
+        if !vouched {
+            assert_eq!(Session::of(&door.login(phone, PASSWORD)).answer["user"]["id"], json!(id));
+        }
+    }
 }
 
 #[test]
