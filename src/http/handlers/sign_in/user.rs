@@ -47,7 +47,7 @@ pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
     };
     change.faults = fields.into_faults();
     let own = session::user(&call)?;
-    call.front.services.change_oneself(&own, change, &visit).await?;
+    call.front.services.change_oneself(own, change, &visit).await?;
     show(call).await
 }
 
