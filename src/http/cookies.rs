@@ -15,6 +15,9 @@ use crate::domain::key::PlainKey;
 /// What the refresh cookie is called.
 const NAME: &str = "refresh_token";
 
+/// How many refresh tokens one request may have ended.
+const MOST_ENDED: usize = 10;
+
 /// What keeps a sign-in that has begun at a provider, and for how many seconds.
 const BEGUN: &str = "sign_in_begun";
 const BEGUN_KEPT: i64 = 600;
@@ -70,6 +73,14 @@ fn built(call: &Call, value: String, max_age: Duration) -> Cookie<'static> {
     Cookie::build((NAME, value)).path(settings.base_path.clone()).max_age(max_age).http_only(true).secure(true).same_site(same_site).build()
 }
 
+/// Every refresh token that a request carries, for whoever wants to end them: one may have been slipped in.
+pub fn refresh_tokens(call: &Call) -> Vec<String> {
+    let mut all: Vec<String> = values(call, NAME).take(MOST_ENDED).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
 /// The refresh token that a request carries.
 pub fn refresh_token(call: &Call) -> Option<String> {
     named(call, NAME)
@@ -77,14 +88,15 @@ pub fn refresh_token(call: &Call) -> Option<String> {
 
 /// A cookie's value. Two that differ are none: one of them was slipped in.
 fn named(call: &Call, name: &str) -> Option<String> {
-    let headers = call.parts.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut tokens = headers
-        .flat_map(|header| header.split(';'))
-        .filter_map(|pair| Cookie::parse(pair.trim()).ok())
-        .filter(|cookie| cookie.name() == name)
-        .map(|cookie| cookie.value().to_owned());
+    let mut tokens = values(call, name);
     let first = tokens.next()?;
     tokens.all(|other| other == first).then_some(first)
+}
+
+fn values<'c>(call: &'c Call, name: &'c str) -> impl Iterator<Item = String> + 'c {
+    let headers = call.parts.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let cookies = headers.flat_map(|header| header.split(';')).filter_map(|pair| Cookie::parse(pair.trim()).ok());
+    cookies.filter(move |cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
 }
 
 /// Fails where a page asks that is neither of this server nor one of `[cors]`: it would use a cookie that is not its own.

@@ -25,20 +25,44 @@ const LONGEST_TOKEN: usize = 128;
 
 /// `GET PREFIX/verify?token=…`: a page with a button.
 pub async fn verify(call: Call) -> Result<Response, Unreadable> {
-    asked(&call, Page::Verify, Page::WrongLink)
+    match token(&call)? {
+        Some(token) => {
+            let link = call.front.services.link_of(&token, call.now).await?;
+            let asks_password = link.is_some_and(|link| link.asks_password);
+            Ok(show(&call, StatusCode::OK, Page::Verify, context! { token, asks_password }))
+        }
+        None => Ok(show(&call, StatusCode::BAD_REQUEST, Page::WrongLink, context! {})),
+    }
 }
 
 /// The button: proves the address, and signs the browser in.
 pub async fn verify_pressed(mut call: Call) -> Result<Response, Unreadable> {
     let form = Form::read(&mut call).await?;
     let visit = call.visit()?;
-    match call.front.services.verify(Brought::Token(form.text("token")?), &visit).await {
-        Ok(Entered::SignedIn(signed_in)) => {
+    let token = form.text("token")?;
+    let services = call.front.services.clone();
+    let link = services.link_of(&token, call.now).await?;
+    if let Some(link) = link.as_ref().filter(|link| link.asks_password) {
+        let checked = match Password::parse(form.text("password").unwrap_or_default()) {
+            Ok(password) => services.check_chosen(link, &password, &visit).await,
+            Err(_) => Err(Error::refused(Verdict::NotVerified)),
+        };
+        match checked {
+            Ok(()) => {}
+            Err(Error::Refused(refusal)) if refusal.verdict == Verdict::NotVerified => {
+                let fault = "This is not the password that was chosen with this link. If you have got several mails, try the other one.";
+                return Ok(show(&call, StatusCode::UNAUTHORIZED, Page::Verify, context! { token, fault, asks_password => true }));
+            }
+            Err(error) => return wrong_link(&call, error),
+        }
+    }
+    match services.verify(Brought::Token(token), &visit).await {
+        Ok(Entered::SignedIn(signed_in)) if link.is_some_and(|link| link.signs_in) => {
             let mut response = show(&call, StatusCode::OK, Page::Verified, context! { name => signed_in.user["name"].as_str() });
             super::cookies::set(&call, &signed_in.refresh_token, signed_in.refresh_for, response.headers_mut());
             Ok(response)
         }
-        Ok(Entered::SecondFactor(_)) => Ok(show(&call, StatusCode::OK, Page::Verified, context! {})),
+        Ok(Entered::SignedIn(_) | Entered::SecondFactor(_)) => Ok(show(&call, StatusCode::OK, Page::Verified, context! {})),
         Err(error) => wrong_link(&call, error),
     }
 }
@@ -90,12 +114,17 @@ fn wrong_link(call: &Call, error: Error) -> Result<Response, Unreadable> {
 
 /// A page for the token of a link; `wrong` for what can be none, which is not repeated.
 fn asked(call: &Call, page: Page, wrong: Page) -> Result<Response, Unreadable> {
+    Ok(match token(call)? {
+        Some(token) => show(call, StatusCode::OK, page, context! { token }),
+        None => show(call, StatusCode::BAD_REQUEST, wrong, context! {}),
+    })
+}
+
+/// The token of a link, where what stands there can be one.
+fn token(call: &Call) -> Result<Option<String>, Unreadable> {
     let mut query = call.query(&["token"]);
     let token = query.text("token");
     query.finish()?;
     let can_be = |token: &String| (1..=LONGEST_TOKEN).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    Ok(match token.filter(can_be) {
-        Some(token) => show(call, StatusCode::OK, page, context! { token }),
-        None => show(call, StatusCode::BAD_REQUEST, wrong, context! {}),
-    })
+    Ok(token.filter(can_be))
 }

@@ -109,7 +109,9 @@ impl Services {
             fault("name", message);
         }
         let own = [Some(user.name.as_str()), user.email.as_deref(), user.phone.as_deref()].into_iter().flatten().collect::<Vec<_>>();
-        if let Some(message) = change.password.as_ref().and_then(|password| self.check_strength(password, &own)) {
+        if let Some(password) = &change.password
+            && let Some(message) = self.check_strength(password, &own, visit.act.at).await?
+        {
             fault("password", message);
         }
         let is_grave = change.password.is_some() || change.email.is_some() || change.phone.is_some();

@@ -24,7 +24,7 @@ impl Services {
         if let Err(message) = check_name(name).and_then(|()| check_discreet(&self.policy, name)) {
             fault("name", message);
         }
-        if let Some(message) = self.check_strength(&password, &[name]) {
+        if let Some(message) = self.check_strength(&password, &[name], now).await? {
             fault("password", message);
         }
         if !faults.is_empty() {

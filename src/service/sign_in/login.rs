@@ -170,7 +170,7 @@ impl Services {
 }
 
 /// What is told where a password was not even looked at.
-fn told(trouble: Trouble, now: Timestamp) -> Error {
+pub(super) fn told(trouble: Trouble, now: Timestamp) -> Error {
     match trouble {
         Trouble::Busy => Refusal::until(now.plus(BUSY)).into(),
         Trouble::Failed(inner) => Error::Internal(inner),

@@ -89,8 +89,11 @@ impl Passwords {
     }
 
     /// What is wrong with a password that somebody chooses, if anything is. `own` is what others know of them: name, address, number.
-    pub fn weakness(&self, password: &Password, own: &[&str]) -> Option<String> {
-        strength::weakness(password, &self.settings, own)
+    /// Guessing takes time, so that has its turn as a hash has.
+    pub async fn weakness(&self, password: &Password, own: &[&str]) -> Result<Option<String>, Trouble> {
+        let (settings, password) = (self.settings.clone(), password.clone());
+        let own: Vec<String> = own.iter().map(|text| (*text).to_owned()).collect();
+        self.run(1, move || strength::weakness(&password, &settings, &own)).await
     }
 
     /// Hashes a password, as a PHC string.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::login::Address;
+use super::login::{Address, told};
 use super::secret::ServerSecret;
 use super::throttle::{Caller, Guess, Sending};
 use super::{Entered, Visit, people};
@@ -140,7 +140,8 @@ impl Services {
 
     /// Counts something that is to be sent; fails where it is too much.
     pub(crate) fn count_sending(&self, why: Sending, to: &Address, from: Option<IpAddr>, now: Timestamp) -> Result<()> {
-        let caller = Caller { address: from, is_familiar: false };
+        // Whoever proves an address is signed in already: strangers use up nothing of theirs.
+        let caller = Caller { address: from, is_familiar: why == Sending::Proof };
         let counted = self.sign_in.throttles.send(why, caller, to.as_str(), now);
         counted.map_err(|until| Refusal::until(until).into())
     }
@@ -265,9 +266,9 @@ impl Services {
         Ok(user)
     }
 
-    /// Fails where a password that somebody chose is too weak, or an input is wrong; `own` is what others know of them.
-    pub(crate) fn check_strength(&self, password: &Password, own: &[&str]) -> Option<String> {
-        self.sign_in.passwords.weakness(password, own)
+    /// What is wrong with a password that somebody chose, if anything is; `own` is what others know of them.
+    pub(crate) async fn check_strength(&self, password: &Password, own: &[&str], now: Timestamp) -> Result<Option<String>> {
+        self.sign_in.passwords.weakness(password, own).await.map_err(|trouble| told(trouble, now))
     }
 }
 

@@ -39,7 +39,7 @@ impl Services {
         if !self.policy.sign_in.registration {
             return Err(Error::refused(Verdict::NotConfigured));
         }
-        let faults = self.check_registration(&registration);
+        let faults = self.check_registration(&registration, visit.act.at).await?;
         let (Some(address), Some(password), true) = (registration.address, registration.password, faults.is_empty()) else {
             return Err(Error::Invalid(faults));
         };
@@ -66,7 +66,7 @@ impl Services {
         self.store.write(job, |()| ()).await
     }
 
-    fn check_registration(&self, registration: &Registration) -> Vec<FieldFault> {
+    async fn check_registration(&self, registration: &Registration, now: crate::domain::time::Timestamp) -> Result<Vec<FieldFault>> {
         let Registration { address, password, name, faults } = registration;
         let mut faults = faults.clone();
         let mut fault = |field: &str, message: String| faults.push(FieldFault { field: field.into(), message });
@@ -74,10 +74,12 @@ impl Services {
             fault("name", message);
         }
         let own: Vec<&str> = address.as_ref().map(Address::as_str).into_iter().chain(name.as_deref()).collect();
-        if let Some(weakness) = password.as_ref().and_then(|password| self.check_strength(password, &own)) {
+        if let Some(password) = password
+            && let Some(weakness) = self.check_strength(password, &own, now).await?
+        {
             fault("password", weakness);
         }
-        faults
+        Ok(faults)
     }
 
     fn tell_known(&self, connection: &Connection, address: &Address, user: &UserRecord, now: crate::domain::time::Timestamp) -> Result<()> {

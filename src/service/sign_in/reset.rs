@@ -57,14 +57,17 @@ impl Services {
     pub async fn reset(self: &Arc<Self>, new: NewPassword, visit: &Visit) -> Result<()> {
         let now = visit.act.at;
         let (Some(brought), Some(password), true) = (new.brought, &new.password, new.faults.is_empty()) else {
-            let weakness = new.password.as_ref().and_then(|password| self.check_strength(password, &[]));
+            let weakness = match &new.password {
+                Some(password) => self.check_strength(password, &[], now).await?,
+                None => None,
+            };
             let weak = weakness.map(|message| FieldFault { field: "password".into(), message });
             return Err(Error::Invalid(new.faults.into_iter().chain(weak).collect()));
         };
         let proof = self.brought_back(&brought, &[Purpose::Reset], visit).await?;
         let user = self.user_by(users::By::Id(proof.user.unwrap_or_default())).await?.ok_or_else(|| Error::refused(Verdict::Unknown))?;
         let own = [Some(user.name.as_str()), user.email.as_deref(), user.phone.as_deref()].into_iter().flatten().collect::<Vec<_>>();
-        if let Some(message) = self.check_strength(password, &own) {
+        if let Some(message) = self.check_strength(password, &own, now).await? {
             return Err(Refusal::fields(vec![FieldFault { field: "password".into(), message }]).into());
         }
         let hash = self.hashed(password, now).await?;

@@ -219,7 +219,9 @@ impl Services {
         change: impl FnOnce(&Self, &Connection, &UserRecord, &Visit) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.confirm_oneself(own, password, visit).await?;
-        let ticket = self.guess(own.id, true, &code, visit)?;
+        // Wherever it is asked from: whoever has stolen a session has one count.
+        let everywhere = Visit { address: None, ..visit.clone() };
+        let ticket = self.guess(own.id, true, &code, &everywhere)?;
         let (services, own, visit) = (self.clone(), own.clone(), visit.clone());
         let job = move |connection: &Connection| {
             let user = still_in(connection, &own, visit.act.at)?;

@@ -13,9 +13,11 @@ pub mod user;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::domain::error::Error;
 use crate::domain::refusal::Refusal;
 use crate::domain::verdict::Verdict;
 use crate::http::cookies;
+use crate::http::forwarded::client;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::service::sign_in::{Entered, SignedIn, Visit, short_agent};
@@ -29,6 +31,11 @@ impl Call {
 
     /// The same, where another site's page sends a browser here, and what it brings along says whether it may.
     pub fn visit_from_anywhere(&self) -> Result<Visit, Unreadable> {
+        // A client that hides behind what reads in two ways would be counted as the proxy.
+        let trusted = &self.front.services.policy.server.trusted_proxies;
+        if client(self.peer, &self.parts.headers, trusted).address.is_err() {
+            return Err(Error::refused(Verdict::Ambiguous).into());
+        }
         let act = self.act()?;
         let address = act.origin.parse().ok();
         let agent = self.parts.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();

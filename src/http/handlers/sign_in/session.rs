@@ -35,7 +35,7 @@ pub async fn logout(mut call: Call) -> Result<Response, Unreadable> {
             everywhere
         }
     };
-    if let Some(token) = cookies::refresh_token(&call) {
+    for token in cookies::refresh_tokens(&call) {
         call.front.services.sign_out(&token, everywhere, &visit).await?;
     }
     let mut response = response::empty(StatusCode::NO_CONTENT);

@@ -9,17 +9,21 @@ use crate::domain::password::Password;
 const MOST_WORDS: usize = 32;
 const LONGEST_WORD: usize = 64;
 
+/// How many characters of a password are looked at: zxcvbn's time grows fast with them, and one that is still weak then is weak.
+const LOOKED_AT: usize = 48;
+
 /// Shorter words stand in any password.
 const SHORTEST_WORD: usize = 3;
 
 /// What is wrong with it, and what would be better; no word of it.
-pub(super) fn weakness(password: &Password, settings: &PasswordSettings, own: &[&str]) -> Option<String> {
+pub(super) fn weakness(password: &Password, settings: &PasswordSettings, own: &[String]) -> Option<String> {
     if password.length() < settings.min_length {
         return Some(format!("must have at least {} characters", settings.min_length));
     }
     let own = words(own);
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
-    let guessed = zxcvbn(password.expose(), &own);
+    let looked_at: String = password.expose().chars().take(LOOKED_AT).collect();
+    let guessed = zxcvbn(&looked_at, &own);
     if u8::from(guessed.score()) >= settings.min_score {
         return None;
     }
@@ -31,8 +35,8 @@ pub(super) fn weakness(password: &Password, settings: &PasswordSettings, own: &[
 }
 
 /// Names and addresses, whole and taken apart.
-fn words(own: &[&str]) -> Vec<String> {
-    let whole = own.iter().copied();
+fn words(own: &[String]) -> Vec<String> {
+    let whole = own.iter().map(String::as_str);
     let parts = own.iter().flat_map(|text| text.split(['@', '.', ' ']));
     let letters = own.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
     let sound = |word: &String| (SHORTEST_WORD..=LONGEST_WORD).contains(&word.chars().count());
