@@ -182,7 +182,7 @@ mod tests {
             account: account("acc_7", "", "gold"),
             faults: Vec::new(),
         };
-        assert_eq!(wrong(all), ["email", "phone", "name", "password_hash", "created_at", "plan", "account_name", "account"]);
+        assert_eq!(wrong(all), ["email", "phone", "name", "password_hash", "created_at", "account_name", "plan", "account"]);
         let unread = UserRow { faults: vec![fault("email", "must be a text")], ..UserRow::default() };
         assert_eq!(wrong(unread), ["email"], "told once");
     }

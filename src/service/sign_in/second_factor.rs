@@ -269,7 +269,9 @@ impl Services {
         self.tell_user(connection, user, Template::SecondFactorChanged, fields, visit.act.at)
     }
 
-    fn journal_second_factor(&self, connection: &Connection, user: &UserRecord, after: Value, visit: &Visit) -> Result<()> {
+    fn journal_second_factor(&self, connection: &Connection, user: &UserRecord, mut after: Value, visit: &Visit) -> Result<()> {
+        // A webhook has no other word of whose it is.
+        after["user"] = user.id.into();
         let (target, act) = (handle(user.id), people::by_themselves(&visit.act, user));
         let event = Event::SecondFactorChanged;
         self.journal(connection, &act, Change { event, target: &target, account: Some(&user.account), before: Value::Null, after })

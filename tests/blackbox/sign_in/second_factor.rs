@@ -300,6 +300,8 @@ fn setting_up_asks_for_the_password_and_ends_the_other_sessions() {
     begin().expect(409);
     assert!(door.passes(&own.token) && !door.passes(&other.token) && !door.refreshes(&other.cookie));
     assert!(door.audit(&user).contains(&"second_factor.changed".into()));
+    let told = door.stage.get("/audit?action=second_factor.changed").expect(200).json();
+    assert!(told["data"].as_array().unwrap().iter().all(|entry| entry["after"]["user"] == user.id), "a webhook has no other word: {told}");
     // What lies in the database opens nothing.
     let sealed: Vec<u8> = door.database().query_row("SELECT secret FROM second_factors", [], |row| row.get(0)).unwrap();
     assert!(!sealed.windows(app.0.len()).any(|part| part == app.0));
