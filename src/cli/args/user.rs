@@ -18,7 +18,7 @@ pub enum UserCommand {
         /// The phone number: +4915123456789
         #[arg(long)]
         phone: Option<String>,
-        /// What they are called [default: what stands before the @, or the number]
+        /// What they are called (default: what stands before the @, or the number)
         #[arg(long)]
         name: Option<String>,
         #[command(flatten)]

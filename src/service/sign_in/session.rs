@@ -167,36 +167,27 @@ impl Services {
         self.answer_refreshed(refreshed, now)
     }
 
-    /// Goes on with a session for another account of its user. Its refresh tokens so far are replaced by the new one; `token` is one of
-    /// them, and without it there is none: an access token alone, wherever it was found, makes nothing that outlasts it.
-    pub async fn switch(self: &Arc<Self>, session: &str, token: Option<&str>, account: &str, visit: &Visit) -> Result<(SignedIn, bool)> {
+    /// Goes on with a session for another account of its user. Its refresh tokens so far are replaced by the new one: where somebody
+    /// else asked, the next use of the old one tells.
+    pub async fn switch(self: &Arc<Self>, session: &str, account: &str, visit: &Visit) -> Result<SignedIn> {
         let (services, visit, now) = (self.clone(), visit.clone(), visit.act.at);
-        let hash = token.and_then(|token| self.hash_of_refresh_token(token).ok());
         let (session, account) = (session.to_owned(), account.to_owned());
         let job = move |connection: &Connection| {
             let Some(mut session) = sessions::by_id(connection, &session)?.filter(|session| session.lasts_at(now)) else {
-                return Ok((Refreshed::Nobody, false));
+                return Ok(Refreshed::Nobody);
             };
             let Some(user) = users::find(connection, &By::Id(session.user))?.filter(|user| !user.disabled) else {
-                return Ok((Refreshed::Nobody, false));
+                return Ok(Refreshed::Nobody);
             };
             if members::find(connection, &account, user.id)?.is_none() {
                 return Err(Error::no_such("account", id::ACCOUNT, &account));
             }
-            let own = hash.map(|hash| sessions::by_token(connection, &hash)).transpose()?.flatten();
-            let is_own = own.is_some_and(|(own, replaced_at)| own.id == session.id && Turn::of(replaced_at, now) != Turn::Reused);
+            sessions::replace_tokens(connection, &session.id, now)?;
             session.account = account;
-            if is_own {
-                sessions::replace_tokens(connection, &session.id, now)?;
-                return services.go_on(connection, user, session, &visit).map(|opened| (Refreshed::Opened(Box::new(opened)), true));
-            }
-            sessions::touch(connection, &session)?;
-            let (refresh_token, account) = (services.new_secret()?, services.account_of(connection, &session, now)?);
-            let opened = Opened { user, account, session, refresh_token, is_new_user: false, ended_another: false };
-            Ok((Refreshed::Opened(Box::new(opened)), false))
+            services.go_on(connection, user, session, &visit).map(|opened| Refreshed::Opened(Box::new(opened)))
         };
-        let (refreshed, is_own) = self.store.write(job, |_| ()).await?;
-        Ok((self.answer_refreshed(refreshed, now)?, is_own))
+        let refreshed = self.change_session(job).await?;
+        self.answer_refreshed(refreshed, now)
     }
 
     async fn change_session(self: &Arc<Self>, job: impl FnOnce(&Connection) -> Result<Refreshed> + Send + 'static) -> Result<Refreshed> {

@@ -62,19 +62,10 @@ const SECOND_FACTOR_KEPT: u64 = 600;
 
 /// A sign-in.
 pub fn answer(call: &Call, signed_in: &SignedIn) -> Response {
-    with_cookie(call, signed_in, &whole(signed_in))
-}
-
-/// The same for whoever has shown no cookie of the session.
-pub fn answer_without_cookie(signed_in: &SignedIn) -> Response {
-    response::json(StatusCode::OK, &whole(signed_in))
-}
-
-fn whole(signed_in: &SignedIn) -> Value {
     let mut body = tokens(signed_in);
     body["user"] = signed_in.user.clone();
     body["is_new_user"] = signed_in.is_new_user.into();
-    body
+    with_cookie(call, signed_in, &body)
 }
 
 /// A refreshed one: the tokens alone.

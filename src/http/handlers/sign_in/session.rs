@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{answer, answer_without_cookie, refreshed};
+use super::{answer, refreshed};
 use crate::domain::error::Error;
 use crate::domain::user::UserFacts;
 use crate::domain::verdict::Verdict;
@@ -54,9 +54,8 @@ pub async fn switch(mut call: Call) -> Result<Response, Unreadable> {
     }
     fields.finish()?;
     let session = user(&call)?.session.clone();
-    let token = cookies::refresh_token(&call);
-    let (signed_in, with_cookie) = call.front.services.switch(&session, token.as_deref(), &account.unwrap_or_default(), &visit).await?;
-    Ok(if with_cookie { answer(&call, &signed_in) } else { answer_without_cookie(&signed_in) })
+    let signed_in = call.front.services.switch(&session, &account.unwrap_or_default(), &visit).await?;
+    Ok(answer(&call, &signed_in))
 }
 
 /// `GET auth/sessions`: where the user is signed in, the newest first.
