@@ -257,7 +257,6 @@ fn a_user_that_was_made_beforehand() {
         .unwrap();
     let eve = database.last_insert_rowid();
     database.execute("INSERT INTO members VALUES (?1, ?2, 'owner', 0)", rusqlite::params![account, eve]).unwrap();
-    database.execute("INSERT INTO identities VALUES ('https://id.example', 'eve', ?1, 'eve@example.com', 0, 0)", [eve]).unwrap();
     drop(database);
     let server = folder.serve();
     // It is remembered as good.
@@ -273,7 +272,6 @@ fn a_user_that_was_made_beforehand() {
     for (what, sql) in [
         ("a password", format!("SELECT count(*) FROM users WHERE id = {id} AND password IS NOT NULL")),
         ("an administrator", format!("SELECT count(*) FROM users WHERE id = {id} AND is_admin = 1")),
-        ("the other's identity", format!("SELECT count(*) FROM identities WHERE user = {id} AND subject = 'eve'")),
         ("a key that counts", "SELECT count(*) FROM keys WHERE revoked_at IS NULL".to_owned()),
         ("the address of two", "SELECT count(*) - 1 FROM users WHERE email = 'ada@example.com'".to_owned()),
     ] {
