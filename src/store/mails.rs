@@ -10,7 +10,7 @@ use crate::domain::id;
 use crate::domain::key::KeyHash;
 use crate::domain::letter::Template;
 use crate::domain::proof::Channel;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 use crate::domain::webhook::MessageState;
 
 /// A mail or an SMS as stored.
@@ -89,17 +89,20 @@ pub fn insert(connection: &Connection, mail: &Mail) -> Result<()> {
     Ok(())
 }
 
-/// Up to `limit` of a channel that are due, those first that waited longest. Of one address the oldest that is due comes first; one
-/// that waits long for its next try holds up no other.
+/// How long a mail waits for an older one to the same address.
+const SOON: Span = Span::from_secs(300);
+
+/// Up to `limit` of a channel that are due, those first that waited longest. Of one address the oldest that is due soon comes
+/// first; one that waits long for its next try holds up no other.
 pub fn due(connection: &Connection, channel: Channel, now: Timestamp, limit: usize) -> Result<Vec<Mail>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM mails AS own WHERE due_at <= ?1 AND channel = ?2 AND NOT EXISTS (
-             SELECT 1 FROM mails AS older WHERE older.address = own.address AND older.channel = own.channel AND older.due_at <= ?1
+             SELECT 1 FROM mails AS older WHERE older.address = own.address AND older.channel = own.channel AND older.due_at <= ?4
                  AND older.id < own.id
          ) ORDER BY due_at, id LIMIT ?3"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![now.millis(), channel.name(), limit as i64], from_row)?;
+    let rows = statement.query_map(params![now.millis(), channel.name(), limit as i64, now.plus(SOON).millis()], from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
