@@ -16,7 +16,8 @@ use crate::service::applications::{ApplicationInput, Ruling, view_for};
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
     let (ask, mut query) = call.paged(id::APPLICATION, &["state", "account"]);
     let state = query.parsed("state", |text| ApplicationState::from_name(text).ok_or("must be open, approved, rejected or withdrawn"));
-    let account = query.text("account");
+    let account =
+        query.parsed("account", |text| if id::is(id::ACCOUNT, text) { Ok(text.to_owned()) } else { Err("is no id of an account") });
     query.finish()?;
     let act = call.act()?;
     let page = call.front.services.applications(account, state, ask, &act).await?;
