@@ -16,17 +16,19 @@ pub(super) fn read(top: &Table<'_>, merged: &Merged, faults: &Faults, plans: Opt
     let table = top.table("style");
     let defaults = Table::defaults(merged, faults).table("style");
     let mut builtin = answers(&defaults)?;
-    // A built-in answer's own body is of a piece with the built-in body of all others.
-    if table.text("body") != defaults.text("body") {
-        builtin.iter_mut().for_each(|answer| answer.body = None);
-    }
-    let source = StyleSource {
+    let mut source = StyleSource {
         content_type: table.text("content_type").unwrap_or_default(),
         body: table.text("body").unwrap_or_default(),
         headers: headers(&table).unwrap_or_default(),
         answers: answers(&table).unwrap_or_default(),
     };
     table.finish();
+    // A built-in answer's own body is of a piece with the built-in body of all others.
+    if table.text("body") != defaults.text("body") || table.text("content_type") != defaults.text("content_type") {
+        let are_builtin = source.answers == builtin;
+        let answers = builtin.iter_mut().chain(source.answers.iter_mut().filter(|_| are_builtin));
+        answers.for_each(|answer| answer.body = None);
+    }
     let vocabulary = Vocabulary {
         limits: plans.map(|read| limits(&read.plans)).unwrap_or_default(),
         is_whole: plans.is_some_and(|read| read.is_whole),

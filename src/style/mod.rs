@@ -32,7 +32,7 @@ pub struct StyleSource {
 }
 
 /// One header as written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderSource {
     /// Its name.
     pub name: String,
@@ -43,7 +43,7 @@ pub struct HeaderSource {
 }
 
 /// What some verdicts are told as. What is not given stays as an earlier answer, or the default, says.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AnswerSource {
     /// Which verdicts.
     pub verdicts: Vec<Verdict>,
