@@ -8,6 +8,7 @@ pub mod balance;
 pub mod caller;
 pub mod carrier;
 pub mod decision;
+pub mod delivery;
 pub mod email;
 pub mod error;
 pub mod event;

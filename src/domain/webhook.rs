@@ -1,4 +1,4 @@
-//! Webhooks, as Standard Webhooks has them: what is signed and how, which events an endpoint wants, when a message is tried again.
+//! Webhooks, as Standard Webhooks has them: what is signed and how, and which events an endpoint wants.
 
 use std::fmt;
 
@@ -9,7 +9,6 @@ use sha2::Sha256;
 
 use super::event::Event;
 use super::nearest::hint;
-use super::time::{Span, Timestamp};
 
 /// What a secret begins with.
 const PREFIX: &str = "whsec_";
@@ -17,9 +16,6 @@ const PREFIX: &str = "whsec_";
 /// How many bytes a secret may have.
 const LEAST: usize = 24;
 const MOST: usize = 64;
-
-/// No message waits longer for its next try, whatever its receiver asks for.
-pub const LONGEST_WAIT: Span = Span::from_secs(86_400);
 
 /// What messages are signed with.
 #[derive(Clone)]
@@ -110,44 +106,6 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// Where a message is on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MessageState {
-    /// It is still to be sent, or sent again.
-    Waiting,
-    /// Somebody took it.
-    Taken,
-    /// Nobody did, and it is tried no more.
-    GivenUp,
-}
-
-impl MessageState {
-    /// Every state.
-    pub const ALL: [Self; 3] = [Self::Waiting, Self::Taken, Self::GivenUp];
-
-    /// Its one name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Taken => "taken",
-            Self::GivenUp => "given_up",
-        }
-    }
-
-    /// By its name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
-    }
-}
-
-/// When a message that failed `tries` times is tried again; `None`: no more. `luck` spreads what failed together over a tenth
-/// of the time more; a receiver may ask for more, within [`LONGEST_WAIT`].
-pub fn next_try(retries: &[Span], tries: u32, asked: Option<Span>, luck: u8, now: Timestamp) -> Option<Timestamp> {
-    let wait = retries.get(usize::try_from(tries).ok()?.checked_sub(1)?)?;
-    let wait = asked.map_or(*wait, |asked| asked.min(LONGEST_WAIT).max(*wait));
-    Some(now.plus(wait).plus(Span::from_millis(wait.millis() / 10 * u64::from(luck) / 256)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,21 +152,5 @@ mod tests {
             assert!(Pattern::parse(wrong).is_err(), "{wrong}");
         }
         assert!(Pattern::parse("key.revokd").unwrap_err().contains("key.revoked"));
-    }
-
-    #[test]
-    fn tries_are_spread_and_end() {
-        let (now, retries) = (Timestamp::from_millis(0), [Span::from_secs(10), Span::from_secs(100)]);
-        let after = |tries, asked, luck| next_try(&retries, tries, asked, luck, now).map(Timestamp::millis);
-        assert_eq!(after(1, None, 0), Some(10_000));
-        assert_eq!(after(2, None, 0), Some(100_000));
-        assert_eq!(after(3, None, 0), None);
-        assert_eq!(after(0, None, 0), None);
-        assert!((10_900..=11_000).contains(&after(1, None, 255).unwrap()));
-        // A receiver may ask for more, never for less, and not for ever.
-        assert_eq!(after(1, Some(Span::from_secs(60)), 0), Some(60_000));
-        assert_eq!(after(1, Some(Span::from_secs(1)), 0), Some(10_000));
-        assert_eq!(after(1, Some(Span::from_secs(1_000_000)), 0), Some(86_400_000));
-        assert_eq!(next_try(&[], 1, None, 0, now), None);
     }
 }

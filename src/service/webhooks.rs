@@ -11,11 +11,11 @@ use super::{Page, PageAsk, Services};
 use crate::config::Policy;
 use crate::config::webhooks::{Notices, Webhook};
 use crate::domain::act::Act;
+use crate::domain::delivery::MessageState;
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::id::{self, Ids};
 use crate::domain::time::Timestamp;
-use crate::domain::webhook::MessageState;
 use crate::store::outbox::{self, Count, Filter, Message};
 use crate::store::{Connection, audit};
 

@@ -5,6 +5,7 @@ use rusqlite::types::Type;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::domain::delivery::MessageState;
 use crate::domain::time::Timestamp;
 
 /// JSON text.
@@ -32,6 +33,16 @@ pub fn maybe_instant(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Tim
 pub fn word<T>(row: &Row<'_>, column: &str, read: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     read(&text).ok_or_else(|| damaged(row, column, format!("'{text}' is unknown").into()))
+}
+
+/// The clause for those that are on their way like this.
+pub const fn on_its_way(state: Option<MessageState>) -> &'static str {
+    match state {
+        None => "",
+        Some(MessageState::Waiting) => "AND due_at IS NOT NULL",
+        Some(MessageState::Taken) => "AND due_at IS NULL AND taken_at IS NOT NULL",
+        Some(MessageState::GivenUp) => "AND due_at IS NULL AND taken_at IS NULL",
+    }
 }
 
 fn damaged(row: &Row<'_>, column: &str, error: Box<dyn std::error::Error + Send + Sync>) -> rusqlite::Error {

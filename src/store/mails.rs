@@ -4,14 +4,14 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use serde_json::{Map, Value};
 
 use super::ROUND;
-use super::columns::{from_json, instant, json, maybe_instant, word};
+use super::columns::{from_json, instant, json, maybe_instant, on_its_way, word};
+use crate::domain::delivery::MessageState;
 use crate::domain::error::Result;
 use crate::domain::id;
 use crate::domain::key::KeyHash;
 use crate::domain::letter::Template;
 use crate::domain::proof::Channel;
 use crate::domain::time::{Span, Timestamp};
-use crate::domain::webhook::MessageState;
 
 /// A mail or an SMS as stored.
 #[derive(Clone, Debug)]
@@ -43,11 +43,7 @@ pub struct Mail {
 impl Mail {
     /// Where it is on its way.
     pub fn state(&self) -> MessageState {
-        match (self.due_at, self.taken_at) {
-            (Some(_), _) => MessageState::Waiting,
-            (None, Some(_)) => MessageState::Taken,
-            (None, None) => MessageState::GivenUp,
-        }
+        MessageState::of(self.due_at, self.taken_at)
     }
 }
 
@@ -178,12 +174,7 @@ pub struct Filter {
 
 /// Mails in the order of their ids.
 pub fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Mail>> {
-    let state = match filter.state {
-        None => "",
-        Some(MessageState::Waiting) => "AND due_at IS NOT NULL",
-        Some(MessageState::Taken) => "AND due_at IS NULL AND taken_at IS NOT NULL",
-        Some(MessageState::GivenUp) => "AND due_at IS NULL AND taken_at IS NULL",
-    };
+    let state = on_its_way(filter.state);
     let sql = format!(
         "SELECT {COLUMNS} FROM mails WHERE id > :after AND (:address IS NULL OR address = :address)
              AND (:channel IS NULL OR channel = :channel) {state} ORDER BY id LIMIT :limit"

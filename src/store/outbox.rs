@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
-use super::columns::{instant, maybe_instant};
+use super::columns::{instant, maybe_instant, on_its_way};
+use crate::domain::delivery::MessageState;
 use crate::domain::error::Result;
 use crate::domain::time::Timestamp;
-use crate::domain::webhook::MessageState;
 
 /// A message as stored.
 #[derive(Clone, Debug)]
@@ -33,11 +33,7 @@ pub struct Message {
 impl Message {
     /// Where it is on its way.
     pub fn state(&self) -> MessageState {
-        match (self.due_at, self.taken_at) {
-            (Some(_), _) => MessageState::Waiting,
-            (None, Some(_)) => MessageState::Taken,
-            (None, None) => MessageState::GivenUp,
-        }
+        MessageState::of(self.due_at, self.taken_at)
     }
 }
 
@@ -120,12 +116,7 @@ pub struct Filter {
 
 /// Messages in the order of their ids.
 pub fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Message>> {
-    let state = match filter.state {
-        None => "",
-        Some(MessageState::Waiting) => "AND due_at IS NOT NULL",
-        Some(MessageState::Taken) => "AND due_at IS NULL AND taken_at IS NOT NULL",
-        Some(MessageState::GivenUp) => "AND due_at IS NULL AND taken_at IS NULL",
-    };
+    let state = on_its_way(filter.state);
     let sql = format!(
         "SELECT {COLUMNS} FROM outbox WHERE id > :after AND (:endpoint IS NULL OR endpoint = :endpoint) {state} ORDER BY id LIMIT :limit"
     );

@@ -2,10 +2,10 @@
 
 use http::StatusCode;
 
+use crate::domain::delivery::MessageState;
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::id;
 use crate::domain::proof::Channel;
-use crate::domain::webhook::MessageState;
 use crate::http::fields::Fields;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
@@ -19,10 +19,7 @@ const CHANNELS: [Channel; 2] = [Channel::Email, Channel::Phone];
 /// A page of them, without what stands in them.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
     let (ask, mut query) = call.paged(id::MAIL, &["address", "channel", "state"]);
-    let state = query.parsed("state", |name| {
-        let known = || MessageState::ALL.map(MessageState::name).join(", ");
-        MessageState::from_name(name).ok_or_else(|| format!("must be one of {}", known()))
-    });
+    let state = query.parsed("state", MessageState::parse);
     let channel =
         query.parsed("channel", |name| CHANNELS.into_iter().find(|channel| channel.name() == name).ok_or("must be one of email, phone"));
     let filter = Filter { address: query.text("address"), channel, state, ..Filter::default() };

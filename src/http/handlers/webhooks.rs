@@ -3,8 +3,8 @@
 use http::StatusCode;
 use serde_json::json;
 
+use crate::domain::delivery::MessageState;
 use crate::domain::id;
-use crate::domain::webhook::MessageState;
 use crate::http::query::PAGE;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
@@ -23,10 +23,7 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
 /// A page of messages.
 pub async fn messages(call: Call) -> Result<Response, Unreadable> {
     let (ask, mut query) = call.paged(id::MESSAGE, &["endpoint", "state"]);
-    let state = query.parsed("state", |name| {
-        let known = || MessageState::ALL.map(MessageState::name).join(", ");
-        MessageState::from_name(name).ok_or_else(|| format!("must be one of {}", known()))
-    });
+    let state = query.parsed("state", MessageState::parse);
     let endpoint = query.text("endpoint");
     query.finish()?;
     let page = call.front.services.messages(endpoint, state, ask).await?;

@@ -5,32 +5,28 @@
 mod sms;
 mod smtp;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::config::Policy;
+use crate::domain::delivery::next_try;
 use crate::domain::proof::Channel;
 use crate::domain::time::{Span, Timestamp};
-use crate::domain::webhook::next_try;
 use crate::http::Current;
+use crate::http::lanes::{self, AFTER_FAULT, LOOK_EVERY, Lanes};
 use crate::service::Services;
 use crate::service::mails::{Parcel, Ready, Unwritten};
 use crate::store::mails::Mail;
 use sms::Gateway;
 use smtp::Smtp;
 
+/// One of what is sent.
+const WHAT: &str = "mail";
+
 /// By what is sent, and how many at once.
 const LANES: [(Channel, usize); 2] = [(Channel::Email, 8), (Channel::Phone, 4)];
-
-/// How long what is due is looked for at the latest, whatever was said of when it is.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
-
-/// How soon the database is asked again where it failed.
-const AFTER_FAULT: Duration = Duration::from_secs(5);
 
 /// How a try ended.
 #[derive(Debug)]
@@ -54,16 +50,14 @@ enum Ended {
 /// Sends until told to stop; what is under way then is finished, within `[server] shutdown_timeout`.
 pub async fn run(current: Arc<Current>, mut stop: watch::Receiver<bool>) {
     let policy = current.services().policy.clone();
-    let mut mailer = Mailer { posts: Arc::new(Posts::of(&policy)), policy, current, under_way: HashMap::new(), tries: JoinSet::new() };
+    let mut mailer = Mailer { posts: Arc::new(Posts::of(&policy)), policy, current, lanes: Lanes::new(WHAT) };
     tokio::select! {
         () = mailer.send_all() => {}
         // Whoever could stop it is gone: so is the server.
         _ = stop.wait_for(|stop| *stop) => {}
     }
     let patience = mailer.current.services().policy.server.shutdown_timeout.as_duration();
-    let finishing = async { while mailer.tries.join_next().await.is_some() {} };
-    // What does not end in time is sent again after the next start.
-    let _ = tokio::time::timeout(patience, finishing).await;
+    mailer.lanes.finish(patience).await;
 }
 
 /// What a configuration sends by.
@@ -94,9 +88,7 @@ struct Mailer {
     /// That which the posts are of.
     policy: Arc<Policy>,
     posts: Arc<Posts>,
-    /// What is being sent, each by its task.
-    under_way: HashMap<Id, (Channel, String)>,
-    tries: JoinSet<()>,
+    lanes: Lanes<Channel>,
 }
 
 impl Mailer {
@@ -104,23 +96,8 @@ impl Mailer {
         let postbox = self.current.services().postbox.clone();
         loop {
             let wait = self.begin_due().await;
-            tokio::select! {
-                () = postbox.written() => {}
-                Some(ended) = self.tries.join_next_with_id() => self.end(ended),
-                () = tokio::time::sleep(wait) => {}
-            }
-            while let Some(ended) = self.tries.try_join_next_with_id() {
-                self.end(ended);
-            }
+            self.lanes.wait(postbox.written(), wait).await;
         }
-    }
-
-    fn end(&mut self, ended: Result<(Id, ()), JoinError>) {
-        let id = ended.unwrap_or_else(|error| {
-            tracing::error!("sending a mail ended in a panic: {error}");
-            (error.id(), ())
-        });
-        self.under_way.remove(&id.0);
     }
 
     /// Makes ready for another configuration.
@@ -130,17 +107,13 @@ impl Mailer {
         }
     }
 
-    fn busy(&self, channel: Channel) -> usize {
-        self.under_way.values().filter(|(own, _)| *own == channel).count()
-    }
-
     /// Begins to send what is due and has a lane. Answers when there may be more.
     async fn begin_due(&mut self) -> Duration {
         let now = Timestamp::now();
         let services = self.current.services();
         self.follow(&services.policy);
         // What is under way is due as well, and is left out below.
-        let wanted: Vec<_> = LANES.into_iter().filter(|(channel, most)| self.busy(*channel) < *most).collect();
+        let wanted: Vec<_> = LANES.into_iter().filter(|(channel, most)| self.lanes.busy(channel) < *most).collect();
         if wanted.is_empty() {
             return LOOK_EVERY;
         }
@@ -154,28 +127,22 @@ impl Mailer {
         for parcel in due.parcels {
             let (channel, id) = (parcel.mail.channel, parcel.mail.id.clone());
             let most = LANES.into_iter().find(|(own, _)| *own == channel).map_or(0, |(_, most)| most);
-            let is_under_way = self.under_way.values().any(|(_, other)| *other == id);
-            if !is_under_way && self.busy(channel) < most {
-                let (services, posts) = (services.clone(), self.posts.clone());
-                let begun = self.tries.spawn(async move { try_once(&services, &posts, parcel).await });
-                self.under_way.insert(begun.id(), (channel, id));
-            }
+            let (services, posts) = (services.clone(), self.posts.clone());
+            self.lanes.begin(channel, most, id, async move { try_once(&services, &posts, parcel).await });
         }
-        due.next.map_or(LOOK_EVERY, |next| Span::from_millis(next.millis_since(now)).as_duration().min(LOOK_EVERY))
+        lanes::until(due.next, now)
     }
 }
 
-/// Tries one once, and notes what came of it until that is written: sent twice would be better than lost, but not for long.
+/// Tries one once, and notes what came of it.
 async fn try_once(services: &Services, posts: &Posts, mut parcel: Parcel) {
     let tried = Timestamp::now();
     parcel.mail.tries = parcel.mail.tries.saturating_add(1);
     let ended = send(services, posts, &parcel, tried).await;
     let mail = &mut parcel.mail;
     judge(mail, ended, posts.retries(mail.channel), services, Timestamp::now());
-    while let Err(error) = services.note_mail(mail, tried).await {
-        tracing::warn!(id = mail.id, "what came of a mail could not be noted: {error}");
-        tokio::time::sleep(AFTER_FAULT).await;
-    }
+    let mail = &parcel.mail;
+    lanes::note(WHAT, &mail.id, move || services.note_mail(mail, tried)).await;
 }
 
 async fn send(services: &Services, posts: &Posts, parcel: &Parcel, now: Timestamp) -> Ended {

@@ -18,9 +18,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crate::config::address::Address;
+use crate::domain::delivery::LONGEST_WAIT;
 use crate::domain::reach::is_public;
 use crate::domain::time::{Span, Timestamp};
-use crate::domain::webhook::LONGEST_WAIT;
 use crate::http::tls::{Stream, connector, secured};
 use bounded::Bounded;
 

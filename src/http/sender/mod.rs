@@ -3,45 +3,39 @@
 
 mod attempt;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::config::Policy;
 use crate::config::webhooks::Webhook;
-use crate::domain::time::{Span, Timestamp};
-use crate::domain::webhook::next_try;
+use crate::domain::delivery::next_try;
+use crate::domain::time::Timestamp;
 use crate::http::Current;
+use crate::http::lanes::{self, AFTER_FAULT, LOOK_EVERY, Lanes};
 use crate::service::Services;
 use crate::store::outbox::Message;
 use attempt::{Ended, Receiver, send};
+
+/// One of what is sent.
+const WHAT: &str = "webhook";
 
 /// How many messages are sent at once, in all, and to one endpoint.
 const MOST: usize = 32;
 const MOST_EACH: usize = 8;
 
-/// How long what is due is looked for at the latest, whatever was said of when it is.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
-
-/// How soon the database is asked again where it failed.
-const AFTER_FAULT: Duration = Duration::from_secs(5);
-
 /// Sends until told to stop; what is under way then is finished, within `[server] shutdown_timeout`.
 pub async fn run(current: Arc<Current>, mut stop: watch::Receiver<bool>) {
     let policy = current.services().policy.clone();
-    let mut sender = Sender { receivers: Receiver::all(&policy), policy, current, under_way: HashMap::new(), tries: JoinSet::new() };
+    let mut sender = Sender { receivers: Receiver::all(&policy), policy, current, lanes: Lanes::new(WHAT) };
     tokio::select! {
         () = sender.send_all() => {}
         // Whoever could stop it is gone: so is the server.
         _ = stop.wait_for(|stop| *stop) => {}
     }
     let patience = sender.current.services().policy.server.shutdown_timeout.as_duration();
-    let finishing = async { while sender.tries.join_next().await.is_some() {} };
-    // What does not end in time is sent again after the next start.
-    let _ = tokio::time::timeout(patience, finishing).await;
+    sender.lanes.finish(patience).await;
 }
 
 struct Sender {
@@ -50,9 +44,8 @@ struct Sender {
     /// That which the receivers are of.
     policy: Arc<Policy>,
     receivers: Vec<Arc<Receiver>>,
-    /// The messages that are being sent, each by its task: its endpoint and its id.
-    under_way: HashMap<Id, (String, String)>,
-    tries: JoinSet<()>,
+    /// By endpoint.
+    lanes: Lanes<String>,
 }
 
 impl Sender {
@@ -60,23 +53,8 @@ impl Sender {
         let announcer = self.current.services().announcer.clone();
         loop {
             let wait = self.begin_due().await;
-            tokio::select! {
-                () = announcer.written() => {}
-                Some(ended) = self.tries.join_next_with_id() => self.end(ended),
-                () = tokio::time::sleep(wait) => {}
-            }
-            while let Some(ended) = self.tries.try_join_next_with_id() {
-                self.end(ended);
-            }
+            self.lanes.wait(announcer.written(), wait).await;
         }
-    }
-
-    fn end(&mut self, ended: Result<(Id, ()), JoinError>) {
-        let id = ended.unwrap_or_else(|error| {
-            tracing::error!("sending a webhook ended in a panic: {error}");
-            (error.id(), ())
-        });
-        self.under_way.remove(&id.0);
     }
 
     /// Makes ready for the endpoints of another configuration.
@@ -86,18 +64,13 @@ impl Sender {
         }
     }
 
-    /// How many messages are being sent to an endpoint.
-    fn busy(&self, endpoint: &str) -> usize {
-        self.under_way.values().filter(|(own, _)| own == endpoint).count()
-    }
-
     /// Begins to send what is due and has a lane. Answers when there may be more.
     async fn begin_due(&mut self) -> Duration {
         let now = Timestamp::now();
         let services = self.current.services();
         self.follow(&services.policy);
         let each = (MOST / self.receivers.len().max(1)).clamp(1, MOST_EACH);
-        let names = self.receivers.iter().map(|receiver| &receiver.webhook.name).filter(|name| self.busy(name) < each);
+        let names = self.receivers.iter().map(|receiver| &receiver.webhook.name).filter(|name| self.lanes.busy(name) < each);
         // What is under way is due as well, and is left out below.
         let wanted: Vec<(String, usize)> = names.map(|name| (name.clone(), each)).collect();
         if wanted.is_empty() {
@@ -112,18 +85,15 @@ impl Sender {
         };
         for message in due.messages {
             let Some(receiver) = self.receivers.iter().find(|receiver| receiver.webhook.name == message.endpoint) else { continue };
-            let is_under_way = self.under_way.values().any(|(_, id)| *id == message.id);
-            if !is_under_way && self.busy(&message.endpoint) < each {
-                let (services, receiver, way) = (services.clone(), receiver.clone(), (message.endpoint.clone(), message.id.clone()));
-                let begun = self.tries.spawn(async move { try_once(&services, &receiver, message).await });
-                self.under_way.insert(begun.id(), way);
-            }
+            let (services, receiver) = (services.clone(), receiver.clone());
+            let (endpoint, id) = (message.endpoint.clone(), message.id.clone());
+            self.lanes.begin(endpoint, each, id, async move { try_once(&services, &receiver, message).await });
         }
-        due.next.map_or(LOOK_EVERY, |next| Span::from_millis(next.millis_since(now)).as_duration().min(LOOK_EVERY))
+        lanes::until(due.next, now)
     }
 }
 
-/// Tries a message once, and notes what came of it until that is written: sent twice would be better than lost, but not for long.
+/// Tries a message once, and notes what came of it.
 async fn try_once(services: &Services, receiver: &Receiver, mut message: Message) {
     let webhook = &receiver.webhook;
     let tried = Timestamp::now();
@@ -131,10 +101,8 @@ async fn try_once(services: &Services, receiver: &Receiver, mut message: Message
     let ended = send(receiver, &message, tried).await;
     let now = Timestamp::now();
     judge(&mut message, ended, webhook, now);
-    while let Err(error) = services.note_try(&message, tried).await {
-        tracing::warn!(endpoint = webhook.name, id = message.id, "what came of a webhook could not be noted: {error}");
-        tokio::time::sleep(AFTER_FAULT).await;
-    }
+    let message = &message;
+    lanes::note(WHAT, &message.id, move || services.note_try(message, tried)).await;
 }
 
 /// What becomes of a message after a try.
