@@ -119,11 +119,6 @@ pub struct SignInSettings {
 }
 
 impl SignInSettings {
-    /// Whether an identity is one of Telegram's.
-    pub fn is_telegram(&self, provider: &str) -> bool {
-        provider == "telegram" || provider == "https://oauth.telegram.org"
-    }
-
     /// Whether an identity is one of Google's, or of whom the configuration has in its place.
     pub fn is_google(&self, provider: &str) -> bool {
         self.providers.oidc.iter().any(|known| known.kind == providers::Kind::Google && known.issuer == provider)

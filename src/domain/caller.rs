@@ -118,8 +118,6 @@ pub struct Caller {
     pub key: Option<KeyRecord>,
     /// The user, where they came with an access token instead of a key.
     pub user: Option<UserFacts>,
-    /// What they may do.
-    pub granted: Vec<String>,
     /// The account; anonymous callers have none.
     pub account: Option<AccountRecord>,
     /// The scopes, as a header carries them.
@@ -143,27 +141,16 @@ impl Caller {
         let plan = own.unwrap_or(account_plan).clone();
         let limits = effective(&plan, &account.limits, &key.limits);
         let valid_until = account.plan_until.filter(|until| now < *until).unwrap_or(Timestamp::MAX);
-        Self {
-            scopes: key.scopes.join(" "),
-            granted: key.scopes.clone(),
-            key: Some(key),
-            user: None,
-            account: Some(account),
-            monthly_tokens,
-            plan,
-            limits,
-            valid_until,
-        }
+        Self { scopes: key.scopes.join(" "), key: Some(key), user: None, account: Some(account), monthly_tokens, plan, limits, valid_until }
     }
 
     /// Works out the plan and limits of a user who acts for an account, in a session that lasts until `until`.
-    pub fn of_user(user: UserFacts, granted: Vec<String>, until: Timestamp, account: AccountRecord, plans: &Plans, now: Timestamp) -> Self {
+    pub fn of_user(user: UserFacts, until: Timestamp, account: AccountRecord, plans: &Plans, now: Timestamp) -> Self {
         let plan = account.plan_at(plans, now).clone();
         let limits = effective(&plan, &account.limits, &Overrides::new());
         let plan_until = account.plan_until.filter(|until| now < *until).unwrap_or(Timestamp::MAX);
         Self {
-            scopes: granted.join(" "),
-            granted,
+            scopes: user.scopes.join(" "),
             key: None,
             user: Some(user),
             account: Some(account),
@@ -177,17 +164,13 @@ impl Caller {
     /// Somebody without a credential, under the plan for such.
     pub fn anonymous(plan: Arc<Plan>) -> Self {
         let limits = effective(&plan, &Overrides::new(), &Overrides::new());
-        Self {
-            key: None,
-            user: None,
-            granted: Vec::new(),
-            account: None,
-            scopes: String::new(),
-            monthly_tokens: 0,
-            plan,
-            limits,
-            valid_until: Timestamp::MAX,
-        }
+        Self { key: None, user: None, account: None, scopes: String::new(), monthly_tokens: 0, plan, limits, valid_until: Timestamp::MAX }
+    }
+
+    /// What they may do.
+    pub fn granted(&self) -> &[String] {
+        let of_user = || self.user.as_ref().map(|user| user.scopes.as_slice());
+        self.key.as_ref().map(|key| key.scopes.as_slice()).or_else(of_user).unwrap_or_default()
     }
 
     /// The account that they are counted for, and as what: a key's id, or a user's name in statistics.

@@ -1,5 +1,6 @@
 //! Users: people who sign in, and what they are to an account.
 
+use super::proof::Channel;
 use super::time::Timestamp;
 
 /// What a user is to an account. Each may do what those after it may.
@@ -65,6 +66,32 @@ pub struct UserRecord {
     pub revision: i64,
 }
 
+impl UserRecord {
+    /// Their e-mail address, once it is proven theirs.
+    pub fn proven_email(&self) -> Option<&str> {
+        self.email.as_deref().filter(|_| self.email_verified_at.is_some())
+    }
+
+    /// Their number, once it is proven theirs.
+    pub fn proven_phone(&self) -> Option<&str> {
+        self.phone.as_deref().filter(|_| self.phone_verified_at.is_some())
+    }
+
+    /// What a channel writes to, once it is proven theirs.
+    pub fn proven(&self, channel: Channel) -> Option<&str> {
+        match channel {
+            Channel::Email => self.proven_email(),
+            Channel::Phone => self.proven_phone(),
+            Channel::None => None,
+        }
+    }
+
+    /// Whether any address is proven theirs.
+    pub fn has_proven_address(&self) -> bool {
+        self.proven_email().is_some() || self.proven_phone().is_some()
+    }
+}
+
 impl std::fmt::Debug for UserRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", handle(self.id))
@@ -95,6 +122,8 @@ pub struct UserFacts {
     pub email: Option<String>,
     /// May administrate the whole server.
     pub is_admin: bool,
+    /// What they may do.
+    pub scopes: Vec<String>,
     /// The session that they are in.
     pub session: String,
     /// What they are to the account.

@@ -88,13 +88,14 @@ fn discreet(services: &Services, error: Error) -> Error {
 }
 
 async fn route(call: Call, path: &str) -> Response {
-    let services = call.front.services.clone();
     let Ok(normal) = normalise(path) else { return gate::gate(call).await };
     // At the control socket there is nothing else, whatever the prefix was when the command line read its config.
-    let own = if call.peer == Peer::Control { Below { prefix: Some(&normal), sign_in: None } } else { below(&services, &normal) };
+    let own =
+        if call.peer == Peer::Control { Below { prefix: Some(&normal), sign_in: None } } else { below(&call.front.services, &normal) };
     if own.prefix.is_none() && !own.is_of_sign_in() {
         return gate::gate(call).await;
     }
+    let services = call.front.services.clone();
     let (request_id, method) = (call.request_id.clone(), call.parts.method.clone());
     let matched = endpoints::find(&method, own, call.peer == Peer::Control);
     if matched.streams() {

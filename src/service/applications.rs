@@ -236,12 +236,12 @@ impl Services {
 
     /// Writes to whoever applied, where they have proven an address.
     fn tell_applicant(&self, connection: &Connection, record: &ApplicationRecord, now: Timestamp) -> Result<()> {
-        let user = users::find(connection, &By::Id(record.user))?.filter(|user| user.email_verified_at.is_some());
-        let Some((name, email)) = user.and_then(|user| Some((user.name, user.email?))) else { return Ok(()) };
+        let Some(user) = users::find(connection, &By::Id(record.user))? else { return Ok(()) };
+        let Some(email) = user.proven_email() else { return Ok(()) };
         let title = self.policy.plans.named(&record.plan).map_or(record.plan.as_str(), |plan| plan.title.as_str());
         let is_approved = record.state == ApplicationState::Approved;
-        let fields = json!({ "name": name, "plan": title, "is_approved": is_approved, "note": record.note });
-        let letter = Letter { channel: Channel::Email, address: &email, template: Template::Application, fields, secret_of: None };
+        let fields = json!({ "name": user.name, "plan": title, "is_approved": is_approved, "note": record.note });
+        let letter = Letter { channel: Channel::Email, address: email, template: Template::Application, fields, secret_of: None };
         self.post_mail(connection, letter, now).map(drop)
     }
 

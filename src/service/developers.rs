@@ -40,13 +40,13 @@ impl Services {
         }
     }
 
-    /// What whoever acts is to an account, now and in this change; where they are nothing to it, it is not there for them. Whoever
-    /// administrates is like an owner.
+    /// What whoever acts is to an account, now and in this change; where they are nothing to it, or their access token names another,
+    /// it is not there for them. Whoever administrates is like an owner.
     pub(super) fn role_of(&self, connection: &Connection, act: &Act, account: &str) -> Result<Role> {
         let role = match self.acting_user(connection, act)? {
             None => act.reaches(account).then_some(Role::Owner),
             Some(user) if user.is_admin => Some(Role::Owner),
-            Some(user) => members::find(connection, account, user.id)?.map(|member| member.role),
+            Some(user) => members::find(connection, account, user.id)?.filter(|_| act.reaches(account)).map(|member| member.role),
         };
         role.ok_or_else(|| no_such(account))
     }

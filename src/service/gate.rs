@@ -33,7 +33,7 @@ use crate::domain::verdict::Verdict;
 use crate::domain::window::fixed::Lease;
 use crate::domain::window::{Fit, Look, Window};
 use crate::store::Connection;
-use crate::store::{PATIENCE, accounts, keys, windows};
+use crate::store::{PATIENCE, accounts, keys};
 
 /// A key, or a user with an access token, that is in use: who it is, and where its limits are counted.
 #[derive(Debug)]
@@ -242,13 +242,8 @@ impl Services {
             let account_generation = generations.of(account_slot);
             let owner = accounts::by_id(connection, id)?.ok_or_else(|| Error::Internal(format!("{} has no account", stored.record.id)))?;
             account.set_balance(owner.version, owner.balance);
-            for subject in [&key, &account] {
-                let is_loaded = subject.lock().is_loaded;
-                if !is_loaded {
-                    let saved = windows::of_subject(connection, &subject.id.row())?;
-                    subject.lock().load(saved);
-                }
-            }
+            key.load(connection)?;
+            account.load(connection)?;
             let caller = Arc::new(Caller::of_key(stored.record, owner.record, &policy.plans, now));
             Ok(Some(Arc::new(Known { caller, key, account, account_slot, account_generation, epoch })))
         };
@@ -432,7 +427,7 @@ fn refused_by_rights(caller: &Caller, route: Option<&Route>, wants: &Wants<'_>) 
         return Some(Verdict::WrongPlan);
     }
     let mut needed = wants.scopes.iter().chain(route.iter().flat_map(|route| &route.scopes));
-    needed.any(|needed| !scope::covers(&caller.granted, needed)).then_some(Verdict::WrongScope)
+    needed.any(|needed| !scope::covers(caller.granted(), needed)).then_some(Verdict::WrongScope)
 }
 
 fn lacks_balance(balance: Option<Balance>, caller: &Caller, price: &Price<'_>) -> bool {

@@ -68,7 +68,7 @@ impl Services {
                 return Err(may_not());
             }
             let known = stored_users::find(connection, &By::Email(email.as_str().to_owned()))?;
-            let known = known.filter(|user| user.email_verified_at.is_some());
+            let known = known.filter(|user| user.proven_email().is_some());
             if let Some(user) = known
                 && members::find(connection, &account, user.id)?.is_some()
             {
@@ -156,9 +156,9 @@ impl Services {
     pub async fn received_invitations(&self, user: i64, now: Timestamp) -> Result<Vec<Received>> {
         let job = move |connection: &Connection| {
             let user = users::found(connection, user)?;
-            let Some(email) = user.email.filter(|_| user.email_verified_at.is_some()) else { return Ok(Vec::new()) };
+            let Some(email) = user.proven_email() else { return Ok(Vec::new()) };
             let mut received = Vec::new();
-            for record in invitations::open_for(connection, &email, now)? {
+            for record in invitations::open_for(connection, email, now)? {
                 if let Some(one) = received_one(connection, record)? {
                     received.push(one);
                 }
@@ -177,7 +177,7 @@ impl Services {
                 Which::Token(token) => invitations::by_hash(connection, &ServerSecret::hash_of_token(token))?,
                 Which::Id(id) => invitations::by_id(connection, id)?,
             };
-            let own = user.email.as_deref().filter(|_| user.email_verified_at.is_some());
+            let own = user.proven_email();
             let record = found.filter(|record| record.is_open_at(act.at) && own == Some(record.email.as_str())).ok_or_else(no_such)?;
             let member = services.accept_for(connection, &record, &user, &act, act.at)?;
             Ok((member, user))

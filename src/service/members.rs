@@ -114,13 +114,15 @@ impl Services {
     pub async fn remove_member(self: &Arc<Self>, account: &str, user: i64, act: &Act) -> Result<()> {
         let (account, act, services) = (account.to_owned(), act.clone(), self.clone());
         let job = move |connection: &Connection| {
-            let own = services.check_people(connection, &account, &act)?;
-            let member = members::find(connection, &account, user)?.ok_or_else(no_member)?;
-            let is_oneself = act.actor.user().is_some_and(|own| own.id == user);
-            let is_below = own == Role::Owner || (own == Role::Admin && member.role < Role::Owner);
-            if !is_oneself && !is_below {
+            // Leaving needs no part in it, and no access token that names it.
+            let leaver = services.acting_user(connection, &act)?.filter(|own| own.id == user);
+            let own = if leaver.is_some() { None } else { Some(services.check_people(connection, &account, &act)?) };
+            let member = members::find(connection, &account, user)?;
+            let member = member.ok_or_else(|| if leaver.is_some() { no_such(&account) } else { no_member() })?;
+            if own.is_some_and(|own| own < Role::Admin || own < member.role) {
                 return Err(may_not());
             }
+            check_organization(connection, &account)?;
             if member.role == Role::Owner {
                 check_owners(connection, &account, user)?;
             }
@@ -146,11 +148,8 @@ impl Services {
     /// What whoever acts is to an account of several people; a personal one has no others.
     pub(super) fn check_people(&self, connection: &Connection, account: &str, act: &Act) -> Result<Role> {
         let role = self.check_role(connection, act, account, Role::Member)?;
-        let found = accounts::by_id(connection, account)?.ok_or_else(|| no_such(account))?;
-        match found.record.kind {
-            Kind::Organization => Ok(role),
-            Kind::Personal => Err(Error::Conflict("A personal account is one person's: make an organization.".into())),
-        }
+        check_organization(connection, account)?;
+        Ok(role)
     }
 
     fn journal_member(
@@ -168,6 +167,15 @@ impl Services {
         let told = if after.is_some() { view(after) } else { view(before) };
         self.announce(connection, event, &told, act.at)?;
         self.enter(connection, act, Change { event, target: &target, account, before: view(before), after: view(after) })
+    }
+}
+
+/// Fails where an account is one person's.
+fn check_organization(connection: &Connection, account: &str) -> Result<()> {
+    let found = accounts::by_id(connection, account)?.ok_or_else(|| no_such(account))?;
+    match found.record.kind {
+        Kind::Organization => Ok(()),
+        Kind::Personal => Err(Error::Conflict("A personal account is one person's: make an organization.".into())),
     }
 }
 

@@ -210,7 +210,7 @@ impl Services {
         let job = move |connection: &Connection| {
             services.check_administrator(connection, &act)?;
             let user = found(connection, id)?;
-            let had_one = users::has_second_factor(connection, id)?;
+            let had_one = second_factors::is_in_force(connection, id)?;
             second_factors::remove(connection, id)?;
             if !had_one {
                 return Ok(());
@@ -254,7 +254,7 @@ fn file(connection: &Connection, id: i64) -> Result<UserFile> {
         let name = account.map(|account| account.record.name).unwrap_or_default();
         belongs_to.push((member.account, name, member.role));
     }
-    Ok(UserFile { has_second_factor: users::has_second_factor(connection, id)?, record, identities, accounts: belongs_to })
+    Ok(UserFile { has_second_factor: second_factors::is_in_force(connection, id)?, record, identities, accounts: belongs_to })
 }
 
 fn apply(input: UserInput, password: Option<Option<String>>, user: &mut UserRecord, act: &Act) {

@@ -11,6 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::token::TokenRecord;
 use crate::domain::user::UserRecord;
 use crate::store::accounts::StoredAccount;
+use crate::store::identities::Identity;
 use crate::store::members::Member;
 use crate::store::{audit, balances};
 
@@ -88,9 +89,9 @@ pub fn user(user: &UserRecord) -> Value {
         "id": user.id,
         "name": user.name,
         "email": user.email,
-        "email_verified": user.email_verified_at.is_some(),
+        "email_verified": user.proven_email().is_some(),
         "phone": user.phone,
-        "phone_verified": user.phone_verified_at.is_some(),
+        "phone_verified": user.proven_phone().is_some(),
         "has_password": user.password.is_some(),
         "picture": user.picture,
         "account": user.account,
@@ -101,12 +102,17 @@ pub fn user(user: &UserRecord) -> Value {
     })
 }
 
+/// How a user signs in by others.
+pub fn identity(identity: &Identity) -> Value {
+    json!({ "provider": identity.provider, "subject": identity.subject, "label": identity.label })
+}
+
 /// A member of an account.
 pub fn member(member: &Member, user: &UserRecord) -> Value {
     json!({
         "user": user.id,
         "name": user.name,
-        "email": user.email.as_ref().filter(|_| user.email_verified_at.is_some()),
+        "email": user.proven_email(),
         "account": member.account,
         "role": member.role.name(),
         "joined_at": member.joined_at.rfc3339(),

@@ -37,6 +37,12 @@ pub fn of_user(connection: &Connection, user: i64) -> Result<Option<SecondFactor
     Ok(connection.prepare_cached(sql)?.query_row([user], from_row).optional()?)
 }
 
+/// Whether a user has one that is in force.
+pub fn is_in_force(connection: &Connection, user: i64) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM second_factors WHERE user = ?1 AND confirmed_at IS NOT NULL)";
+    Ok(connection.prepare_cached(sql)?.query_row([user], |row| row.get(0))?)
+}
+
 /// Begins one, in place of another that was only begun; answers whether it is there. One in force stays as it is.
 pub fn begin(connection: &Connection, user: i64, sealed: &[u8], at: Timestamp) -> Result<bool> {
     let sql = "INSERT INTO second_factors (user, secret, confirmed_at, last_step, created_at) VALUES (?1, ?2, NULL, -1, ?3)

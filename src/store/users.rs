@@ -124,12 +124,6 @@ pub fn update(connection: &Connection, user: &UserRecord) -> Result<()> {
     Ok(())
 }
 
-/// Whether a user has a second factor that is in force.
-pub fn has_second_factor(connection: &Connection, user: i64) -> Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM second_factors WHERE user = ?1 AND confirmed_at IS NOT NULL)";
-    Ok(connection.prepare_cached(sql)?.query_row([user], |row| row.get(0))?)
-}
-
 /// A password hash of each kind that was made elsewhere.
 pub fn foreign_hashes(connection: &Connection) -> Result<Vec<String>> {
     let sql = "SELECT max(password) FROM users WHERE password IS NOT NULL AND password NOT LIKE '$argon2id$%' GROUP BY substr(password, 1, 7) LIMIT 16";

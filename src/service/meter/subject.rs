@@ -8,11 +8,13 @@ use tokio::sync::Notify;
 
 use crate::domain::balance::Balance;
 use crate::domain::caller::Caller;
+use crate::domain::error::Result;
 use crate::domain::limit::{Limit, Shape};
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::verdict::Verdict;
 use crate::domain::window::Window;
-use crate::store::windows::Saved;
+use crate::store::Connection;
+use crate::store::windows::{self, Saved};
 
 /// A quota's window is at least this long.
 const DAY: Span = Span::from_secs(86_400);
@@ -168,6 +170,16 @@ impl Subject {
     pub fn lock(&self) -> MutexGuard<'_, State> {
         // A panic under the lock cannot leave a window half charged: each change is one assignment.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what the database remembers of it, where that was not read yet.
+    pub fn load(&self, connection: &Connection) -> Result<()> {
+        let is_loaded = self.lock().is_loaded;
+        if !is_loaded {
+            let saved = windows::of_subject(connection, &self.id.row())?;
+            self.lock().load(saved);
+        }
+        Ok(())
     }
 
     /// An account's balance as stored.

@@ -14,7 +14,7 @@ use crate::service::gate::Known;
 use crate::service::meter::subject::SubjectId;
 use crate::service::{Services, slot_of};
 use crate::store::users::{self, By};
-use crate::store::{Connection, accounts, members, sessions, windows};
+use crate::store::{Connection, accounts, members, sessions};
 
 /// What was found out about an access token that is ours, which may be that it counts for nothing.
 #[derive(Debug)]
@@ -83,24 +83,19 @@ impl Services {
             let (Some(session), Some(user), Some(member)) = (session, found, member) else { return nobody() };
             let owner = accounts::by_id(connection, &account)?.ok_or_else(|| Error::Internal(format!("there is no {account}")))?;
             of_account.set_balance(owner.version, owner.balance);
-            for subject in [&of_key, &of_account] {
-                let is_loaded = subject.lock().is_loaded;
-                if !is_loaded {
-                    let saved = windows::of_subject(connection, &subject.id.row())?;
-                    subject.lock().load(saved);
-                }
-            }
+            of_key.load(connection)?;
+            of_account.load(connection)?;
             let facts = UserFacts {
                 id: user.id,
                 handle: handle(user.id),
-                email: user.email.filter(|_| user.email_verified_at.is_some()),
+                email: user.proven_email().map(str::to_owned),
                 name: user.name,
                 is_admin: user.is_admin,
+                scopes: policy.keys.default_scopes.clone(),
                 session: session.id,
                 role: member.role,
             };
-            let scopes = policy.keys.default_scopes.clone();
-            let caller = Caller::of_user(facts, scopes, session.expires_at, owner.record, &policy.plans, now);
+            let caller = Caller::of_user(facts, session.expires_at, owner.record, &policy.plans, now);
             let known = Known { caller: Arc::new(caller), key: of_key, account: of_account, account_slot, account_generation, epoch };
             Ok(Some(Arc::new(Signed { known: Some(Arc::new(known)), user_slot, user_generation, expires_at, epoch })))
         };

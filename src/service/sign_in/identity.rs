@@ -3,18 +3,22 @@
 
 use std::sync::Arc;
 
-use super::people::Newcomer;
+use serde_json::Value;
+
+use super::people::{Newcomer, by_themselves};
 use super::second_factor::still_in;
 use super::session::Begun;
 use super::throttle::{Caller, Guess, Ticket};
 use super::{Entered, Visit};
+use crate::domain::act::Act;
 use crate::domain::email::Email;
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::identity::Proven;
 use crate::domain::refusal::Refusal;
-use crate::domain::user::{UserFacts, UserRecord};
+use crate::domain::user::{UserFacts, UserRecord, handle};
 use crate::domain::verdict::Verdict;
+use crate::service::journal::Change;
 use crate::service::{Services, views};
 use crate::store::identities::Identity;
 use crate::store::users::{self, By};
@@ -93,14 +97,14 @@ impl Services {
             if own.is_empty() {
                 return Err(Error::NotFound("such linked sign-in".into()));
             }
-            let has_proven = user.email_verified_at.is_some() || user.phone_verified_at.is_some();
-            if own.len() == all.len() && (user.password.is_none() || !has_proven) {
+            if own.len() == all.len() && (user.password.is_none() || !user.has_proven_address()) {
                 return Err(Error::Conflict("This is the only way to sign in: prove an address and set a password first.".into()));
             }
             for identity in own {
                 identities::remove(connection, &identity.provider, &identity.subject)?;
+                services.journal_identity(connection, Event::IdentityUnlinked, identity, &user, &visit.act)?;
             }
-            services.journal_quietly(connection, Event::IdentityUnlinked, &user, &visit.act)
+            Ok(())
         };
         self.store.write(job, |()| ()).await
     }
@@ -114,7 +118,7 @@ impl Services {
         let address = proven.email.as_ref().filter(|named| named.verified).and_then(|named| Email::parse(&named.address).ok());
         let known = address.as_ref().map(|email| users::find(connection, &By::Email(email.as_str().to_owned()))).transpose()?.flatten();
         let (user, is_new) = match known {
-            Some(user) if user.email_verified_at.is_some() => (user, false),
+            Some(user) if user.proven_email().is_some() => (user, false),
             Some(user) => (self.take_over(connection, user, self.newcomer(proven, address.as_ref()), visit)?, true),
             None if self.policy.sign_in.registration => {
                 let caller = Caller { address: visit.address, is_familiar: false };
@@ -145,7 +149,16 @@ impl Services {
     fn add_identity(&self, connection: &Connection, user: &UserRecord, proven: &Proven, visit: &Visit) -> Result<()> {
         let now = visit.act.at;
         let (provider, subject, label) = (proven.provider.clone(), proven.subject.clone(), proven.label.clone());
-        identities::put(connection, &Identity { provider, subject, user: user.id, label, created_at: now, used_at: now })?;
-        self.journal_user(connection, Event::IdentityLinked, views::user(user), user, &visit.act)
+        let identity = Identity { provider, subject, user: user.id, label, created_at: now, used_at: now };
+        identities::put(connection, &identity)?;
+        self.journal_identity(connection, Event::IdentityLinked, &identity, user, &visit.act)
+    }
+
+    /// Writes down that a user signs in by others now, or no more: the audit names them, webhooks are told of the user.
+    fn journal_identity(&self, connection: &Connection, event: Event, identity: &Identity, user: &UserRecord, act: &Act) -> Result<()> {
+        let (named, target) = (views::identity(identity), handle(user.id));
+        let (before, after) = if event == Event::IdentityLinked { (Value::Null, named) } else { (named, Value::Null) };
+        self.announce(connection, event, &views::user(user), act.at)?;
+        self.enter(connection, &by_themselves(act, user), Change { event, target: &target, account: Some(&user.account), before, after })
     }
 }

@@ -38,7 +38,7 @@ impl Services {
             let invitation = services.found_open(connection, &token, now)?;
             let newcomer = Newcomer { name, email: Some((invitation.email.clone(), true)), password: Some(hash), ..Newcomer::default() };
             let user = match users::find(connection, &By::Email(invitation.email.clone()))? {
-                Some(user) if user.email_verified_at.is_some() => {
+                Some(user) if user.proven_email().is_some() => {
                     return Err(Error::Conflict("This address has a user already: sign in, and accept the invitation.".into()));
                 }
                 Some(user) => services.take_over(connection, user, newcomer, &visit)?,

@@ -51,10 +51,7 @@ impl Address {
 
     /// Whether a user has proven that it is theirs.
     pub fn is_proven_by(&self, user: &UserRecord) -> bool {
-        people::is_proven(match self {
-            Self::Email(_) => user.email_verified_at,
-            Self::Phone(_) => user.phone_verified_at,
-        })
+        user.proven(self.channel()).is_some()
     }
 }
 

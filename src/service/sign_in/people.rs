@@ -41,15 +41,14 @@ impl Services {
     /// Makes a user with a personal account. Called inside a transaction.
     pub(crate) fn make_user(&self, connection: &Connection, newcomer: Newcomer, act: &Act) -> Result<UserRecord> {
         let now = act.at;
-        let proven = |address: &Option<(String, bool)>| address.as_ref().filter(|(_, is_proven)| *is_proven).map(|_| now);
         let input = AccountInput { name: Some(newcomer.name.clone()), kind: Some(Kind::Personal), ..AccountInput::default() };
         let account = self.opened(connection, input, act)?;
         accounts::insert(connection, &account)?;
         let mut user = UserRecord {
             id: 0,
             name: newcomer.name,
-            email_verified_at: proven(&newcomer.email),
-            phone_verified_at: proven(&newcomer.phone),
+            email_verified_at: proven_at(newcomer.email.as_ref(), now),
+            phone_verified_at: proven_at(newcomer.phone.as_ref(), now),
             email: newcomer.email.map(|(email, _)| email),
             phone: newcomer.phone.map(|(phone, _)| phone),
             password: newcomer.password,
@@ -80,10 +79,10 @@ impl Services {
             return self.make_user(connection, newcomer, &visit.act);
         }
         self.strip(connection, &user, visit)?;
-        let proven = |address: &Option<(String, bool)>| address.as_ref().filter(|(_, is_proven)| *is_proven).map(|_| now);
         (user.name, user.password, user.picture) = (newcomer.name, newcomer.password, newcomer.picture);
         // Of the two addresses only the one that was proven stays.
-        (user.email_verified_at, user.phone_verified_at) = (proven(&newcomer.email), proven(&newcomer.phone));
+        (user.email_verified_at, user.phone_verified_at) =
+            (proven_at(newcomer.email.as_ref(), now), proven_at(newcomer.phone.as_ref(), now));
         (user.email, user.phone) = (newcomer.email.map(|(email, _)| email), newcomer.phone.map(|(phone, _)| phone));
         (user.is_admin, user.agreement) = (false, None);
         user.revision += 1;
@@ -120,8 +119,8 @@ impl Services {
     /// Takes from somebody the address that they have not proven.
     pub(crate) fn take_unproven(&self, connection: &Connection, mut user: UserRecord, act: &Act) -> Result<()> {
         let before = views::user(&user);
-        user.email = user.email.filter(|_| user.email_verified_at.is_some());
-        user.phone = user.phone.filter(|_| user.phone_verified_at.is_some());
+        user.email = user.proven_email().map(str::to_owned);
+        user.phone = user.proven_phone().map(str::to_owned);
         user.revision += 1;
         users::update(connection, &user)?;
         self.journal_user(connection, Event::UserChanged, before, &user, act)
@@ -170,11 +169,10 @@ pub(crate) fn user_of(connection: &Connection, id: Option<i64>) -> Result<UserRe
 
 /// Whether somebody has proven who they are: by any address, or by others who vouch for them.
 pub(crate) fn has_proven(connection: &Connection, user: &UserRecord) -> Result<bool> {
-    let by_address = is_proven(user.email_verified_at) || is_proven(user.phone_verified_at);
-    Ok(by_address || !identities::of_user(connection, user.id)?.is_empty())
+    Ok(user.has_proven_address() || !identities::of_user(connection, user.id)?.is_empty())
 }
 
-/// When an address was proven, for a user who has it.
-pub(crate) fn is_proven(at: Option<Timestamp>) -> bool {
-    at.is_some()
+/// When an address counts as proven that somebody brings.
+fn proven_at(address: Option<&(String, bool)>, now: Timestamp) -> Option<Timestamp> {
+    address.filter(|(_, is_proven)| *is_proven).map(|_| now)
 }

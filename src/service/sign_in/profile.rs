@@ -4,6 +4,7 @@ use crate::domain::caller::Kind;
 use crate::domain::decision::Decision;
 use crate::domain::error::{Error, Result};
 use crate::domain::limit::{Per, Unit};
+use crate::domain::telegram;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Role, UserRecord};
 use crate::service::Services;
@@ -57,7 +58,7 @@ impl Services {
         // A key of an organization tells of none of its people.
         let tells_of_owner = account.kind == Kind::Personal;
         let (user, identities) = self.store.read(move |connection| who(connection, user, &id, tells_of_owner)).await?;
-        let of_telegram = identities.iter().find(|identity| self.policy.sign_in.is_telegram(&identity.provider));
+        let of_telegram = identities.iter().find(|identity| identity.provider == telegram::PROVIDER);
         let limit = |per: Per| {
             caller
                 .limits
@@ -69,8 +70,8 @@ impl Services {
         Ok(Profile {
             id: user.map(|user| user.id),
             name: user.map_or_else(|| account.name.clone(), |user| user.name.clone()),
-            email: user.filter(|user| user.email_verified_at.is_some()).and_then(|user| user.email.clone()),
-            phone: user.filter(|user| caller.user.is_some() && user.phone_verified_at.is_some()).and_then(|user| user.phone.clone()),
+            email: user.and_then(|user| user.proven_email()).map(str::to_owned),
+            phone: user.filter(|_| caller.user.is_some()).and_then(|user| user.proven_phone()).map(str::to_owned),
             telegram_username: of_telegram.and_then(|identity| identity.label.strip_prefix('@')).map(str::to_owned),
             picture: user.and_then(|user| user.picture.clone()),
             account: account.id.clone(),
@@ -82,7 +83,7 @@ impl Services {
             daily: limit(Per::Day),
             has_telegram: of_telegram.is_some(),
             has_google: identities.iter().any(|identity| self.policy.sign_in.is_google(&identity.provider)),
-            has_email: user.is_some_and(|user| user.email_verified_at.is_some() && user.password.is_some()),
+            has_email: user.is_some_and(|user| user.proven_email().is_some() && user.password.is_some()),
         })
     }
 }

@@ -224,17 +224,12 @@ impl Services {
     fn address_proven(&self, connection: &Connection, proof: &ProofRecord, visit: &Visit) -> Result<UserRecord> {
         let (now, mut user) = (visit.act.at, people::user_of(connection, proof.user)?);
         let before = views::user(&user);
-        let old = match proof.channel {
-            Channel::Phone => user.phone.clone().filter(|_| user.phone_verified_at.is_some()),
-            _ => user.email.clone().filter(|_| user.email_verified_at.is_some()),
-        };
+        let old = user.proven(proof.channel).map(str::to_owned);
         let place = if proof.channel == Channel::Phone { By::Phone(proof.address.clone()) } else { By::Email(proof.address.clone()) };
         let holder = users::find(connection, &place)?.filter(|holder| holder.id != user.id);
-        let is_held =
-            |holder: &UserRecord| if proof.channel == Channel::Phone { holder.phone_verified_at } else { holder.email_verified_at };
         let holder = match holder {
             // It merely stands with them: whoever proves it has it.
-            Some(holder) if is_held(&holder).is_none() => {
+            Some(holder) if holder.proven(proof.channel).is_none() => {
                 self.take_unproven(connection, holder, &visit.act)?;
                 None
             }

@@ -103,7 +103,7 @@ impl Services {
         let by = if is_phone { By::Phone(proof.address.clone()) } else { By::Email(proof.address.clone()) };
         let user = match users::find(connection, &by)? {
             // Somebody else has proven it meanwhile.
-            Some(user) if (if is_phone { user.phone_verified_at } else { user.email_verified_at }).is_some() => {
+            Some(user) if user.proven(proof.channel).is_some() => {
                 return Err(Error::refused(Verdict::Unknown));
             }
             Some(user) => self.take_over(connection, user, newcomer, visit)?,

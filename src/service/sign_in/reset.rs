@@ -81,9 +81,8 @@ impl Services {
                 return Err(Error::refused(Verdict::Unknown));
             }
             let is_first = !people::has_proven(connection, &user)?;
-            let is_proven = if proof.channel == Channel::Phone { user.phone_verified_at } else { user.email_verified_at }.is_some();
             // Whoever has proven who they are otherwise is not this address's.
-            if !is_first && !is_proven {
+            if !is_first && user.proven(proof.channel).is_none() {
                 return Err(Error::refused(Verdict::Unknown));
             }
             if is_first {
@@ -103,7 +102,7 @@ impl Services {
     }
 
     /// Writes a new password, ends every session but one, and whatever was sent; tells the user. Inside a transaction; whoever
-    /// commits it calls [`Services::user_changed`].
+    /// commits it calls [`Services::user_changed`], or [`Services::taken_over`].
     pub(crate) fn set_password(
         &self,
         connection: &Connection,
@@ -131,8 +130,8 @@ impl Services {
         fields: serde_json::Value,
         now: Timestamp,
     ) -> Result<()> {
-        let by_mail = user.email.as_deref().filter(|_| user.email_verified_at.is_some()).map(|email| (Channel::Email, email));
-        let by_phone = user.phone.as_deref().filter(|_| user.phone_verified_at.is_some()).map(|phone| (Channel::Phone, phone));
+        let by_mail = user.proven_email().map(|email| (Channel::Email, email));
+        let by_phone = user.proven_phone().map(|phone| (Channel::Phone, phone));
         let Some((channel, address)) = by_mail.or(by_phone).filter(|(channel, _)| template.goes_by(*channel)) else { return Ok(()) };
         self.post_mail(connection, Letter { channel, address, template, fields, secret_of: None }, now).map(drop)
     }

@@ -20,7 +20,7 @@ use crate::service::journal::Change;
 use crate::service::{Services, views};
 use crate::store::accounts::StoredAccount;
 use crate::store::users::{self, By};
-use crate::store::{Connection, accounts, members, proofs, sessions};
+use crate::store::{Connection, accounts, members, proofs, second_factors, sessions};
 
 /// Where a user may be signed in at once: beyond it the oldest session ends.
 const MOST_SESSIONS: usize = 100;
@@ -78,7 +78,7 @@ impl Services {
         if user.disabled {
             return Err(Error::refused(Verdict::Disabled));
         }
-        if users::has_second_factor(connection, user.id)? {
+        if second_factors::is_in_force(connection, user.id)? {
             return self.wait_for_second_factor(connection, &user, method, visit).map(Begun::Waits);
         }
         self.open_session(connection, user, method, is_new_user, visit).map(|opened| Begun::Opened(Box::new(opened)))

@@ -46,6 +46,11 @@ pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
         faults: Vec::new(),
     };
     change.faults = fields.into_faults();
+    // What could not be shown afterwards is not changed either.
+    let decision = caller(&call).await;
+    if !decision.verdict.passes() {
+        return Ok(gate::refuse(&call, &decision));
+    }
     let own = session::user(&call)?;
     call.front.services.change_oneself(own, change, &visit).await?;
     show(call).await
