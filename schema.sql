@@ -108,8 +108,11 @@ CREATE TABLE sessions (
   used_at    INTEGER NOT NULL,            -- when it was last refreshed
   expires_at INTEGER NOT NULL,
   ended_at   INTEGER,
-  ended_by   TEXT                         -- why: signed_out, revoked, password, reuse, …
+  ended_by   TEXT,                        -- why: signed_out, revoked, password, reuse, …
+  page       BLOB CHECK (length(page) = 32) -- the hash of what the dashboard knows its browser by
 ) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX sessions_of_page ON sessions (page) WHERE page IS NOT NULL;
 
 CREATE INDEX sessions_of_user ON sessions (user, id);
 CREATE INDEX sessions_to_tidy ON sessions (min(expires_at, coalesce(ended_at, expires_at)));

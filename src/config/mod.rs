@@ -5,7 +5,7 @@ pub mod certificates;
 pub mod cors;
 pub mod fault;
 mod history;
-mod keys;
+pub mod keys;
 mod letters;
 pub mod log;
 pub mod mail;

@@ -57,10 +57,18 @@ fn begun_cookie(call: &Call, value: String, max_age: Duration) -> Cookie<'static
     Cookie::build((BEGUN, value)).path(path).max_age(max_age).http_only(true).secure(true).same_site(SameSite::Lax).build()
 }
 
-fn append(cookie: Cookie<'_>, into: &mut HeaderMap) {
+/// Adds a cookie to an answer.
+pub fn append(cookie: Cookie<'_>, into: &mut HeaderMap) {
     if let Ok(value) = cookie.to_string().parse() {
         into.append(SET_COOKIE, value);
     }
+}
+
+/// A path of ours as browsers see it: behind what `public_url` has before it, which a proxy takes away.
+pub fn seen_path(call: &Call, path: &str) -> String {
+    let public = call.front.services.policy.server.public_url.parse::<http::Uri>();
+    let before = public.as_ref().map(|url| url.path().trim_end_matches('/')).unwrap_or_default();
+    format!("{before}{path}")
 }
 
 fn built(call: &Call, value: String, max_age: Duration) -> Cookie<'static> {
@@ -87,7 +95,7 @@ pub fn refresh_token(call: &Call) -> Option<String> {
 }
 
 /// A cookie's value. Two that differ are none: one of them was slipped in.
-fn named(call: &Call, name: &str) -> Option<String> {
+pub fn named(call: &Call, name: &str) -> Option<String> {
     let mut tokens = values(call, name);
     let first = tokens.next()?;
     tokens.all(|other| other == first).then_some(first)

@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use http::Method;
 
+use super::dashboard::{self, Needs};
 use super::handlers::sign_in::{balance as own_balance, identities, login, others, register, second_factor, session, user};
 use super::handlers::{
     accounts, agreement, applications, audit, backup, balance, check, export, health, import, invitations, jwks, keys, mails, me, members,
@@ -16,6 +17,17 @@ use super::response::Response;
 use crate::domain::token::TokenScope;
 use crate::domain::user::Role;
 use crate::service::metrics::Kind;
+
+/// What an endpoint is a part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// What programs ask, below the prefix.
+    Api,
+    /// Sign-in, below its base path: the style tells what goes wrong.
+    SignIn,
+    /// The dashboard: pages tell what goes wrong.
+    Dashboard,
+}
 
 /// Who may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +44,8 @@ pub enum Access {
     Shared(Role),
     /// Users with an access token.
     User,
+    /// Users in a browser, on the dashboard; anybody else is sent to sign in.
+    Page(Needs),
     /// The operator at the control socket, and nobody else.
     Operator,
 }
@@ -46,7 +60,7 @@ pub struct Endpoint {
     /// Below the prefix, or below the sign-in's base path; what stands in braces is one segment, and there are two at the most.
     pub path: &'static str,
     /// Whether it is a sign-in's: then the style tells its refusals.
-    pub is_of_sign_in: bool,
+    pub part: Part,
     /// Who may call.
     pub access: Access,
     /// Whether its body, or its answer, may take as long as it takes: then `request_timeout` is not for it as a whole.
@@ -62,7 +76,7 @@ const SIGNS_IN: [&str; 7] =
 impl Endpoint {
     /// Whether it answers a sign-in.
     pub fn signs_in(&self) -> bool {
-        self.is_of_sign_in && SIGNS_IN.contains(&self.path)
+        self.part == Part::SignIn && SIGNS_IN.contains(&self.path)
     }
 }
 
@@ -73,12 +87,12 @@ impl std::fmt::Debug for Endpoint {
 }
 
 macro_rules! endpoints {
-    ($(#[$doc:meta])* $name:ident ($is_of_sign_in:literal): $($method:tt $path:literal $access:expr => $handler:path $(, $streams:ident)?;)*) => {
+    ($(#[$doc:meta])* $name:ident ($part:ident): $($method:tt $path:literal $access:expr => $handler:path $(, $streams:ident)?;)*) => {
         $(#[$doc])*
         pub static $name: &[Endpoint] = &[$(Endpoint {
             method: endpoints!(@ $method),
             path: $path,
-            is_of_sign_in: $is_of_sign_in,
+            part: Part::$part,
             access: $access,
             streams: endpoints!(@@ $($streams)?),
             handler: |call| Box::pin($handler(call)),
@@ -101,10 +115,12 @@ const MEMBER: Access = Access::Shared(Role::Member);
 /// Who looks after an account.
 const MANAGER: Access = Access::Shared(Role::Admin);
 const USER: Access = Access::User;
+/// Whoever belongs to the account, in a browser.
+const SEEN: Access = Access::Page(Needs::Role(Role::Member));
 
 endpoints! {
     /// Those below the prefix.
-    ENDPOINTS (false):
+    ENDPOINTS (Api):
     ANY    "/v1/check"             ANYONE => check::check;
     ANY    "/v1/check/nginx"       ANYONE => check::check_nginx;
     ANY    "/v1/check/answer"      ANYONE => check::check_answer;
@@ -182,7 +198,7 @@ endpoints! {
 
 endpoints! {
     /// Those below the sign-in's base path.
-    SIGN_IN (true):
+    SIGN_IN (SignIn):
     POST   "/auth/register"        ANYONE => register::register;
     POST   "/auth/invitation"      ANYONE => register::invited;
     POST   "/auth/verify"          ANYONE => register::verify;
@@ -216,6 +232,27 @@ endpoints! {
     POST   "/user/second-factor/confirm" USER => second_factor::confirm;
     POST   "/user/second-factor/recovery-codes" USER => second_factor::renew;
     GET    "/balance"              ANYONE => own_balance::show;
+}
+
+endpoints! {
+    /// The dashboard's, below the prefix.
+    PAGES (Dashboard):
+    GET    ""                      VISITOR => dashboard::to_start;
+    GET    "/"                     VISITOR => dashboard::to_start;
+    GET    "/dashboard.css"        VISITOR => dashboard::style_sheet;
+    GET    "/dashboard.js"         VISITOR => dashboard::script;
+    GET    "/sign-in"              VISITOR => dashboard::sign_in;
+    POST   "/sign-in"              VISITOR => dashboard::enter;
+    GET    "/second-factor"        VISITOR => dashboard::second_factor;
+    POST   "/second-factor"        VISITOR => dashboard::second_factor_entered;
+    POST   "/sign-out"             SEEN   => dashboard::sign_out;
+    GET    "/keys"                 SEEN   => dashboard::keys::list;
+    POST   "/keys"                 SEEN   => dashboard::keys::create;
+    GET    "/keys/new"             SEEN   => dashboard::keys::new;
+    GET    "/keys/{id}"            SEEN   => dashboard::keys::show;
+    POST   "/keys/{id}"            SEEN   => dashboard::keys::change;
+    POST   "/keys/{id}/rotate"     SEEN   => dashboard::keys::rotate;
+    POST   "/keys/{id}/revoke"     SEEN   => dashboard::keys::revoke;
 }
 
 /// What a path comes to.
@@ -265,7 +302,7 @@ impl<'p> Below<'p> {
             });
             all.filter(move |(endpoint, ..)| is_operator || endpoint.access != Access::Operator)
         };
-        let found: Vec<_> = of(SIGN_IN, self.sign_in).chain(of(ENDPOINTS, self.prefix)).collect();
+        let found: Vec<_> = of(SIGN_IN, self.sign_in).chain(of(ENDPOINTS, self.prefix)).chain(of(PAGES, self.prefix)).collect();
         let is_spelled_out = found.iter().any(|(_, _, exact)| *exact);
         found.into_iter().filter(|(_, _, exact)| *exact || !is_spelled_out).map(|(endpoint, ids, _)| (endpoint, ids)).collect()
     }

@@ -3,6 +3,7 @@
 mod cookies;
 mod cors;
 mod current;
+mod dashboard;
 pub mod endpoints;
 mod exposition;
 pub mod feed;

@@ -225,7 +225,12 @@ impl Call {
         if given.next().is_some() {
             return Err(Unreadable::Bad("There is more than one Idempotency-Key.".into()));
         }
-        let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()) && !key.contains('\t'));
+        self.once_of(operation, key.to_str().unwrap_or_default(), request)
+    }
+
+    /// The same of a key that stands elsewhere: a form carries its own.
+    pub fn once_of(&self, operation: &'static str, key: &str, request: &Value) -> Result<Option<Once>, Unreadable> {
+        let key = Some(key).filter(|key| (1..=255).contains(&key.len()) && key.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
         let key = key.ok_or_else(|| Unreadable::Bad("The Idempotency-Key must have 1 to 255 visible characters.".into()))?;
         // Whatever the order of its fields.
         let mut request = request.clone();

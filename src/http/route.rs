@@ -6,7 +6,8 @@ use http::{Method, Request, StatusCode};
 use tracing::Level;
 
 use super::cors::{self, is_preflight};
-use super::endpoints::{self, Access, Below, Endpoint, Matched};
+use super::dashboard;
+use super::endpoints::{self, Access, Below, Endpoint, Matched, Part};
 use super::front::Front;
 use super::handlers::gate;
 use super::note::{self, RequestLine};
@@ -126,11 +127,16 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
         Err(refusal) => return refusal,
     };
     [call.id, call.second_id] = ids;
+    // What goes wrong on a page is told on one.
+    let shell = (endpoint.part == Part::Dashboard).then(|| dashboard::Shell::of(&call, ""));
     let answered = (endpoint.handler)(call).await;
     if endpoint.signs_in() {
         services.metrics.signed_in(sign_in_verdict(&answered));
     }
-    answered.unwrap_or_else(|unreadable| unanswered(unreadable, endpoint, &services, &request_id))
+    answered.unwrap_or_else(|unreadable| match shell {
+        Some(shell) => dashboard::failed(&shell, &request_id, without_secret(&services, unreadable)),
+        None => unanswered(unreadable, endpoint, &services, &request_id),
+    })
 }
 
 /// What became of somebody who came to sign in.
@@ -145,6 +151,14 @@ fn sign_in_verdict(answered: &Result<Response, Unreadable>) -> Verdict {
     }
 }
 
+/// The same error, repeating no secret.
+fn without_secret(services: &Services, unreadable: Unreadable) -> Unreadable {
+    match unreadable {
+        Unreadable::Error(error) => Unreadable::Error(discreet(services, error)),
+        other => other,
+    }
+}
+
 /// What is told where a handler has no answer of its own.
 fn unanswered(unreadable: Unreadable, endpoint: &Endpoint, services: &Services, request_id: &str) -> Response {
     let problem = |status, detail: &str| response::problem(status, detail, Vec::new(), request_id);
@@ -153,7 +167,7 @@ fn unanswered(unreadable: Unreadable, endpoint: &Endpoint, services: &Services, 
             Ok(refusal) => response::styled(services.policy.style.tell(&refusal, request_id, Timestamp::now())),
             Err(error) => response::failed(&error, request_id),
         },
-        Unreadable::Bad(detail) if endpoint.is_of_sign_in => {
+        Unreadable::Bad(detail) if endpoint.part == Part::SignIn => {
             let refusal = Refusal::fields(vec![FieldFault { field: "body".into(), message: detail }]);
             response::styled(services.policy.style.tell(&refusal, request_id, Timestamp::now()))
         }
@@ -170,7 +184,7 @@ fn unanswered(unreadable: Unreadable, endpoint: &Endpoint, services: &Services, 
 fn refusal(error: Error, endpoint: &Endpoint) -> Result<Refusal, Error> {
     match error {
         Error::Refused(refusal) => Ok(*refusal),
-        error if !endpoint.is_of_sign_in => Err(error),
+        error if endpoint.part != Part::SignIn => Err(error),
         Error::Invalid(faults) => Ok(Refusal::fields(faults)),
         Error::Unavailable(_) | Error::Internal(_) => {
             tracing::error!("{error}");
@@ -221,6 +235,8 @@ async fn admit(call: &Call, access: Access) -> Result<Actor, Response> {
         Access::Operator => return Err(response::nothing_here(&call.request_id)),
         // Who they are: an account that is switched off is looked at where something is done in it.
         Access::User => return admit_user(call, false).await,
+        Access::Page(needs) if call.front.services.policy.sign_in.enabled => return dashboard::admit(call, needs).await,
+        Access::Page(_) => return Err(response::nothing_here(&call.request_id)),
         Access::Shared(_) => TokenScope::Admin,
         Access::Token(scope) | Access::Unbound(scope) => scope,
     };

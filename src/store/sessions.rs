@@ -41,6 +41,18 @@ pub fn by_token(connection: &Connection, hash: &KeyHash) -> Result<Option<(Sessi
     Ok(by_id(connection, &session)?.map(|session| (session, replaced_at)))
 }
 
+/// The session of a browser on the dashboard.
+pub fn by_page(connection: &Connection, hash: &KeyHash) -> Result<Option<SessionRecord>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM sessions WHERE page = ?1"))?;
+    Ok(statement.query_row([hash.as_bytes()], from_row).optional()?)
+}
+
+/// From here on the dashboard knows the browser of a session by this, and by nothing it had before.
+pub fn set_page(connection: &Connection, id: &str, hash: &KeyHash) -> Result<()> {
+    connection.prepare_cached("UPDATE sessions SET page = ?2 WHERE id = ?1")?.execute(params![id, hash.as_bytes()])?;
+    Ok(())
+}
+
 /// Those of a user that last, the newest first.
 pub fn of_user(connection: &Connection, user: i64, now: Timestamp) -> Result<Vec<SessionRecord>> {
     let sql = format!("SELECT {COLUMNS} FROM sessions WHERE user = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY id DESC");
@@ -86,6 +98,15 @@ pub fn touch(connection: &Connection, session: &SessionRecord) -> Result<()> {
             session.used_at.millis(),
             session.expires_at.millis()
         ])?;
+    Ok(())
+}
+
+/// Notes that it was used and from where, unless it has ended meanwhile; whose and for which account it is stays.
+pub fn touch_lasting(connection: &Connection, session: &SessionRecord) -> Result<()> {
+    let sql =
+        "UPDATE sessions SET origin = ?2, agent = ?3, used_at = ?4, expires_at = ?5 WHERE id = ?1 AND ended_at IS NULL AND used_at < ?4";
+    let (used_at, expires_at) = (session.used_at.millis(), session.expires_at.millis());
+    connection.prepare_cached(sql)?.execute(params![session.id, session.origin, session.agent, used_at, expires_at])?;
     Ok(())
 }
 

@@ -86,7 +86,7 @@ fn shown(record: &KeyRecord) -> Response {
 }
 
 /// The fields are named as in the record; `scope`, `ip` and `expires` are what the command line calls them.
-pub(super) fn read(mut fields: Fields, now: Timestamp) -> KeyInput {
+pub fn read(mut fields: Fields, now: Timestamp) -> KeyInput {
     for (name, other) in [("expires_at", "expires"), ("ips", "ip"), ("scopes", "scope")] {
         fields.also_called(name, other);
     }

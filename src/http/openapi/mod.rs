@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::endpoints::{Access, ENDPOINTS, Endpoint, SIGN_IN};
+use super::endpoints::{Access, ENDPOINTS, Endpoint, Part, SIGN_IN};
 use crate::config::Policy;
 use crate::domain::verdict::Verdict;
 
@@ -80,7 +80,7 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
         answers.entry(status.to_string()).or_insert_with(|| reference(response));
     };
     let styled = told_by_style(endpoint);
-    if endpoint.is_of_sign_in {
+    if endpoint.part == Part::SignIn {
         operation["security"] = match endpoint.access {
             Access::User => json!([{ "access_token": [] }]),
             // Signing out again does no harm.
@@ -120,7 +120,7 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
     }
     add(503, "Unavailable");
     let mut refused = styled;
-    if endpoint.path.contains('{') && !endpoint.is_of_sign_in {
+    if endpoint.path.contains('{') && endpoint.part != Part::SignIn {
         // A path that reads in two ways is none of tollgate's own: the gate refuses it.
         refused.push(Verdict::Ambiguous);
     }
@@ -139,10 +139,10 @@ fn told_by_style(endpoint: &Endpoint) -> Vec<Verdict> {
     let by_gate = Verdict::ALL.iter().copied().filter(|verdict| *verdict <= Verdict::Unavailable);
     let on_the_way_in = [Verdict::Missing, Verdict::Unknown, Verdict::Disabled, Verdict::Unavailable, Verdict::Internal];
     match endpoint.path {
-        path if endpoint.is_of_sign_in && !(BY_ANY.contains(&path) && endpoint.method == Some(Method::GET)) => {
+        path if endpoint.part == Part::SignIn && !(BY_ANY.contains(&path) && endpoint.method == Some(Method::GET)) => {
             on_the_way_in.into_iter().chain(Verdict::ALL.iter().copied().filter(|verdict| verdict.is_of_sign_in())).collect()
         }
-        "/user/me" | "/balance" if endpoint.is_of_sign_in => {
+        "/user/me" | "/balance" if endpoint.part == Part::SignIn => {
             by_gate.filter(|verdict| !(Verdict::WrongPlan..=Verdict::RateLimited).contains(verdict)).chain([Verdict::Internal]).collect()
         }
         path if endpoint.access == Access::User || matches!(endpoint.access, Access::Shared(_)) => {

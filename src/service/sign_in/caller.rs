@@ -1,9 +1,9 @@
-//! Who an access token belongs to, as the gate knows callers: the user, and the account that the token names. What is remembered dies
-//! with any change of the user, of their sessions or of their memberships.
+//! Who an access token, or the cookie of a browser on the dashboard, belongs to, as the gate knows callers: the user, and the account
+//! that they act for. What is remembered dies with any change of the user, of their sessions or of their memberships.
 
 use std::sync::Arc;
 
-use super::access::Claims;
+use super::Visit;
 use crate::domain::caller::Caller;
 use crate::domain::error::{Error, Result};
 use crate::domain::jwt;
@@ -15,6 +15,15 @@ use crate::service::meter::subject::SubjectId;
 use crate::service::{Services, slot_of};
 use crate::store::users::{self, By};
 use crate::store::{Connection, accounts, members, sessions};
+
+/// What a token says, before anything of it is looked at.
+#[derive(Clone)]
+struct Claim {
+    user: i64,
+    session: String,
+    account: Option<String>,
+    expires_at: Timestamp,
+}
 
 /// What was found out about an access token that is ours, which may be that it counts for nothing.
 #[derive(Debug)]
@@ -50,22 +59,42 @@ impl Services {
         if !self.is_access_token(token) {
             return Ok(None);
         }
-        let fresh = |signed: &Arc<Signed>| {
-            let of_user = signed.user_generation == self.users.of(signed.user_slot);
-            let of_token = signed.epoch == self.epoch && now < signed.expires_at;
-            of_user && of_token && signed.known.as_ref().is_none_or(|known| self.is_fresh(known, now))
-        };
+        let fresh = |signed: &Arc<Signed>| self.is_fresh_claim(signed, now);
         let hash = KeyHash::of(token);
         if let Some(remembered) = self.signed_in.remembered(&hash, now, &fresh) {
             return Ok(remembered.and_then(|signed| signed.known.clone()));
         }
         let Some((user, claims)) = self.sign_in.signer.read(token, now) else { return Ok(None) };
-        let signed = self.signed_in.get(&hash, now, fresh, || self.read_signed_in(user, claims.clone(), now)).await?;
+        let claim = Claim { user, expires_at: claims.expires_at(), session: claims.sid, account: Some(claims.acc) };
+        let signed = self.signed_in.get(&hash, now, fresh, || self.read_signed_in(claim.clone(), now)).await?;
         Ok(signed.and_then(|signed| signed.known.clone()))
     }
 
-    async fn read_signed_in(&self, user: i64, claims: Claims, now: Timestamp) -> Result<Option<Arc<Signed>>> {
-        let (expires_at, session, account) = (claims.expires_at(), claims.sid, claims.acc);
+    /// Who a browser on the dashboard is, by its cookie. What was read of a session is read again after a while, which also is when
+    /// the session is noted as used.
+    pub async fn signed_in_by_page(&self, token: &str, visit: &Visit) -> Result<Option<Arc<Known>>> {
+        let now = visit.act.at;
+        let Ok(hash) = self.hash_of_refresh_token(token) else { return Ok(None) };
+        let fresh = |signed: &Arc<Signed>| self.is_fresh_claim(signed, now);
+        if let Some(remembered) = self.signed_in.remembered(&hash, now, &fresh) {
+            return Ok(remembered.and_then(|signed| signed.known.clone()));
+        }
+        let Some(session) = self.session_of_page(hash.clone(), visit).await? else { return Ok(None) };
+        let expires_at = session.expires_at.min(now.plus(self.policy.sign_in.access_lifetime));
+        let claim = Claim { user: session.user, expires_at, session: session.id, account: None };
+        let signed = self.signed_in.get(&hash, now, fresh, || self.read_signed_in(claim.clone(), now)).await?;
+        Ok(signed.and_then(|signed| signed.known.clone()))
+    }
+
+    /// Whether what was found out about a token still holds.
+    fn is_fresh_claim(&self, signed: &Signed, now: Timestamp) -> bool {
+        let of_user = signed.user_generation == self.users.of(signed.user_slot);
+        let of_token = signed.epoch == self.epoch && now < signed.expires_at;
+        of_user && of_token && signed.known.as_ref().is_none_or(|known| self.is_fresh(known, now))
+    }
+
+    async fn read_signed_in(&self, claim: Claim, now: Timestamp) -> Result<Option<Arc<Signed>>> {
+        let Claim { user, expires_at, session, account } = claim;
         let (policy, epoch, meter) = (self.policy.clone(), self.epoch, self.meter.clone());
         let (account_generations, user_generations) = (self.accounts.clone(), self.users.clone());
         let read = move |connection: &Connection| {
@@ -73,14 +102,17 @@ impl Services {
             let user_slot = slot_of_user(user);
             let user_generation = user_generations.of(user_slot);
             let nobody = || Ok(Some(Arc::new(Signed { known: None, user_slot, user_generation, expires_at, epoch })));
+            let session = sessions::by_id(connection, &session)?.filter(|session| session.user == user && session.lasts_at(now));
+            let Some(session) = session else { return nobody() };
+            // A page is for whichever account its session is for; an access token names one.
+            let account = account.unwrap_or_else(|| session.account.clone());
             let of_key = meter.subject(SubjectId::User { id: handle(user).into(), account: account.as_str().into() }, now);
             let of_account = meter.subject(SubjectId::Account(account.as_str().into()), now);
             let account_slot = slot_of(&account);
             let account_generation = account_generations.of(account_slot);
-            let session = sessions::by_id(connection, &session)?.filter(|session| session.user == user && session.lasts_at(now));
             let found = users::find(connection, &By::Id(user))?.filter(|user| !user.disabled);
             let member = members::find(connection, &account, user)?;
-            let (Some(session), Some(user), Some(member)) = (session, found, member) else { return nobody() };
+            let (Some(user), Some(member)) = (found, member) else { return nobody() };
             let owner = accounts::by_id(connection, &account)?.ok_or_else(|| Error::Internal(format!("there is no {account}")))?;
             of_account.set_balance(owner.version, owner.balance);
             of_key.load(connection)?;

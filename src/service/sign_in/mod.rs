@@ -7,6 +7,7 @@ pub mod identity;
 pub mod invited;
 pub mod link;
 pub mod login;
+pub mod pages;
 pub mod password;
 pub mod people;
 pub mod profile;
@@ -108,6 +109,8 @@ pub struct SignedIn {
     pub refresh_token: crate::domain::key::PlainKey,
     /// How many seconds the cookie is kept.
     pub refresh_for: u64,
+    /// The session.
+    pub session: String,
     /// Who it is, as `{id, name, plan, token_balance}`.
     pub user: Value,
     /// Whether the sign-in made the user.

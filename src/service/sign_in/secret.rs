@@ -34,6 +34,7 @@ const CODES: u64 = 1_000_000;
 const TOKEN: &str = "token";
 const CODE: &str = "code";
 const CODE_HASH: &str = "code hash";
+const FORM: &str = "form";
 const SEAL: &str = "seal";
 
 /// A mailed token or code as its addressee gets to know it. Never stored or logged: `Debug` shows nothing of it.
@@ -147,6 +148,17 @@ impl ServerSecret {
     /// Whether this is the code of which this hash was kept, under any of the secrets; each is looked at, whichever it is.
     pub fn confirms_code(&self, id: &str, code: &str, hash: &KeyHash) -> bool {
         let same = |secret| hash_of_code(secret, id, code).as_bytes().ct_eq(hash.as_bytes());
+        self.all().map(same).fold(Choice::from(0), |any, one| any | one).into()
+    }
+
+    /// What the forms of a session's pages carry: whoever does not see them cannot know it.
+    pub fn form_token(&self, session: &str) -> PlainToken {
+        PlainToken(base62(derived(&self.now, FORM, &[session.as_bytes()])))
+    }
+
+    /// Whether this is what the forms of a session's pages carry, under any of the secrets.
+    pub fn confirms_form(&self, session: &str, token: &str) -> bool {
+        let same = |secret| base62(derived(secret, FORM, &[session.as_bytes()])).as_bytes().ct_eq(token.as_bytes());
         self.all().map(same).fold(Choice::from(0), |any, one| any | one).into()
     }
 

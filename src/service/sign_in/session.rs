@@ -93,7 +93,7 @@ impl Services {
         is_new_user: bool,
         visit: &Visit,
     ) -> Result<Opened> {
-        let (now, settings) = (visit.act.at, &self.policy.sign_in);
+        let now = visit.act.at;
         let session = SessionRecord {
             id: self.next_id(connection, id::SESSION, now)?,
             user: user.id,
@@ -103,7 +103,7 @@ impl Services {
             agent: visit.agent.clone(),
             created_at: now,
             used_at: now,
-            expires_at: now.plus(settings.session_idle.min(settings.session_lifetime)),
+            expires_at: self.end_of(now, now),
             ended_at: None,
         };
         sessions::insert(connection, &session)?;
@@ -153,6 +153,7 @@ impl Services {
             expires_in: lifetime.seconds_up(),
             refresh_token,
             refresh_for: session.expires_at.millis_since(now) / 1000,
+            session: session.id,
             user: json!({ "id": user.id, "name": user.name, "plan": plan, "token_balance": account.balance.total() }),
             is_new_user,
         })
@@ -186,7 +187,14 @@ impl Services {
             session.account = account;
             services.go_on(connection, user, session, &visit).map(|opened| Refreshed::Opened(Box::new(opened)))
         };
-        let refreshed = self.change_session(job).await?;
+        let services = self.clone();
+        let after = move |refreshed: &Refreshed| match refreshed {
+            // Its pages are for another account from here on.
+            Refreshed::Opened(opened) => services.user_changed(opened.user.id),
+            Refreshed::Ended(user) => services.user_changed(*user),
+            Refreshed::Nobody => {}
+        };
+        let refreshed = self.store.write(job, after).await?;
         self.answer_refreshed(refreshed, now)
     }
 
@@ -242,13 +250,19 @@ impl Services {
         if members::find(connection, &session.account, user.id)?.is_none() {
             session.account.clone_from(&user.account);
         }
-        let (now, settings) = (visit.act.at, &self.policy.sign_in);
+        let now = visit.act.at;
         (session.used_at, session.origin, session.agent) = (now, visit.act.origin.clone(), visit.agent.clone());
-        session.expires_at = now.plus(settings.session_idle).min(session.created_at.plus(settings.session_lifetime));
+        session.expires_at = self.end_of(session.created_at, now);
         sessions::touch(connection, &session)?;
         let refresh_token = self.add_refresh_token(connection, &session.id, now)?;
         let account = self.account_of(connection, &session, now)?;
         Ok(Opened { user, account, session, refresh_token, is_new_user: false, ended_another: false })
+    }
+
+    /// When a session ends by itself that began then and is used now.
+    pub(super) fn end_of(&self, began: Timestamp, now: Timestamp) -> Timestamp {
+        let settings = &self.policy.sign_in;
+        now.plus(settings.session_idle).min(began.plus(settings.session_lifetime))
     }
 
     /// Ends the session of a refresh token, or all of its user's. Without one there is nothing to do.
@@ -339,7 +353,7 @@ impl Services {
     }
 
     /// A random token for a cookie.
-    fn new_secret(&self) -> Result<PlainKey> {
+    pub(super) fn new_secret(&self) -> Result<PlainKey> {
         let shape = self.policy.sessions.default().ok_or_else(|| Error::Internal("refresh tokens have no shape".into()))?;
         Ok(shape.generate())
     }

@@ -126,6 +126,11 @@ impl Reply {
         (!values.is_empty()).then(|| values.join(", "))
     }
 
+    /// A header's values, one by one.
+    pub fn headers<'r>(&'r self, name: &'r str) -> impl Iterator<Item = String> + 'r {
+        self.headers.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
+    }
+
     /// A header as a number.
     pub fn number(&self, name: &str) -> Option<i64> {
         self.header(name)?.parse().ok()

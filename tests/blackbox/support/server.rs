@@ -190,11 +190,16 @@ impl Server {
         Self { running, address, secrets: Secrets::default() }
     }
 
+    /// A raw key that a page showed: the log may not hold it either.
+    pub fn handed_out(&self, secret: &str) {
+        self.secrets.add(secret);
+    }
+
     /// Sends a request.
     #[track_caller]
     pub fn send(&self, request: &Request) -> Reply {
         let reply = request.send(&self.address);
-        if reply.status == 201 {
+        if reply.status == 201 && reply.header("Content-Type").as_deref() == Some("application/json") {
             self.secrets.learn(&reply.json());
         }
         reply

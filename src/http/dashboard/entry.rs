@@ -1,0 +1,154 @@
+//! Signing in and out in a browser, by the flows that the API has.
+
+use askama::Template;
+use http::StatusCode;
+
+use super::form::Form;
+use super::session::{clear, place, set};
+use super::shell::{Shell, root};
+use super::show::{page, see};
+use super::words::Words;
+use crate::domain::error::{Error, Result as Outcome};
+use crate::domain::key::PlainKey;
+use crate::domain::password::Password;
+use crate::domain::refusal::Refusal;
+use crate::domain::totp::Code;
+use crate::domain::verdict::Verdict;
+use crate::http::cookies;
+use crate::http::handlers::sign_in::address;
+use crate::http::request::{Call, Unreadable};
+use crate::http::response::Response;
+use crate::service::sign_in::{Entered, SignedIn, Visit};
+
+/// How many seconds somebody has for the second factor.
+const SECOND_FACTOR_KEPT: u64 = 600;
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage<'a> {
+    s: Shell,
+    next: &'a str,
+    who: &'a str,
+    fault: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "second_factor.html")]
+struct SecondFactorPage<'a> {
+    s: Shell,
+    next: &'a str,
+    fault: Option<String>,
+}
+
+/// `GET PREFIX` and `GET PREFIX/`: to where somebody begins.
+pub async fn to_start(call: Call) -> Result<Response, Unreadable> {
+    let is_bare = call.parts.uri.path() == &*call.front.services.policy.server.prefix;
+    let last = call.parts.uri.path().rsplit('/').next().unwrap_or_default();
+    Ok(see(&if is_bare { format!("{last}/keys") } else { "keys".to_owned() }))
+}
+
+/// `GET PREFIX/sign-in`.
+pub async fn sign_in(call: Call) -> Result<Response, Unreadable> {
+    shown(&call, StatusCode::OK, &parameter(&call, "next"), "", None)
+}
+
+fn shown(call: &Call, status: StatusCode, next: &str, who: &str, fault: Option<String>) -> Result<Response, Unreadable> {
+    page(status, &SignInPage { s: Shell::of(call, ""), next, who, fault })
+}
+
+/// `POST PREFIX/sign-in`.
+pub async fn enter(mut call: Call) -> Result<Response, Unreadable> {
+    let form = Form::read(&mut call).await?;
+    let visit = call.visit()?;
+    let next = form.text("next").to_owned();
+    match by_password(&call, &form, &visit).await {
+        Ok(Entered::SignedIn(signed_in)) => go_on(&call, &signed_in, &next).await,
+        Ok(Entered::SecondFactor(waiting)) => {
+            let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
+            let mut response = see(&format!("{}second-factor?next={next}", root(&call)));
+            set(&call, &waiting, SECOND_FACTOR_KEPT, response.headers_mut());
+            Ok(response)
+        }
+        Err(error) => {
+            let (status, fault) = why(&call, error)?;
+            shown(&call, status, &next, form.text("who"), Some(fault))
+        }
+    }
+}
+
+async fn by_password(call: &Call, form: &Form, visit: &Visit) -> Outcome<Entered> {
+    let address = address::any(call, form.text("who").trim()).map_err(|_| Error::refused(Verdict::Unknown))?;
+    let password = Password::parse(form.text("password").to_owned()).map_err(|_| Error::refused(Verdict::Unknown))?;
+    call.front.services.sign_in_by_password(address, password, visit).await
+}
+
+/// `GET PREFIX/second-factor`.
+pub async fn second_factor(call: Call) -> Result<Response, Unreadable> {
+    let next = parameter(&call, "next");
+    page(StatusCode::OK, &SecondFactorPage { s: Shell::of(&call, ""), next: &next, fault: None })
+}
+
+/// `POST PREFIX/second-factor`.
+pub async fn second_factor_entered(mut call: Call) -> Result<Response, Unreadable> {
+    let form = Form::read(&mut call).await?;
+    let visit = call.visit()?;
+    let next = form.text("next").to_owned();
+    let Some(waiting) = super::session::token(&call) else { return Ok(see(&format!("{}sign-in", root(&call)))) };
+    let entered = match Code::parse(form.text("code").trim()) {
+        Ok(code) => call.front.services.enter_second_factor(&waiting, code, &visit).await,
+        Err(_) => Err(Error::refused(Verdict::Unknown)),
+    };
+    match entered {
+        Ok(signed_in) => go_on(&call, &signed_in, &next).await,
+        Err(error) => {
+            let (status, fault) = why(&call, error)?;
+            page(status, &SecondFactorPage { s: Shell::of(&call, ""), next: &next, fault: Some(fault) })
+        }
+    }
+}
+
+/// Signed in: the browser is known from here on, to the dashboard and to an app's own pages.
+pub async fn go_on(call: &Call, signed_in: &SignedIn, next: &str) -> Result<Response, Unreadable> {
+    let token: PlainKey = call.front.services.open_pages(&signed_in.session).await?;
+    let mut response = see(&place(call, next));
+    set(call, &token, signed_in.refresh_for, response.headers_mut());
+    cookies::set(call, &signed_in.refresh_token, signed_in.refresh_for, response.headers_mut());
+    Ok(response)
+}
+
+/// `POST PREFIX/sign-out`: this session ends.
+pub async fn sign_out(mut call: Call) -> Result<Response, Unreadable> {
+    Form::read(&mut call).await?;
+    let visit = call.visit()?;
+    if let Some(user) = call.actor.user() {
+        call.front.services.end_session(user.id, &user.session, &visit).await?;
+    }
+    let mut response = see(&format!("{}sign-in?done=signed_out", root(&call)));
+    clear(&call, response.headers_mut());
+    cookies::clear(&call, response.headers_mut());
+    Ok(response)
+}
+
+/// What somebody who cannot come in is told; what is no refusal stays an error.
+fn why(call: &Call, error: Error) -> Result<(StatusCode, String), Unreadable> {
+    let words = Words::of(&call.parts.headers);
+    let Error::Refused(refusal) = error else { return Err(error.into()) };
+    let Refusal { verdict, .. } = *refusal;
+    let (status, text) = match verdict {
+        Verdict::NotVerified => (StatusCode::FORBIDDEN, words.text("entry.not_verified").to_owned()),
+        Verdict::Disabled => (StatusCode::FORBIDDEN, words.text("entry.disabled").to_owned()),
+        Verdict::TooManyTries => {
+            let seconds = refusal.retry_after(call.now).unwrap_or(1);
+            (StatusCode::TOO_MANY_REQUESTS, words.with("entry.too_many", &seconds.to_string()))
+        }
+        Verdict::Unavailable | Verdict::Internal => return Err(Error::Refused(refusal).into()),
+        _ => (StatusCode::UNAUTHORIZED, words.text("entry.wrong").to_owned()),
+    };
+    Ok((status, text))
+}
+
+/// A parameter of the query, empty where there is none.
+fn parameter(call: &Call, name: &str) -> String {
+    let query = form_urlencoded::parse(call.parts.uri.query().unwrap_or_default().as_bytes());
+    query.into_iter().find(|(known, _)| known == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
+}

@@ -1,0 +1,95 @@
+//! What a form sends: read only where it comes from a page of ours, and of somebody who is signed in with the token of their session.
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::error::{Error, FieldFault};
+use crate::http::cookies;
+use crate::http::request::{Call, Unreadable};
+
+/// What the token's field is called.
+const TOKEN: &str = "form_token";
+
+/// The fields of a form; each that is empty is as if it were not there.
+pub struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// Reads the body. Without the token of the session that sends it, it is nobody's.
+    pub async fn read(call: &mut Call) -> Result<Self, Unreadable> {
+        cookies::check_origin(call)?;
+        if call.media() != "application/x-www-form-urlencoded" {
+            return Err(Unreadable::WrongType);
+        }
+        let bytes = call.bytes().await?;
+        let mut fields: Vec<(String, String)> = form_urlencoded::parse(&bytes).into_owned().collect();
+        let token = fields.iter().position(|(name, _)| name == TOKEN).map(|at| fields.swap_remove(at).1).unwrap_or_default();
+        let session = call.actor.user().map(|user| user.session.as_str());
+        let is_sound = session.is_none_or(|session| call.front.services.sign_in.secret.confirms_form(session, &token));
+        if !is_sound {
+            return Err(Error::Forbidden("This form is not one of yours: open the page again.".into()).into());
+        }
+        fields.retain(|(_, text)| !text.trim().is_empty());
+        Ok(Self(fields))
+    }
+
+    /// A field's text, empty where it is not there. Of several the last counts.
+    pub fn text(&self, name: &str) -> &str {
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, text)| text.as_str()).unwrap_or_default()
+    }
+
+    /// The form as it was typed, to be shown again with what is wrong; what is secret is left out.
+    pub fn again(&self, faults: Vec<FieldFault>) -> Typed {
+        let fields = self.0.iter().filter(|(name, _)| !name.contains("password") && name != "code").cloned().collect();
+        Typed { fields, faults }
+    }
+
+    /// These fields as the admin API takes them: those with a dot in an object, and of `lists` the words, one after the other.
+    pub fn json(&self, names: &[&str], lists: &[&str]) -> Value {
+        let mut body = Map::new();
+        for (name, text) in &self.0 {
+            if let Some((object, field)) = name.split_once('.').filter(|(object, _)| names.contains(object)) {
+                let value = text.trim().parse::<u64>().map_or_else(|_| json!(text), |number| json!(number));
+                body.entry(object).or_insert_with(|| json!({}))[field] = value;
+            } else if lists.contains(&name.as_str()) {
+                let words = text.split([' ', ',', '\n', '\r', '\t']).filter(|word| !word.is_empty());
+                body.insert(name.clone(), words.collect::<Vec<_>>().into());
+            } else if names.contains(&name.as_str()) {
+                body.insert(name.clone(), text.trim().into());
+            }
+        }
+        Value::Object(body)
+    }
+}
+
+/// What was typed into a form, and what is wrong with it. Of a form that nobody has sent: nothing.
+#[derive(Default)]
+pub struct Typed {
+    fields: Vec<(String, String)>,
+    faults: Vec<FieldFault>,
+}
+
+impl Typed {
+    /// What was typed into a field, if it was sent.
+    pub fn given(&self, name: &str) -> Option<&str> {
+        self.fields.iter().rev().find(|(known, _)| known == name).map(|(_, text)| text.as_str())
+    }
+
+    /// What stands in a field.
+    pub fn text(&self, name: &str) -> &str {
+        self.given(name).unwrap_or_default()
+    }
+
+    /// The same, where something is there already.
+    pub fn or<'t>(&'t self, name: &str, held: &'t str) -> &'t str {
+        self.given(name).unwrap_or(held)
+    }
+
+    /// What is wrong with a field.
+    pub fn fault(&self, name: &str) -> Option<&str> {
+        self.faults.iter().find(|fault| fault.field == name).map(|fault| fault.message.as_str())
+    }
+
+    /// Faults of what is not among these fields, nor a limit.
+    pub fn others(&self, shown: &[&str]) -> Vec<&FieldFault> {
+        self.faults.iter().filter(|fault| !shown.contains(&fault.field.as_str()) && !fault.field.starts_with("limits.")).collect()
+    }
+}

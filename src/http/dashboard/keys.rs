@@ -1,0 +1,207 @@
+//! The keys of an account: a table, and a page each to make one, to look after one, and to see a new one, once.
+
+use askama::Template;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::form::{Form, Typed};
+use super::shell::{Shell, root};
+use super::show::{page, see};
+use crate::config::keys::Range;
+use crate::domain::caller::KeyRecord;
+use crate::domain::error::Error;
+use crate::domain::id;
+use crate::domain::time::{Span, Timestamp};
+use crate::http::fields::Fields;
+use crate::http::handlers;
+use crate::http::request::{Call, Unreadable};
+use crate::http::response::Response;
+use crate::service::keys::NewKey;
+
+/// What a form of a key sends as it is, and what as a list.
+const FIELDS: [&str; 4] = ["name", "environment", "expires_at", "limits"];
+const LISTS: [&str; 2] = ["scopes", "ips"];
+
+impl Shell {
+    /// What state a key is in.
+    fn state(&self, key: &KeyRecord, now: &Timestamp) -> &'static str {
+        if key.revoked_at.is_some() {
+            "revoked"
+        } else if key.expires_at.is_some_and(|at| at <= *now) {
+            "expired"
+        } else if key.disabled {
+            "disabled"
+        } else {
+            "active"
+        }
+    }
+
+    /// The same in words.
+    fn state_text(&self, key: &KeyRecord, now: &Timestamp) -> &str {
+        match self.state(key, now) {
+            "revoked" => self.t("keys.revoked"),
+            "expired" => self.t("keys.expired"),
+            "disabled" => self.t("keys.disabled"),
+            _ => self.t("keys.active"),
+        }
+    }
+
+    /// What may be chosen for a limit.
+    fn range(&self, range: &Range) -> String {
+        self.with("keys.range", &range.minimum).replacen("{}", &range.maximum.to_string(), 1)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "keys.html")]
+struct KeysPage {
+    s: Shell,
+    keys: Vec<KeyRecord>,
+    now: Timestamp,
+    search: String,
+    next: Option<String>,
+}
+
+/// `GET PREFIX/keys`.
+pub async fn list(call: Call) -> Result<Response, Unreadable> {
+    let (ask, query) = call.paged(id::KEY, &["search", "done"]);
+    query.finish()?;
+    let search = ask.search.clone().unwrap_or_default();
+    let page_of = call.front.services.keys(None, ask, &call.act()?).await?;
+    let (s, now) = (Shell::of(&call, "keys"), call.now);
+    page(StatusCode::OK, &KeysPage { s, keys: page_of.data, now, search, next: page_of.next_cursor })
+}
+
+/// What the forms of a key know.
+#[derive(Template)]
+#[template(path = "key_new.html")]
+struct NewKeyPage<'a> {
+    s: Shell,
+    environments: Vec<&'a str>,
+    ranges: &'a [Range],
+    scopes: &'a [String],
+    typed: Typed,
+    once: String,
+}
+
+impl Typed {
+    /// What stands in the field of a limit of a new key.
+    fn limit(&self, range: &Range) -> String {
+        let usual = || range.default.map(|count| count.to_string()).unwrap_or_default();
+        self.given(&format!("limits.{}", range.name)).map_or_else(usual, str::to_owned)
+    }
+
+    /// The same of a key that is there.
+    fn limit_of(&self, range: &Range, key: &KeyRecord) -> String {
+        let held = || key.limits.get(&range.name).map(u64::to_string).unwrap_or_default();
+        self.given(&format!("limits.{}", range.name)).map_or_else(held, str::to_owned)
+    }
+
+    fn limit_fault(&self, range: &Range) -> Option<&str> {
+        self.fault(&format!("limits.{}", range.name))
+    }
+
+    fn ips(&self, key: &KeyRecord) -> String {
+        let held = || key.ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        self.given("ips").map_or_else(held, str::to_owned)
+    }
+}
+
+/// `GET PREFIX/keys/new`.
+pub async fn new(call: Call) -> Result<Response, Unreadable> {
+    show_new(&call, StatusCode::OK, Typed::default(), format!("{:032x}", rand::random::<u128>()))
+}
+
+fn show_new(call: &Call, status: StatusCode, typed: Typed, once: String) -> Result<Response, Unreadable> {
+    let settings = &call.front.services.policy.keys;
+    let environments = settings.environments.all().iter().filter(|environment| !environment.reserved);
+    let environments = environments.map(|environment| &*environment.name).collect();
+    let (ranges, scopes) = (settings.ranges.as_slice(), settings.default_scopes.as_slice());
+    page(status, &NewKeyPage { s: Shell::of(call, "keys"), environments, ranges, scopes, typed, once })
+}
+
+#[derive(Template)]
+#[template(path = "key_made.html")]
+struct MadePage {
+    s: Shell,
+    key: KeyRecord,
+    plain: Option<String>,
+}
+
+/// `POST PREFIX/keys`: makes one, and shows it, once.
+pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
+    let form = Form::read(&mut call).await?;
+    let body = form.json(&FIELDS, &LISTS);
+    let once = form.text("once").to_owned();
+    let account = call.actor.bound_to().unwrap_or_default().to_owned();
+    let input = handlers::keys::read(Fields::new(body.clone())?, call.now);
+    let made = call.front.services.create_key(&account, input, call.once_of("key", &once, &body)?, &call.act()?).await;
+    match made {
+        Ok(made) => show_made(&call, made),
+        Err(Error::Invalid(faults)) => show_new(&call, StatusCode::BAD_REQUEST, form.again(faults), once),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn show_made(call: &Call, made: NewKey) -> Result<Response, Unreadable> {
+    let plain = made.plain.map(|plain| plain.expose().to_owned());
+    page(StatusCode::CREATED, &MadePage { s: Shell::of(call, "keys"), key: made.record, plain })
+}
+
+#[derive(Template)]
+#[template(path = "key.html")]
+struct KeyPage<'a> {
+    s: Shell,
+    key: KeyRecord,
+    now: Timestamp,
+    ranges: &'a [Range],
+    typed: Typed,
+    once: String,
+}
+
+/// `GET PREFIX/keys/{id}`.
+pub async fn show(call: Call) -> Result<Response, Unreadable> {
+    let key = call.front.services.key(&call.id, &call.act()?).await?;
+    show_key(&call, StatusCode::OK, key, Typed::default())
+}
+
+fn show_key(call: &Call, status: StatusCode, key: KeyRecord, typed: Typed) -> Result<Response, Unreadable> {
+    let ranges = call.front.services.policy.keys.ranges.as_slice();
+    let once = format!("{:032x}", rand::random::<u128>());
+    page(status, &KeyPage { s: Shell::of(call, "keys"), key, now: call.now, ranges, typed, once })
+}
+
+/// `POST PREFIX/keys/{id}`: changes its name, limits or addresses.
+pub async fn change(mut call: Call) -> Result<Response, Unreadable> {
+    let form = Form::read(&mut call).await?;
+    let mut body = form.json(&["name", "limits"], &LISTS);
+    // An empty field takes what stood there away.
+    if body.get("ips").is_none() {
+        body["ips"] = Value::Array(Vec::new());
+    }
+    let input = handlers::keys::read(Fields::new(body)?, call.now);
+    match call.front.services.set_key(&call.id, input, &call.act()?).await {
+        Ok(_) => Ok(see(&format!("{}keys/{}?done=saved", root(&call), call.id))),
+        Err(Error::Invalid(faults)) => {
+            let key = call.front.services.key(&call.id, &call.act()?).await?;
+            show_key(&call, StatusCode::BAD_REQUEST, key, form.again(faults))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST PREFIX/keys/{id}/rotate`: makes one in its place, and shows it, once.
+pub async fn rotate(mut call: Call) -> Result<Response, Unreadable> {
+    let form = Form::read(&mut call).await?;
+    let grace = Span::parse(form.text("grace")).map_err(|message| Error::field("grace", message))?;
+    let once = call.once_of("rotation", form.text("once"), &json!([call.id, form.text("grace")]))?;
+    let made = call.front.services.rotate_key(&call.id, grace, once, &call.act()?).await?;
+    show_made(&call, made)
+}
+
+/// `POST PREFIX/keys/{id}/revoke`: from here on it is refused.
+pub async fn revoke(mut call: Call) -> Result<Response, Unreadable> {
+    Form::read(&mut call).await?;
+    call.front.services.revoke_key(&call.id, &call.act()?).await?;
+    Ok(see(&format!("{}keys/{}?done=revoked", root(&call), call.id)))
+}

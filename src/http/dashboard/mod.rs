@@ -1,0 +1,18 @@
+//! The dashboard: what a person does in a browser, page by page, over the same services as the admin API and with no rule of its own.
+//! Plain HTML that works without a script; `page.js` makes it nicer. `shell.rs` is what every page stands in, `form.rs` the only way to
+//! read what one sends, `words` all that they say.
+
+mod entry;
+mod failed;
+mod form;
+pub mod keys;
+mod session;
+mod shell;
+mod show;
+mod words;
+
+pub use entry::{enter, second_factor, second_factor_entered, sign_in, sign_out, to_start};
+pub use failed::failed;
+pub use session::{Needs, admit};
+pub use shell::Shell;
+pub use show::{script, style_sheet};

@@ -1,0 +1,94 @@
+//! Who a browser is: a cookie of the dashboard's own, and the token that its forms carry.
+
+use cookie::time::Duration;
+use cookie::{Cookie, SameSite};
+use http::HeaderMap;
+
+use super::failed;
+use super::shell::{Shell, root};
+use super::show::see;
+use crate::domain::act::Actor;
+use crate::domain::error::Error;
+use crate::domain::key::PlainKey;
+use crate::domain::user::Role;
+use crate::domain::verdict::Verdict;
+use crate::http::cookies;
+use crate::http::request::Call;
+use crate::http::response::Response;
+
+/// What the cookie is called.
+const NAME: &str = "dashboard";
+
+/// Who may see a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Whoever is signed in, with this part in their account.
+    Role(Role),
+    /// Administrators of the whole server.
+    Administrator,
+}
+
+/// Lets in who is signed in, as an actor like any other; sends everybody else to sign in.
+pub async fn admit(call: &Call, needs: Needs) -> Result<Actor, Response> {
+    let Some(token) = token(call) else { return Err(to_sign_in(call)) };
+    let failed = |unreadable| failed(&Shell::of(call, ""), &call.request_id, unreadable);
+    let visit = call.visit_from_anywhere().map_err(failed)?;
+    let known = call.front.services.signed_in_by_page(&token, &visit).await;
+    let Some(known) = known.map_err(|error| failed(error.into()))? else { return Err(to_sign_in(call)) };
+    let caller = known.caller().clone();
+    let user = caller.user.as_ref();
+    let is_admin = user.is_some_and(|user| user.is_admin);
+    let may = match needs {
+        Needs::Administrator => is_admin,
+        Needs::Role(role) => is_admin || user.is_some_and(|user| user.role >= role),
+    };
+    let actor = Actor::User(caller.clone());
+    if may {
+        return Ok(actor);
+    }
+    let shell = Shell::seen_by(&actor, call, "");
+    Err(super::failed(&shell, &call.request_id, Error::refused(Verdict::WrongScope).into()))
+}
+
+/// To the page on which one signs in, and back here afterwards. What a form sent is lost: it would be sent by somebody else.
+fn to_sign_in(call: &Call) -> Response {
+    let here = call.parts.uri.path_and_query().map(|here| here.as_str()).unwrap_or_default();
+    let prefix = &*call.front.services.policy.server.prefix;
+    let wanted = here.strip_prefix(prefix).filter(|_| call.parts.method == http::Method::GET).unwrap_or_default();
+    let next = form_urlencoded::byte_serialize(wanted.trim_start_matches('/').as_bytes()).collect::<String>();
+    let query = if next.is_empty() { String::new() } else { format!("?next={next}") };
+    see(&format!("{}sign-in{query}", root(call)))
+}
+
+/// Where somebody goes on after signing in: a page of the dashboard, and nowhere else.
+pub fn place(call: &Call, wanted: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_/?=&.%+".contains(c);
+    let is_ours = wanted.len() <= 500 && wanted.chars().all(is_plain) && !wanted.starts_with('/') && !wanted.contains("..");
+    format!("{}{}", root(call), if is_ours { wanted } else { "" })
+}
+
+/// Sets the cookie, for so many seconds.
+pub fn set(call: &Call, token: &PlainKey, seconds: u64, into: &mut HeaderMap) {
+    cookies::append(built(call, token.expose().to_owned(), Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX))), into);
+}
+
+/// Takes it away.
+pub fn clear(call: &Call, into: &mut HeaderMap) {
+    cookies::append(built(call, String::new(), Duration::ZERO), into);
+}
+
+fn built(call: &Call, value: String, max_age: Duration) -> Cookie<'static> {
+    let path = cookies::seen_path(call, &call.front.services.policy.server.prefix);
+    // Lax: a link in a mail leads here, and whoever follows it is still signed in. No form of another site carries it.
+    Cookie::build((NAME, value)).path(path).max_age(max_age).http_only(true).secure(true).same_site(SameSite::Lax).build()
+}
+
+/// What the cookie holds.
+pub fn token(call: &Call) -> Option<String> {
+    cookies::named(call, NAME)
+}
+
+/// What the forms of a session carry.
+pub fn form_token(call: &Call, session: &str) -> String {
+    call.front.services.sign_in.secret.form_token(session).expose().to_owned()
+}

@@ -1,0 +1,83 @@
+//! Renders a page, with the headers that keep it from being framed, scripted by others, cached or told of.
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{HeaderMap, StatusCode};
+
+use super::shell::Shell;
+use crate::domain::error::Error;
+use crate::domain::key::KeyHash;
+use crate::http::request::{Call, Unreadable};
+use crate::http::response::{self, Response};
+
+/// Our own style sheet, script and forms, and nothing else.
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+const STYLE_SHEET: &str = include_str!("templates/dashboard.css");
+const SCRIPT: &str = include_str!("templates/dashboard.js");
+
+/// Tells one version of what browsers keep from the next.
+pub static VERSION: LazyLock<String> = LazyLock::new(|| KeyHash::of(&format!("{STYLE_SHEET}{SCRIPT}")).hex()[..12].to_owned());
+
+/// A page.
+pub fn page(status: StatusCode, template: &impl Template) -> Result<Response, Unreadable> {
+    let html = template.render().map_err(|error| Error::Internal(format!("a page cannot be shown: {error}")))?;
+    let mut response = response::text(status, "text/html; charset=utf-8", html);
+    guard(response.headers_mut());
+    Ok(response)
+}
+
+/// Goes on to another page (RFC 9110, 15.4.4), by an address relative to this one.
+pub fn see(place: &str) -> Response {
+    let mut response = response::empty(StatusCode::SEE_OTHER);
+    if let Ok(location) = HeaderValue::from_str(place) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    guard(response.headers_mut());
+    response
+}
+
+#[derive(Template)]
+#[template(path = "told.html")]
+struct Told<'a> {
+    s: &'a Shell,
+    title: &'a str,
+    message: &'a str,
+    request_id: &'a str,
+}
+
+/// A page that says why there is none.
+pub fn told(s: &Shell, request_id: &str, status: StatusCode, title: &str, message: &str) -> Response {
+    let told = Told { s, title, message, request_id };
+    page(status, &told).unwrap_or_else(|_| response::problem(status, message, Vec::new(), request_id))
+}
+
+/// `GET PREFIX/dashboard.css`.
+pub async fn style_sheet(_: Call) -> Result<Response, Unreadable> {
+    Ok(kept("text/css; charset=utf-8", STYLE_SHEET))
+}
+
+/// `GET PREFIX/dashboard.js`.
+pub async fn script(_: Call) -> Result<Response, Unreadable> {
+    Ok(kept("text/javascript; charset=utf-8", SCRIPT))
+}
+
+/// Asked for by its version, so that it can be kept for long.
+fn kept(media: &'static str, text: &str) -> Response {
+    let mut response = response::text(StatusCode::OK, media, text.to_owned());
+    guard(response.headers_mut());
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    response
+}
+
+fn guard(headers: &mut HeaderMap) {
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+}

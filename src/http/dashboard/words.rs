@@ -1,0 +1,92 @@
+//! All that the dashboard says, in one place: a file a language, each text under its name. `{}` stands where something is put in.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use http::HeaderMap;
+use http::header::ACCEPT_LANGUAGE;
+
+/// The texts of one language.
+#[derive(Debug)]
+pub struct Words {
+    /// Its tag (RFC 5646).
+    pub language: &'static str,
+    texts: BTreeMap<String, String>,
+}
+
+/// Every language, the one for everybody else first.
+static ALL: LazyLock<Vec<Words>> =
+    LazyLock::new(|| [("en", include_str!("words/en.json"))].map(|(tag, text)| Words::read(tag, text)).into());
+
+impl Words {
+    /// The language that a browser likes best of those that are here; what it likes how much is not weighed, only in which order.
+    pub fn of(headers: &HeaderMap) -> &'static Self {
+        let wanted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let tags = wanted.split(',').map(|tag| tag.split([';', '-']).next().unwrap_or_default().trim().to_ascii_lowercase());
+        let found = tags.take(10).find_map(|tag| ALL.iter().find(|words| words.language == tag));
+        found.unwrap_or(&ALL[0])
+    }
+
+    fn read(language: &'static str, text: &str) -> Self {
+        let texts = serde_json::from_str(text).unwrap_or_else(|error| {
+            tracing::error!("the words of '{language}' cannot be read: {error}");
+            BTreeMap::new()
+        });
+        Self { language, texts }
+    }
+
+    /// A text by its name; a name that is none stands for itself, which a test looks for.
+    pub fn text<'w>(&'w self, name: &'w str) -> &'w str {
+        self.texts.get(name).map_or(name, String::as_str)
+    }
+
+    /// A text with something put in.
+    pub fn with(&self, name: &str, value: &str) -> String {
+        self.text(name).replacen("{}", value, 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::path::{Path, PathBuf};
+
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    }
+
+    /// The names that pages and templates use: `t("…")`, `with("…"`.
+    fn used() -> BTreeSet<String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/dashboard");
+        let sources = files(&folder).into_iter().filter(|path| !path.ends_with("words.rs"));
+        let texts: Vec<String> = sources
+            .filter(|path| path.extension().is_some_and(|end| end == "rs" || end == "html"))
+            .map(|path| std::fs::read_to_string(path).unwrap())
+            .collect();
+        let starts = ["t(\"", "with(\"", "notice(\""];
+        let names = texts.iter().flat_map(|text| starts.into_iter().flat_map(move |start| text.split(start).skip(1)));
+        names.filter_map(|rest| rest.split('"').next()).filter(|name| name.contains('.')).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_language_says_what_is_used_and_nothing_else() {
+        let used = used();
+        assert!(used.len() > 20, "{used:?}");
+        for words in ALL.iter() {
+            let known: BTreeSet<String> = words.texts.keys().cloned().collect();
+            let missing: Vec<_> = used.difference(&known).collect();
+            let unused: Vec<_> = known.difference(&used).filter(|name| !name.starts_with("done.")).collect();
+            assert!(missing.is_empty() && unused.is_empty(), "{}: missing {missing:?}, unused {unused:?}", words.language);
+        }
+    }
+
+    #[test]
+    fn a_browser_gets_a_language_that_is_there() {
+        for (wanted, language) in [("de-DE,de;q=0.9,en;q=0.8", "en"), ("", "en"), ("EN-gb", "en"), (";;,,", "en")] {
+            let headers = HeaderMap::from_iter([(ACCEPT_LANGUAGE, wanted.parse().unwrap())]);
+            assert_eq!(Words::of(&headers).language, language);
+        }
+    }
+}
