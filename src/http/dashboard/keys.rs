@@ -12,6 +12,7 @@ use crate::domain::caller::KeyRecord;
 use crate::domain::error::Error;
 use crate::domain::id;
 use crate::domain::time::{Span, Timestamp};
+use crate::domain::verdict::Verdict;
 use crate::http::fields::Fields;
 use crate::http::handlers;
 use crate::http::request::{Call, Unreadable};
@@ -67,9 +68,21 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
     let (ask, query) = call.paged(id::KEY, &["search", "done"]);
     query.finish()?;
     let search = ask.search.clone().unwrap_or_default();
-    let page_of = call.front.services.keys(None, ask, &call.act()?).await?;
+    let page_of = call.front.services.keys(Some(account(&call)?), ask, &call.act()?).await?;
     let (s, now) = (Shell::of(&call, "keys"), call.now);
     page(StatusCode::OK, &KeysPage { s, keys: page_of.data, now, search, next: page_of.next_cursor })
+}
+
+/// The account whose pages these are, for an administrator, too.
+fn account(call: &Call) -> Result<String, Unreadable> {
+    let account = call.actor.account().map(str::to_owned);
+    account.ok_or_else(|| Error::refused(Verdict::Missing).into())
+}
+
+/// The key of the path, where it is this account's.
+async fn own_key(call: &Call) -> Result<KeyRecord, Unreadable> {
+    let (key, account) = (call.front.services.key(&call.id, &call.act()?).await?, account(call)?);
+    if key.account == account { Ok(key) } else { Err(Error::no_such("key", id::KEY, &call.id).into()) }
 }
 
 /// What the forms of a key know.
@@ -133,9 +146,8 @@ pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
     let form = Form::read(&mut call).await?;
     let body = form.json(&FIELDS, &LISTS);
     let once = form.text("once").to_owned();
-    let account = call.actor.bound_to().unwrap_or_default().to_owned();
     let input = handlers::keys::read(Fields::new(body.clone())?, call.now);
-    let made = call.front.services.create_key(&account, input, call.once_of("key", &once, &body)?, &call.act()?).await;
+    let made = call.front.services.create_key(&account(&call)?, input, call.once_of("key", &once, &body)?, &call.act()?).await;
     match made {
         Ok(made) => show_made(&call, made),
         Err(Error::Invalid(faults)) => show_new(&call, StatusCode::BAD_REQUEST, form.again(faults), once),
@@ -161,7 +173,7 @@ struct KeyPage<'a> {
 
 /// `GET PREFIX/keys/{id}`.
 pub async fn show(call: Call) -> Result<Response, Unreadable> {
-    let key = call.front.services.key(&call.id, &call.act()?).await?;
+    let key = own_key(&call).await?;
     show_key(&call, StatusCode::OK, key, Typed::default())
 }
 
@@ -180,10 +192,11 @@ pub async fn change(mut call: Call) -> Result<Response, Unreadable> {
         body["ips"] = Value::Array(Vec::new());
     }
     let input = handlers::keys::read(Fields::new(body)?, call.now);
+    own_key(&call).await?;
     match call.front.services.set_key(&call.id, input, &call.act()?).await {
         Ok(_) => Ok(see(&format!("{}keys/{}?done=saved", root(&call), call.id))),
         Err(Error::Invalid(faults)) => {
-            let key = call.front.services.key(&call.id, &call.act()?).await?;
+            let key = own_key(&call).await?;
             show_key(&call, StatusCode::BAD_REQUEST, key, form.again(faults))
         }
         Err(error) => Err(error.into()),
@@ -193,6 +206,7 @@ pub async fn change(mut call: Call) -> Result<Response, Unreadable> {
 /// `POST PREFIX/keys/{id}/rotate`: makes one in its place, and shows it, once.
 pub async fn rotate(mut call: Call) -> Result<Response, Unreadable> {
     let form = Form::read(&mut call).await?;
+    own_key(&call).await?;
     let grace = Span::parse(form.text("grace")).map_err(|message| Error::field("grace", message))?;
     let once = call.once_of("rotation", form.text("once"), &json!([call.id, form.text("grace")]))?;
     let made = call.front.services.rotate_key(&call.id, grace, once, &call.act()?).await?;
@@ -202,6 +216,7 @@ pub async fn rotate(mut call: Call) -> Result<Response, Unreadable> {
 /// `POST PREFIX/keys/{id}/revoke`: from here on it is refused.
 pub async fn revoke(mut call: Call) -> Result<Response, Unreadable> {
     Form::read(&mut call).await?;
+    own_key(&call).await?;
     call.front.services.revoke_key(&call.id, &call.act()?).await?;
     Ok(see(&format!("{}keys/{}?done=revoked", root(&call), call.id)))
 }
