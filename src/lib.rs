@@ -51,6 +51,7 @@ mod app;
 #[doc(hidden)]
 pub mod cli;
 mod config;
+mod docs;
 mod domain;
 mod embed;
 mod http;

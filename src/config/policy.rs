@@ -7,7 +7,9 @@ use std::sync::Arc;
 use figment::value::Value;
 use sha2::{Digest, Sha256};
 
+use super::brand::BrandSettings;
 use super::cors::CorsSettings;
+use super::docs::DocsSettings;
 use super::fault::{Fault, Faults};
 pub use super::history::HistorySettings;
 pub use super::keys::KeySettings;
@@ -63,6 +65,10 @@ pub struct Policy {
     pub sms: Option<SmsSettings>,
     /// How mails and SMS read.
     pub letters: Arc<Letters>,
+    /// `[docs]`: the authentication page.
+    pub docs: DocsSettings,
+    /// `[brand]`.
+    pub brand: BrandSettings,
     /// `[log]`.
     pub log: LogSettings,
     /// Who has no credential, where such may call.
@@ -79,6 +85,12 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// What the service is called to people: as `[sign_in] name` says, else as `public_url` names its host.
+    pub fn service_name(&self) -> Option<String> {
+        let host = || self.server.public_url.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
+        Some(self.sign_in.name.clone()).filter(|name| !name.is_empty()).or_else(host)
+    }
+
     /// Whether a raw key or token stands in a text: what does is neither logged nor repeated.
     pub fn holds_secret(&self, text: &str) -> bool {
         self.holds_own(text) || jwt::within(text).next().is_some()
@@ -188,6 +200,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let sign_in = super::sign_in::read(top.table("sign_in"));
     let mail = super::mail::read(top.table("mail"));
     let sms = super::sms::read(top.table("sms"));
+    let (docs, brand) = (super::docs::read(top.table("docs")), super::brand::read(top.table("brand")));
     let log = super::log::read(top.table("log"));
     top.finish();
     let shapes = |made: Result<Environments, String>| made.map_err(|fault| faults.push("", "tollgate", fault)).ok();
@@ -206,6 +219,8 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         mail,
         sms: sms?,
         letters,
+        docs: docs?,
+        brand: brand?,
         log: log?,
         anonymous: anonymous?,
         tokens,

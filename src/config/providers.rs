@@ -86,6 +86,11 @@ impl Provider {
     pub fn is_configured(&self) -> bool {
         self.client_secret.is_some()
     }
+
+    /// Whether the configuration means it to be there, be its secret set or not.
+    pub fn is_offered(&self) -> bool {
+        self.is_configured() || !self.redirect_uris.is_empty()
+    }
 }
 
 /// All of them.
@@ -93,6 +98,8 @@ impl Provider {
 pub struct Providers {
     /// What the Login Widget's payloads are signed with; `None`: not configured.
     pub bot: Option<BotKey>,
+    /// Whether the configuration means it to be there, be its secret set or not.
+    pub offers_widget: bool,
     /// Google, Telegram's OpenID Connect, and the others.
     pub oidc: Vec<Provider>,
 }
@@ -100,6 +107,7 @@ pub struct Providers {
 pub(super) fn read(table: &Table<'_>) -> Option<Providers> {
     let telegram = table.table(TELEGRAM);
     let bot = telegram.secret_if_set("bot_token");
+    let offers_widget = telegram.holds("bot_token") && !telegram.is_empty("bot_token");
     // Gathered first, so that every fault is told.
     let known = [read_known(Kind::Telegram, telegram, "Telegram"), read_known(Kind::Google, table.table(GOOGLE), "Google")];
     let others = if table.holds("oidc") { table.tables("oidc") } else { Some(Vec::new()) };
@@ -113,7 +121,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<Providers> {
     if let Some((_, twice)) = twice {
         table.fault("oidc", format!("has two that are called '{}'", twice.name));
     }
-    Some(Providers { bot: bot?.map(|token| BotKey::of(token.expose())), oidc })
+    Some(Providers { bot: bot?.map(|token| BotKey::of(token.expose())), offers_widget, oidc })
 }
 
 /// One that has a table of its own, and an issuer by default.

@@ -155,6 +155,21 @@ impl<'a> Table<'a> {
         self.parsed(name, |text| find(text).ok_or_else(|| format!("must be {known}, and is '{text}'")))
     }
 
+    /// A text of at most so many bytes, or `{ file = "…" }`, which says where it stands.
+    pub fn text_or_file(&self, name: &'static str, most: usize) -> Option<String> {
+        let Some(dict) = self.get(name).and_then(Value::as_dict) else {
+            return self.parsed(name, |text| if text.len() > most { Err(too_long(most)) } else { Ok(text.to_owned()) });
+        };
+        let path = dict.get("file").and_then(Value::as_str).filter(|_| dict.len() == 1);
+        match path.ok_or_else(|| "must be a text, or { file = \"…\" }".to_owned()).and_then(|path| text_of_file(Path::new(path), most)) {
+            Ok(text) => Some(text),
+            Err(fault) => {
+                self.fault(name, fault);
+                None
+            }
+        }
+    }
+
     /// A list of texts.
     pub fn texts(&self, name: &'static str) -> Option<Vec<String>> {
         self.take(name, "a list of texts", |value| match value {
@@ -293,6 +308,20 @@ impl<'a> Table<'a> {
             self.faults.push(&key, self.from.source(&key, value), format!("there is no such setting{hint}"));
         }
     }
+}
+
+fn too_long(most: usize) -> String {
+    format!("must have at most {most} bytes")
+}
+
+/// A file's text. What is no file, or has no end, is not waited for.
+fn text_of_file(path: &Path, most: usize) -> Result<String, String> {
+    let unread = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
+    let metadata = std::fs::metadata(path).map_err(unread)?;
+    if !metadata.is_file() || metadata.len() > most as u64 {
+        return Err(format!("{}: must be a file of at most {most} bytes", path.display()));
+    }
+    std::fs::read_to_string(path).map_err(unread)
 }
 
 /// Whether it says where a secret stands.

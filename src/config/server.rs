@@ -147,7 +147,7 @@ fn database(text: &str) -> Result<PathBuf, String> {
 /// The longest public address: each access token holds it.
 const LONGEST_URL: usize = 300;
 
-fn public_url(text: &str) -> Result<String, String> {
+pub(super) fn public_url(text: &str) -> Result<String, String> {
     let uri = text.parse::<http::Uri>().ok();
     let sound = uri.is_some_and(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https"))

@@ -28,6 +28,16 @@ impl Country {
         let is_code = text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase());
         if is_code { text.parse().map(Self).map_err(|_| wrong()) } else { Err(wrong()) }
     }
+
+    /// Its two letters.
+    pub fn letters(&self) -> &str {
+        self.0.as_ref()
+    }
+
+    /// What its numbers begin with: 49.
+    pub fn calling_code(self) -> Option<u16> {
+        phonenumber::metadata::DATABASE.by_id(self.0.as_ref()).map(|country| country.country_code())
+    }
 }
 
 /// A phone number as it is kept: E.164, `+4915112345678`.

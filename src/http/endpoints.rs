@@ -7,7 +7,7 @@ use http::Method;
 
 use super::handlers::sign_in::{balance as own_balance, identities, login, others, register, second_factor, session, user};
 use super::handlers::{
-    accounts, agreement, applications, audit, backup, balance, check, export, health, import, invitations, jwks, keys, mails, me, members,
+    accounts, agreement, applications, audit, backup, balance, check, docs, export, health, import, invitations, jwks, keys, mails, me, members,
     metrics, openapi, plans, probe, state, tokens, usage, users, verify, webhooks,
 };
 use super::pages;
@@ -115,6 +115,11 @@ endpoints! {
     GET    "/v1/health"            ANYONE => health::health;
     GET    "/v1/ready"             ANYONE => health::ready;
     GET    "/v1/openapi.json"      ANYONE => openapi::openapi;
+    GET    "/docs"                 ANYONE => docs::docs;
+    GET    "/docs.md"              ANYONE => docs::markdown;
+    GET    "/docs/reference"       ANYONE => docs::reference;
+    GET    "/docs/style.css"       ANYONE => docs::sheet;
+    GET    "/docs/logo"            ANYONE => docs::logo;
     GET    "/verify"               VISITOR => pages::verify;
     POST   "/verify"               VISITOR => pages::verify_pressed;
     GET    "/reset"                VISITOR => pages::reset;

@@ -22,6 +22,7 @@ pub mod peer;
 mod process;
 pub mod provider;
 mod query;
+pub mod reference;
 pub mod request;
 pub mod response;
 mod route;

@@ -21,6 +21,17 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+/// A header, and what stands in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderFact<'a> {
+    /// Its name, as the configuration writes it.
+    pub name: &'a str,
+    /// Whether its value is repeated over all limits.
+    pub each_limit: bool,
+    /// Its placeholders: `hour.reset`; of a time also the format's name.
+    pub fields: Vec<(String, Option<&'static str>)>,
+}
+
 impl Style {
     /// What the caller is told: on a pass 200 and the headers of every answer, else the refusal, whole.
     pub fn answer(&self, decision: &Decision, request_id: &str) -> Answer {
@@ -72,6 +83,21 @@ impl Style {
     /// The headers that a pass may carry: those of every checked answer.
     pub fn pass_headers(&self) -> impl Iterator<Item = &HeaderName> {
         self.headers.iter().map(|header| &header.name)
+    }
+
+    /// What the headers of every checked answer speak of.
+    pub fn header_facts(&self) -> impl Iterator<Item = HeaderFact<'_>> {
+        self.headers.iter().map(|header| HeaderFact {
+            name: &header.written,
+            each_limit: header.each_limit,
+            fields: header.value.fields().map(|field| (field.name(), field.format())).collect(),
+        })
+    }
+
+    /// A header's name as the configuration writes it.
+    pub fn written<'a>(&'a self, name: &'a HeaderName) -> &'a str {
+        let own = self.refusals().flat_map(|refusal| &refusal.headers);
+        self.headers.iter().chain(own).find(|header| header.name == *name).map_or(name.as_str(), |header| &header.written)
     }
 
     /// The message of a verdict alone.

@@ -68,6 +68,8 @@ pub(super) enum RefusalBody {
 #[derive(Clone, Debug)]
 pub(super) struct StyleHeader {
     pub(super) name: HeaderName,
+    /// The name as it was written: for people, case helps.
+    pub(super) written: String,
     pub(super) value: Template,
     pub(super) each_limit: bool,
 }
@@ -98,6 +100,11 @@ impl Style {
     pub(super) fn refusals_of(&self, verdict: Verdict) -> impl Iterator<Item = &Refusal> {
         let of_verdict = &self.refusals[verdict as usize];
         [&of_verdict.any].into_iter().chain(of_verdict.by_limit.iter().map(|(_, refusal)| refusal))
+    }
+
+    /// The limits whose refusals are told in words of their own.
+    pub fn limits_apart(&self, verdict: Verdict) -> impl Iterator<Item = &Arc<str>> {
+        self.refusals[verdict as usize].by_limit.iter().map(|(limit, _)| limit)
     }
 
     /// The refusal that a decision is told as.
@@ -251,7 +258,9 @@ impl Compiler<'_> {
                 self.fault(&format!("{key}.value"), "no header can carry this text");
             }
             match header.name.to_ascii_lowercase().parse::<HeaderName>() {
-                Ok(name) if !NOT_THE_STYLES.contains(&name.as_str()) => Some(StyleHeader { name, value, each_limit: header.each_limit }),
+                Ok(name) if !NOT_THE_STYLES.contains(&name.as_str()) => {
+                    Some(StyleHeader { name, written: header.name.clone(), value, each_limit: header.each_limit })
+                }
                 Ok(name) => {
                     self.fault(&format!("{key}.name"), format!("'{name}' is not the style's to set"));
                     None

@@ -19,6 +19,7 @@ use crate::service::sign_in::Entered;
 use crate::service::sign_in::proof::Brought;
 use crate::service::sign_in::reset::NewPassword;
 use form::Form;
+pub use show::guard;
 use show::{Page, show};
 
 /// The longest token of a link that is looked at.

@@ -94,7 +94,8 @@ pub fn style_sheet() -> Response {
     response
 }
 
-fn guard(headers: &mut HeaderMap) {
+/// Keeps what is shown from being framed, taken for something else, or told of.
+pub fn guard(headers: &mut HeaderMap) {
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
