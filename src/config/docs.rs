@@ -37,17 +37,8 @@ pub enum Chapter {
 
 impl Chapter {
     /// All of them, in the order of the page.
-    pub const ALL: [Self; 9] = [
-        Self::Key,
-        Self::Getting,
-        Self::Sending,
-        Self::Examples,
-        Self::Plans,
-        Self::Headers,
-        Self::Errors,
-        Self::SignIn,
-        Self::Safety,
-    ];
+    pub const ALL: [Self; 9] =
+        [Self::Key, Self::Getting, Self::Sending, Self::Examples, Self::Plans, Self::Headers, Self::Errors, Self::SignIn, Self::Safety];
 
     /// What addresses and the configuration call it.
     pub const fn name(self) -> &'static str {

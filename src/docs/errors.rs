@@ -32,7 +32,11 @@ pub fn write(context: &Context<'_>) -> Markdown {
     let (policy, words) = (context.policy, context.words);
     let mut text = Markdown::default();
     let plan = sample::plan(policy);
-    let numbers = if policy.plans.all().len() > 1 { fill(words.errors_numbers_plan, &[("plan", &plain(&plan.title))]) } else { words.errors_numbers.into() };
+    let numbers = if policy.plans.all().len() > 1 {
+        fill(words.errors_numbers_plan, &[("plan", &plain(&plan.title))])
+    } else {
+        words.errors_numbers.into()
+    };
     text.paragraph(&[fill(words.errors_lead, &[("numbers", &numbers)])]);
     tell(context, &mut text, gate(context), gate_words, Markdown::heading);
     text
@@ -116,7 +120,9 @@ fn shown_limits<'p>(context: &Context<'p>, verdict: Verdict) -> Vec<(&'p Plan, S
     let mut stands_for_all = false;
     for plan in policy.plans.all().iter().filter(|plan| plan.api) {
         let ends_so = |limit: &&crate::domain::limit::Limit| {
-            !limit.observe && limit.is_quota() == (verdict == Verdict::QuotaExceeded) && (limit.unit == Unit::Requests || draws_tokens(context))
+            !limit.observe
+                && limit.is_quota() == (verdict == Verdict::QuotaExceeded)
+                && (limit.unit == Unit::Requests || draws_tokens(context))
         };
         for limit in plan.limits.iter().filter(ends_so) {
             let is_apart = apart.iter().any(|name| ***name == *limit.name);
@@ -159,7 +165,8 @@ fn sign_in(context: &Context<'_>) -> Vec<Told> {
 /// Adds what is told of a verdict, to what is told alike where there is such.
 fn add(context: &Context<'_>, all: &mut Vec<Told>, verdict: Verdict, answer: Answer) {
     let headers = own_headers(context, &answer.headers);
-    let same = all.iter_mut().find(|told| told.answer.status == answer.status && told.answer.body == answer.body && told.headers == headers);
+    let same =
+        all.iter_mut().find(|told| told.answer.status == answer.status && told.answer.body == answer.body && told.headers == headers);
     match same {
         Some(told) if told.verdicts.contains(&verdict) => {}
         Some(told) => told.verdicts.push(verdict),
@@ -189,14 +196,14 @@ fn tell(context: &Context<'_>, text: &mut Markdown, mut all: Vec<Told>, words_of
             _ => told.answer.status.canonical_reason().unwrap_or_default().to_lowercase(),
         };
         heading(text, &fill(words.error_title, &[("status", told.answer.status.as_str()), ("what", &what)]));
-        let means = |verdict: &Verdict, sentence| means(context, *verdict, sentence, &told.headers);
-        match (told.verdicts.as_slice(), named.as_slice()) {
-            ([verdict], [(_, sentence)]) => text.paragraph(&[means(verdict, sentence)]),
-            (verdicts, named) => {
-                let why = |(verdict, (what, sentence)): (&Verdict, &(&str, &str))| {
-                    fill(words.error_why, &[("what", &capital(what)), ("means", &means(verdict, sentence))])
-                };
-                text.list(&verdicts.iter().zip(named).map(why).collect::<Vec<_>>());
+        let all = told.verdicts.iter().zip(&named);
+        let means: Vec<String> = all.map(|(verdict, (_, sentence))| means(context, *verdict, sentence, &told.headers)).collect();
+        match means.as_slice() {
+            [one] => text.paragraph(std::slice::from_ref(one)),
+            several => {
+                let why =
+                    |((what, _), means): (&(&str, &str), &String)| fill(words.error_why, &[("what", &capital(what)), ("means", means)]);
+                text.list(&named.iter().zip(several).map(why).collect::<Vec<_>>());
             }
         }
         text.code("http", &written(&told));
@@ -208,7 +215,9 @@ fn means(context: &Context<'_>, verdict: Verdict, sentence: &str, headers: &[(St
     let text = fill(sentence, &[("bytes", &words.number(policy.upstream.max_body_bytes.unwrap_or(0)))]);
     let says_when = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
     match verdict {
-        Verdict::Unknown if policy.sign_in.enabled && policy.sign_in.at_gate && sentence == words.unknown_means => format!("{text} {}", words.unknown_token),
+        Verdict::Unknown if policy.sign_in.enabled && policy.sign_in.at_gate && sentence == words.unknown_means => {
+            format!("{text} {}", words.unknown_token)
+        }
         verdict if verdict.by_limit() && says_when => format!("{text} {}", words.rate_limited_after),
         _ => text,
     }
@@ -262,4 +271,3 @@ fn sign_in_words(words: &Words, verdict: Verdict) -> (&'static str, &'static str
         other => gate_words(words, other),
     }
 }
-

@@ -216,8 +216,10 @@ fn literal(value: &Value, depth: usize) -> String {
             format!("[\n{},\n{outer}]", items.join(",\n"))
         }
         Value::Object(fields) if !fields.is_empty() => {
-            let fields: Vec<_> =
-                fields.iter().map(|(name, value)| format!("{inner}{}: {}", Value::from(name.as_str()), literal(value, depth + 4))).collect();
+            let fields: Vec<_> = fields
+                .iter()
+                .map(|(name, value)| format!("{inner}{}: {}", Value::from(name.as_str()), literal(value, depth + 4)))
+                .collect();
             format!("{{\n{},\n{outer}}}", fields.join(",\n"))
         }
         other => other.to_string(),

@@ -33,7 +33,8 @@ pub fn write(context: &Context<'_>) -> Markdown {
 fn steps(context: &Context<'_>) -> Vec<String> {
     let (policy, words) = (context.policy, context.words);
     let sign_in = &policy.sign_in;
-    let mut steps = vec![fill(if sign_in.registration { words.getting_register } else { words.getting_sign_in }, &[("url", &context.page("/"))])];
+    let mut steps =
+        vec![fill(if sign_in.registration { words.getting_register } else { words.getting_sign_in }, &[("url", &context.page("/"))])];
     if let Some(agreement) = &sign_in.agreement {
         let sentence = if agreement.url.is_empty() { words.getting_agreement_unlinked } else { words.getting_agreement };
         steps.push(fill(sentence, &[("url", &target(&agreement.url)), ("version", &plain(&agreement.version))]));
@@ -42,10 +43,15 @@ fn steps(context: &Context<'_>) -> Vec<String> {
         steps.push(words.getting_organization.into());
     }
     steps.push(fill(words.getting_make, &[("name", &code(sample::KEY_NAME))]));
-    let ranges: Vec<String> = policy.keys.ranges.iter().map(|range| {
-        let (least, most) = (words.number(range.minimum), words.number(range.maximum));
-        fill(words.range, &[("limit", &code(&range.name)), ("least", &least), ("most", &most)])
-    }).collect();
+    let ranges: Vec<String> = policy
+        .keys
+        .ranges
+        .iter()
+        .map(|range| {
+            let (least, most) = (words.number(range.minimum), words.number(range.maximum));
+            fill(words.range, &[("limit", &code(&range.name)), ("least", &least), ("most", &most)])
+        })
+        .collect();
     if !ranges.is_empty() {
         steps.push(fill(words.getting_choose, &[("ranges", &words.all_of(&ranges))]));
     }

@@ -175,7 +175,11 @@ impl Writer<'_> {
                 if may_lead_to(dest_url) { raw(format!("<a href=\"{}\">", escaped(dest_url))) } else { Vec::new() }
             }
             Event::End(TagEnd::Link | TagEnd::Image) => {
-                if self.links.pop() == Some(true) { raw("</a>".into()) } else { Vec::new() }
+                if self.links.pop() == Some(true) {
+                    raw("</a>".into())
+                } else {
+                    Vec::new()
+                }
             }
             Event::Start(Tag::CodeBlock(kind)) => raw(code_block(kind)),
             Event::End(TagEnd::CodeBlock) => raw("</code></pre>\n".into()),
@@ -237,7 +241,12 @@ mod tests {
         assert!(!html.contains("<script") && !html.contains("<b") && !html.contains("<img"), "{html}");
         assert!(!html.contains("\"javascript") && !html.contains("\"data:") && !html.contains("vbscript:x\""), "{html}");
         assert!(!html.to_lowercase().contains("href=\"javascript"), "{html}");
-        for kept in ["href=\"https://example.com/?a=1&amp;b=2\">four</a>", "href=\"/path\">five", "href=\"#part\">six", "href=\"mailto:a@example.com\">seven"] {
+        for kept in [
+            "href=\"https://example.com/?a=1&amp;b=2\">four</a>",
+            "href=\"/path\">five",
+            "href=\"#part\">six",
+            "href=\"mailto:a@example.com\">seven",
+        ] {
             assert!(html.contains(kept), "{kept} in {html}");
         }
         assert!(html.contains(">eight</a>") && html.contains("one") && html.contains("&lt;script&gt;"), "{html}");

@@ -11,13 +11,15 @@ pub fn write(context: &Context<'_>) -> Markdown {
     let in_use: Vec<&Environment> = environments.iter().filter(|environment| !environment.reserved).collect();
     let samples: Vec<String> = in_use.iter().map(|environment| sample::raw_key_of(environment)).collect();
     text.code("text", &samples.join("\n"));
-    for (index, environment) in in_use.iter().enumerate() {
-        // What two have in common is said once.
-        let is_told = in_use[..index].iter().any(|other| other.prefix.is_empty() == environment.prefix.is_empty() && shape(context, other) == shape(context, environment));
-        let purpose = (in_use.len() > 1 && !environment.prefix.is_empty())
-            .then(|| fill(words.key_environment, &[("prefix", &code(&environment.prefix)), ("name", &code(&environment.name))]));
-        let shape = if is_told { Vec::new() } else { shape(context, environment) };
-        text.paragraph(&[vec![purpose.unwrap_or_default()], shape].concat());
+    for alike in by_shape(&in_use) {
+        text.paragraph(&shape(context, &alike));
+    }
+    let purpose = |environment: &&Environment| {
+        fill(words.key_environment, &[("prefix", &code(&environment.prefix)), ("name", &code(&environment.name))])
+    };
+    if in_use.len() > 1 {
+        let purposes: Vec<String> = in_use.iter().filter(|environment| !environment.prefix.is_empty()).map(purpose).collect();
+        text.paragraph(&[words.all_of(&purposes) + "."]);
     }
     for environment in environments.iter().filter(|environment| environment.reserved) {
         text.paragraph(&[fill(words.key_reserved, &[("prefix", &code(&environment.prefix))])]);
@@ -31,22 +33,37 @@ pub fn write(context: &Context<'_>) -> Markdown {
     text
 }
 
-fn shape(context: &Context<'_>, environment: &Environment) -> Vec<String> {
-    let words = context.words;
-    let rest = environment.length.saturating_sub(environment.prefix.len());
-    let letters = letters(context, &environment.alphabet);
+/// Environments whose keys differ in no more than the prefix, together.
+fn by_shape<'e>(environments: &[&'e Environment]) -> Vec<Vec<&'e Environment>> {
+    let of = |one: &Environment| (one.length, one.prefix.len(), one.alphabet.letters().to_vec(), one.checksum, one.imported);
+    environments.iter().fold(Vec::new(), |mut all: Vec<Vec<&Environment>>, environment| {
+        match all.iter_mut().find(|alike| of(alike[0]) == of(environment)) {
+            Some(alike) => alike.push(environment),
+            None => all.push(vec![environment]),
+        }
+        all
+    })
+}
+
+/// How the keys of these look, which look alike.
+fn shape(context: &Context<'_>, alike: &[&Environment]) -> Vec<String> {
+    let (words, first) = (context.words, alike[0]);
+    let rest = first.length.saturating_sub(first.prefix.len());
+    let prefixes: Vec<String> = alike.iter().map(|environment| code(&environment.prefix)).collect();
     let values = [
-        ("prefix", code(&environment.prefix)),
-        ("length", environment.length.to_string()),
+        ("prefixes", words.one_of(&prefixes)),
+        ("length", first.length.to_string()),
         ("rest", rest.to_string()),
-        ("letters", letters),
+        ("letters", letters(context, &first.alphabet)),
     ];
     let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let shape = fill(if environment.prefix.is_empty() { words.key_shape_bare } else { words.key_shape }, &values);
-    let digits = environment.alphabet.checksum_digits().to_string();
-    let checksum = if environment.checksum { fill(words.key_checksum, &[("digits", &digits)]) } else { String::new() };
-    let pattern = format!("{}{}{{{rest}}}", escaped(&environment.prefix), class(&environment.alphabet));
-    let pattern = if environment.imported { String::new() } else { fill(words.key_pattern, &[("pattern", &code(&pattern))]) };
+    let shape = fill(if first.prefix.is_empty() { words.key_shape_bare } else { words.key_shape }, &values);
+    let digits = first.alphabet.checksum_digits().to_string();
+    let checksum = if first.checksum { fill(words.key_checksum, &[("digits", &digits)]) } else { String::new() };
+    let begins: Vec<String> = alike.iter().map(|environment| escaped(&environment.prefix)).collect();
+    let begin = if begins.len() > 1 { format!("({})", begins.join("|")) } else { begins.concat() };
+    let pattern = code(&format!("{begin}{}{{{rest}}}", class(&first.alphabet)));
+    let pattern = if first.imported { String::new() } else { fill(words.key_pattern, &[("pattern", &pattern)]) };
     vec![shape, checksum, pattern]
 }
 
@@ -82,4 +99,3 @@ fn class(alphabet: &Alphabet) -> String {
 fn escaped(text: &str) -> String {
     text.chars().flat_map(|letter| if "-.~".contains(letter) { vec!['\\', letter] } else { vec![letter] }).collect()
 }
-

@@ -121,7 +121,15 @@ pub fn code(value: &str) -> String {
 /// Where a link leads, as it stands between brackets.
 pub fn target(url: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_graphic() && !"()<>\\[]\"".contains(letter);
-    url.chars().map(|letter| if is_plain(letter) { letter.to_string() } else { percent_encoding::utf8_percent_encode(&letter.to_string(), percent_encoding::NON_ALPHANUMERIC).to_string() }).collect()
+    url.chars()
+        .map(|letter| {
+            if is_plain(letter) {
+                letter.to_string()
+            } else {
+                percent_encoding::utf8_percent_encode(&letter.to_string(), percent_encoding::NON_ALPHANUMERIC).to_string()
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]

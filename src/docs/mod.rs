@@ -127,7 +127,8 @@ fn written(context: &Context<'_>, chapter: Chapter) -> (&'static str, Markdown) 
 
 fn own_sections(context: &Context<'_>, before: Option<Chapter>) -> Vec<Section> {
     let all = context.policy.docs.sections.iter().filter(|section| section.before == before);
-    all.map(|section| Section { id: html::slug(&section.title), title: section.title.clone(), text: own::within_section(&section.text) }).collect()
+    all.map(|section| Section { id: html::slug(&section.title), title: section.title.clone(), text: own::within_section(&section.text) })
+        .collect()
 }
 
 /// Gives sections that are called alike ids that differ.

@@ -31,6 +31,8 @@ pub struct Operation {
     pub method: String,
     /// As the document has it: `/auth/v1/keys/{id}`.
     pub path: String,
+    /// Fields that are the operator's to set.
+    pub not_theirs: Vec<&'static str>,
 }
 
 /// The page of these operations.
@@ -52,7 +54,11 @@ pub fn page(policy: &Policy, document: &Value, operations: &[Operation]) -> Page
     };
     let own = |path: &str| target(&format!("{}{}{path}", policy.server.public_url, policy.server.prefix));
     let mut lead = Markdown::default();
-    lead.paragraph(&[fill(words.reference_lead, &[("url", &own("/v1/openapi.json"))]), fill(words.reference_errors, &[("url", &own("/docs"))])]);
+    lead.paragraph(&[
+        fill(words.reference_lead, &[("url", &own("/v1/openapi.json"))]),
+        fill(words.reference_errors, &[("url", &own("/docs"))]),
+        words.reference_needed.into(),
+    ]);
     let title = policy.service_name().map_or_else(|| words.reference.to_owned(), |name| fill(words.reference_title, &[("name", &name)]));
     Page { title, lead: lead.into_text(), sections: parts.into_iter().filter_map(section).collect() }
 }
@@ -67,25 +73,30 @@ fn write(words: &Words, document: &Value, operation: &Operation, text: &mut Mark
     let line = code(&format!("{} {}", operation.method.to_uppercase(), operation.path));
     // The document's own sentences are Markdown already (OpenAPI 3.1, 4.8.10).
     text.paragraph(&[line, told["description"].as_str().unwrap_or_default().to_owned()]);
-    let takes = takes(document, item, told);
+    let takes = takes(document, item, told, &operation.not_theirs);
     let answers = answers(document, told);
     let lines = [(words.reference_takes, takes), (words.reference_answers, answers)];
-    let lines: Vec<String> = lines.into_iter().filter(|(_, what)| !what.is_empty()).map(|(title, what)| format!("{title}: {what}")).collect();
+    let lines: Vec<String> =
+        lines.into_iter().filter(|(_, what)| !what.is_empty()).map(|(title, what)| format!("{title}: {what}")).collect();
     text.list(&lines);
 }
 
 /// Parameters beyond the path's, and the body's fields; those that are needed come with a star.
-fn takes(document: &Value, item: &Value, operation: &Value) -> String {
+fn takes(document: &Value, item: &Value, operation: &Value, not_theirs: &[&str]) -> String {
     let lists = [&item["parameters"], &operation["parameters"]];
     let parameters = lists.into_iter().flat_map(|list| list.as_array().into_iter().flatten()).map(|parameter| resolve(document, parameter));
     let named = parameters.filter(|parameter| parameter["in"] != "path").map(|parameter| {
         let star = if parameter["required"] == true { "\\*" } else { "" };
-        format!("{}{star}", code(&format!("{}{}", if parameter["in"] == "query" { "?" } else { "" }, parameter["name"].as_str().unwrap_or_default())))
+        format!(
+            "{}{star}",
+            code(&format!("{}{}", if parameter["in"] == "query" { "?" } else { "" }, parameter["name"].as_str().unwrap_or_default()))
+        )
     });
     let body = resolve(document, &operation["requestBody"]);
     let schemas = body["content"].as_object().into_iter().flatten().map(|(_, media)| &media["schema"]);
     let fields = schemas.take(1).flat_map(|schema| fields(document, schema));
-    named.chain(fields.map(|(name, needed)| format!("{}{}", code(&name), if needed { "\\*" } else { "" }))).collect::<Vec<_>>().join(", ")
+    let theirs = fields.filter(|(name, _)| !not_theirs.contains(&name.as_str()));
+    named.chain(theirs.map(|(name, needed)| format!("{}{}", code(&name), if needed { "\\*" } else { "" }))).collect::<Vec<_>>().join(", ")
 }
 
 /// What comes back where it went well.
@@ -94,8 +105,14 @@ fn answers(document: &Value, operation: &Value) -> String {
     let answers = operation["responses"].as_object().into_iter().flatten().filter(|(status, _)| well(status));
     let told = answers.map(|(status, answer)| {
         let answer = resolve(document, answer);
-        let schema = answer["content"].as_object().into_iter().flatten().find(|(media, _)| media.contains("json")).map(|(_, media)| &media["schema"]);
-        let names: Vec<String> = schema.map(|schema| fields(document, schema)).unwrap_or_default().into_iter().map(|(name, _)| code(&name)).collect();
+        let schema = answer["content"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .find(|(media, _)| media.contains("json"))
+            .map(|(_, media)| &media["schema"]);
+        let names: Vec<String> =
+            schema.map(|schema| fields(document, schema)).unwrap_or_default().into_iter().map(|(name, _)| code(&name)).collect();
         if names.is_empty() { status.clone() } else { format!("{status} {}", names.join(", ")) }
     });
     told.collect::<Vec<_>>().join("; ")

@@ -62,7 +62,8 @@ fn costs(context: &Context<'_>, route: &Route) -> String {
         many => fill(words.routes_cost, &[("n", &words.number(many))]),
     };
     let limits: Vec<String> = route.limits.iter().flatten().map(|limit| code(limit)).collect();
-    let of = if limits.is_empty() { String::new() } else { format!(" {}", fill(words.routes_limits, &[("limits", &words.all_of(&limits))])) };
+    let of =
+        if limits.is_empty() { String::new() } else { format!(" {}", fill(words.routes_limits, &[("limits", &words.all_of(&limits))])) };
     let tokens = (route.tokens > 0).then(|| fill(words.routes_tokens, &[("n", &words.number(route.tokens))]));
     let parts: Vec<String> = [Some(format!("{requests}{of}")).filter(|part| !part.is_empty()), tokens].into_iter().flatten().collect();
     words.all_of(&parts)

@@ -43,7 +43,12 @@ fn account(plan: &Plan) -> AccountRecord {
 
 /// What a key begins with, for display.
 pub fn prefix(policy: &Policy) -> String {
-    policy.keys.environments.default().map(|environment| format!("{}{}", environment.prefix, "x".repeat(crate::domain::key::SHOWN))).unwrap_or_default()
+    policy
+        .keys
+        .environments
+        .default()
+        .map(|environment| format!("{}{}", environment.prefix, "x".repeat(crate::domain::key::SHOWN)))
+        .unwrap_or_default()
 }
 
 /// A key, as it looks; no such key can be one by chance.
@@ -97,7 +102,12 @@ pub fn decision(policy: &Policy, plan: &Plan, verdict: Verdict, ran_out: Option<
     let balance = if verdict == Verdict::NoBalance { 0 } else { BALANCE };
     let counts = verdict > Verdict::WrongIp;
     let standings: SmallVec<[Standing; 4]> = match counts {
-        true => caller.limits.iter().enumerate().map(|(at, limit)| standing(at, limit, ran_out == Some(&*limit.name), verdict.passes())).collect(),
+        true => caller
+            .limits
+            .iter()
+            .enumerate()
+            .map(|(at, limit)| standing(at, limit, ran_out == Some(&*limit.name), verdict.passes()))
+            .collect(),
         false => SmallVec::new(),
     };
     let deciding = match ran_out {

@@ -20,15 +20,22 @@ pub fn write(context: &Context<'_>) -> Markdown {
         }
         many => {
             text.paragraph(&[words.sending_many.into()]);
-            text.steps(&many.iter().map(|carrier| format!("{}: {}", carrier_title(words, carrier), code(&lines(carrier)))).collect::<Vec<_>>());
+            text.steps(
+                &many.iter().map(|carrier| format!("{}: {}", carrier_title(words, carrier), code(&lines(carrier)))).collect::<Vec<_>>(),
+            );
         }
     }
     let is_header = carriers.iter().any(|carrier| matches!(carrier, Carrier::Header(_)));
     let case = if is_header { words.sending_header_case.into() } else { String::new() };
     text.paragraph(&[words.sending_other.into(), case]);
     let status = |verdict| errors::status(context, verdict);
-    let query = if carriers.iter().any(|carrier| matches!(carrier, Carrier::Query(_))) { words.sending_query_other } else { words.sending_query };
-    let https = if policy.server.require_https { fill(words.sending_https, &[("status", &status(Verdict::Insecure))]) } else { words.sending_https_advice.into() };
+    let query =
+        if carriers.iter().any(|carrier| matches!(carrier, Carrier::Query(_))) { words.sending_query_other } else { words.sending_query };
+    let https = if policy.server.require_https {
+        fill(words.sending_https, &[("status", &status(Verdict::Insecure))])
+    } else {
+        words.sending_https_advice.into()
+    };
     text.paragraph(&[fill(query, &[("status", &status(Verdict::Misplaced))]), https]);
     if policy.sign_in.enabled && policy.sign_in.at_gate {
         text.paragraph(&[words.sending_token.into()]);

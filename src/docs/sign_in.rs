@@ -173,7 +173,8 @@ fn pretty(value: &Value) -> String {
 
 fn tokens(context: &Context<'_>) -> Value {
     let expires_in = context.policy.sign_in.access_lifetime.seconds_up();
-    let header = if matches!(context.policy.sign_in.signing, Signing::Hs256) { "eyJhbGciOiJIUzI1NiJ9…" } else { "eyJhbGciOiJFZERTQSJ9…" };
+    let header =
+        if matches!(context.policy.sign_in.signing, Signing::Hs256) { "eyJhbGciOiJIUzI1NiJ9…" } else { "eyJhbGciOiJFZERTQSJ9…" };
     json!({ "access_token": header, "token_type": "bearer", "expires_in": expires_in })
 }
 

@@ -58,7 +58,12 @@ fn turns(context: &Context<'_>, limit: &Limit) -> String {
         (Shape::Rolling, _) => words.window_rolling,
     };
     let told = fill(sentence, &[("limit", &code(&limit.name)), ("length", &words.length(limit.per.span()))]);
-    let own = |plan: &&std::sync::Arc<crate::domain::plan::Plan>| plan.limits.iter().find(|own| own.slot == limit.slot && own.burst() != own.requests).map(|own| format!("{} {}", plain(&plan.title), words.number(own.burst())));
+    let own = |plan: &&std::sync::Arc<crate::domain::plan::Plan>| {
+        plan.limits
+            .iter()
+            .find(|own| own.slot == limit.slot && own.burst() != own.requests)
+            .map(|own| format!("{} {}", plain(&plan.title), words.number(own.burst())))
+    };
     let bursts: Vec<String> = context.policy.plans.all().iter().filter_map(|plan| own(&plan)).collect();
     if bursts.is_empty() { told } else { format!("{told} {}", fill(words.window_burst, &[("bursts", &bursts.join(", "))])) }
 }

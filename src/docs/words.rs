@@ -40,14 +40,14 @@ words! {
     lead_carried = "Send it as {carrier}.";
 
     key = "How a key looks";
-    key_shape = "A key begins with {prefix} and has {length} characters in all. The {rest} after the prefix are {letters}.";
+    key_shape = "A key begins with {prefixes} and has {length} characters in all. The {rest} after the prefix are {letters}.";
     key_shape_bare = "A key has {length} characters, which are {letters}.";
     key_letters_base62 = "letters and digits";
     key_letters_hex = "digits and the letters a to f";
     key_letters_other = "of these: {letters}";
     key_checksum = "The last {digits} are a checksum (CRC-32 of all before), so a mistyped key is told at once.";
     key_pattern = "For secret scanners: {pattern}.";
-    key_environment = "{prefix} is for the environment {name}.";
+    key_environment = "{prefix} is for {name}";
     key_reserved = "Keys that begin with {prefix} are reserved and never authenticate.";
     key_imported = "Keys that were brought along from elsewhere keep the shape they had.";
     key_stored = "A raw key is shown once, when it is made. What is kept is its SHA-256 hash, and for display the first {shown} characters. A key that you did not save is one to revoke and replace.";
@@ -341,6 +341,7 @@ words! {
     reference_account = "An account's users";
     reference_sign_in = "Sign-in";
     reference_open = "Anybody";
+    reference_needed = "A star marks what is needed.";
     reference_takes = "Takes";
     reference_answers = "Answers";
 }
@@ -426,7 +427,9 @@ mod tests {
         }
         let items = ["a", "b", "c"].map(str::to_owned);
         assert_eq!((ENGLISH.all_of(&items), ENGLISH.one_of(&items[..2])), ("a, b and c".into(), "a or b".into()));
-        for (seconds, told) in [(900, "15 minutes"), (3600, "1 hour"), (86_400, "1 day"), (2_592_000, "30 days"), (90, "90 seconds"), (1, "1 second")] {
+        for (seconds, told) in
+            [(900, "15 minutes"), (3600, "1 hour"), (86_400, "1 day"), (2_592_000, "30 days"), (90, "90 seconds"), (1, "1 second")]
+        {
             assert_eq!(ENGLISH.length(Span::from_secs(seconds)), told);
         }
     }

@@ -7,8 +7,8 @@ use http::Method;
 
 use super::handlers::sign_in::{balance as own_balance, identities, login, others, register, second_factor, session, user};
 use super::handlers::{
-    accounts, agreement, applications, audit, backup, balance, check, docs, export, health, import, invitations, jwks, keys, mails, me, members,
-    metrics, openapi, plans, probe, state, tokens, usage, users, verify, webhooks,
+    accounts, agreement, applications, audit, backup, balance, check, docs, export, health, import, invitations, jwks, keys, mails, me,
+    members, metrics, openapi, plans, probe, state, tokens, usage, users, verify, webhooks,
 };
 use super::pages;
 use super::request::{Call, Unreadable};

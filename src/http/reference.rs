@@ -16,16 +16,30 @@ const OPEN: [&str; 3] = ["/v1/agreement", "/v1/health", "/.well-known/jwks.json"
 /// The page of a configuration, from its document.
 pub fn reference(policy: &Policy, document: &Value) -> Page {
     let own = ENDPOINTS.iter().filter_map(|endpoint| Some((whose(endpoint, policy)?, &policy.server.prefix, endpoint)));
-    let sign_in = SIGN_IN.iter().filter(|_| policy.sign_in.enabled).filter_map(|endpoint| Some((of_sign_in(endpoint, policy)?, &policy.sign_in.base_path, endpoint)));
+    let sign_in = SIGN_IN
+        .iter()
+        .filter(|_| policy.sign_in.enabled)
+        .filter_map(|endpoint| Some((of_sign_in(endpoint, policy)?, &policy.sign_in.base_path, endpoint)));
     let operations: Vec<Operation> = own
         .chain(sign_in)
         .map(|(whose, base, endpoint)| Operation {
             whose,
             method: endpoint.method.as_ref().map_or("get".into(), |method| method.as_str().to_ascii_lowercase()),
             path: format!("{base}{}", endpoint.path),
+            not_theirs: not_theirs(endpoint.path, policy),
         })
         .collect();
     page(policy, document, &operations)
+}
+
+/// What users may not say of an account or a key (service/developers.rs).
+fn not_theirs(path: &str, policy: &Policy) -> Vec<&'static str> {
+    match path {
+        "/v1/accounts" | "/v1/accounts/{id}" => vec!["kind", "plan", "plan_until", "balance", "limits", "disabled"],
+        "/v1/keys" | "/v1/keys/{id}" if policy.keys.ranges.is_empty() => vec!["plan", "disabled", "metadata", "limits"],
+        "/v1/keys" | "/v1/keys/{id}" => vec!["plan", "disabled", "metadata"],
+        _ => Vec::new(),
+    }
 }
 
 fn whose(endpoint: &Endpoint, policy: &Policy) -> Option<Whose> {
@@ -50,7 +64,9 @@ fn of_sign_in(endpoint: &Endpoint, policy: &Policy) -> Option<Whose> {
         "/auth/telegram" => providers.offers_widget,
         path if path.starts_with("/auth/telegram/") => offers("telegram"),
         path if path.starts_with("/auth/google") => offers("google"),
-        path if path.starts_with("/auth/oidc/") => providers.oidc.iter().any(|provider| provider.is_offered() && !["google", "telegram"].contains(&provider.name.as_str())),
+        path if path.starts_with("/auth/oidc/") => {
+            providers.oidc.iter().any(|provider| provider.is_offered() && !["google", "telegram"].contains(&provider.name.as_str()))
+        }
         "/auth/register" => policy.sign_in.registration,
         _ => true,
     };

@@ -10,6 +10,7 @@ mod billing;
 mod cli;
 mod clients;
 mod config;
+mod docs;
 mod doctor;
 mod edges;
 mod embed;

@@ -295,6 +295,11 @@ fn every_operation_answers_as_the_document_says() {
     tour.call("GET", "/health", Value::Null, 200);
     tour.call("GET", "/ready", Value::Null, 200);
     tour.call("GET", "/openapi.json", Value::Null, 200);
+    for (path, status) in [("docs", 200), ("docs.md", 200), ("docs/reference", 200), ("docs/style.css", 200), ("docs/logo", 404)] {
+        let path = format!("/auth/{path}");
+        tour.send("GET", &path, Request::get(&path), status);
+    }
+    tour.seen.insert("get /auth/docs/logo".into());
     tour.call("GET", "/probe", Value::Null, 404);
     tour.seen.insert("get /auth/v1/probe".into());
     let request = Request::get("/auth/metrics").bearer(&tour.metrics);

@@ -129,7 +129,9 @@ fn is_known(headers: &HeaderMap, tag: &str, made_at: Timestamp) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     match text(IF_NONE_MATCH) {
         Some(tags) => tags.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == tag || one == "*"),
-        None => text(IF_MODIFIED_SINCE).and_then(Timestamp::parse_http_date).is_some_and(|since| made_at.millis() / 1000 <= since.millis() / 1000),
+        None => text(IF_MODIFIED_SINCE)
+            .and_then(Timestamp::parse_http_date)
+            .is_some_and(|since| made_at.millis() / 1000 <= since.millis() / 1000),
     }
 }
 

@@ -128,6 +128,11 @@ const OPEN: &[&str] = &[
     "/reset",
     "/invitation",
     "/page.css",
+    "/docs",
+    "/docs.md",
+    "/docs/reference",
+    "/docs/style.css",
+    "/docs/logo",
 ];
 const OPERATOR: &[&str] = &["/v1/state", "/v1/backup"];
 
