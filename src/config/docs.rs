@@ -130,11 +130,11 @@ fn example(table: Table<'_>) -> Option<Example> {
     let body = table.parsed("body", |text| if text.is_empty() { Ok(None) } else { json(text).map(Some) });
     table.finish();
     let example = Example { method: method?, path: path?, body: body? };
-    if example.path.is_none() && (example.method != Method::GET || example.body.is_some()) {
-        table.fault("path", "must be given where the example has a method or a body of its own");
+    if example.path.is_none() && example.method != Method::GET {
+        table.fault("method", "is for a path of your own: set path too");
     }
     if example.body.is_some() && matches!(example.method, Method::GET | Method::HEAD) {
-        table.fault("method", "must be one that sends a body, such as POST");
+        table.fault("body", "is sent by no GET: set method to POST, PUT or PATCH, and path");
     }
     Some(example)
 }

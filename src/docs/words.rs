@@ -385,7 +385,7 @@ impl Words {
             (3600, self.length_hour, self.length_hours),
             (60, self.length_minute, self.length_minutes),
         ];
-        let found = units.into_iter().find(|(unit, ..)| seconds >= *unit && seconds % unit == 0);
+        let found = units.into_iter().find(|(unit, ..)| seconds >= *unit && seconds.is_multiple_of(*unit));
         let (unit, one, many) = found.unwrap_or((1, self.length_second, self.length_seconds));
         let count = seconds / unit;
         if count == 1 { one.to_owned() } else { fill(many, &[("n", &self.number(count))]) }

@@ -123,17 +123,17 @@ fn a_page_tells_of_its_own_api_alone() {
                 "as an unknown key is",
                 "100,000 a month",
             ],
-            &["402", "telegram", "### Balance", "Calls the API", "auth/google"],
+            &["402", "auth/telegram", "### Balance", "Calls the API", "auth/google"],
         ),
         (
             "lumyx",
             &["`nova_`", "64 characters", "the letters a to f", "from 1 to 1,000", "Limits of a key", "the scope `chat`", "rolling", "402"],
-            &["telegram", "agreement", "Calls the API", "granted by review", "as an unknown key is", "sliding"],
+            &["auth/telegram", "agreement", "Calls the API", "granted by review", "as an unknown key is", "sliding"],
         ),
         (
             "ilumiera",
             &["`ilm_`", "the header `api-key`", "API key is required", "organization", "100 a minute"],
-            &["Bearer ilm", "402", "telegram", "### Paths", "agreement", "starts anew"],
+            &["Bearer ilm", "402", "auth/telegram", "### Paths", "agreement", "starts anew"],
         ),
     ];
     for (name, holds, lacks) in rows {
