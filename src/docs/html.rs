@@ -83,7 +83,7 @@ struct Rendered<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "docs/templates/page.html")]
+#[template(path = "docs.html")]
 struct Document<'a> {
     language: &'a str,
     words: &'a Words,

@@ -3,7 +3,7 @@
 use crate::config::brand::BrandSettings;
 use crate::domain::colour::Colour;
 
-const SHEET: &str = include_str!("templates/page.css");
+const SHEET: &str = include_str!("templates/docs.css");
 
 /// Links where the operator names no colour.
 const ACCENT: Colour = Colour::new(0x1a, 0x56, 0xdb);

@@ -289,7 +289,7 @@ redirect_uris = ["https://app.example.com/back"]
                 "\"expires_in\": 900",
                 "the API itself takes keys",
             ],
-            &["telegram\"", "auth/google", "login-phone", "Not set up", "501", "agreement", "EdDSA"],
+            &["auth/telegram", "auth/google", "login-phone", "Not set up", "501", "agreement", "EdDSA"],
         ),
         (
             others,

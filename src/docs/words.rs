@@ -294,7 +294,7 @@ words! {
     sign_in_not_set_up = "Not set up on this server right now: {ways}. They answer {status}.";
     sign_in_telegram = "Telegram Login";
     sign_in_telegram_means = "Send what the Login Widget gives, each field as it came. It counts once, for ten minutes.";
-    sign_in_password = "E-mail or phone, and password";
+    sign_in_password = "With a password";
     sign_in_oidc = "{title}";
     sign_in_oidc_means = "Send the code of the redirect, and the same `redirect_uri`; `code_verifier` and `nonce` where you made them. Or send the browser to {start}.";
     sign_in_refresh = "Staying signed in";
