@@ -52,6 +52,7 @@ CREATE TABLE keys (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX keys_of_account ON keys (account, id);
+CREATE INDEX keys_lasting ON keys (account, replaced_by IS NOT NULL, coalesce(expires_at, 9223372036854775807)) WHERE revoked_at IS NULL;
 CREATE INDEX keys_to_expire ON keys (expires_at) WHERE expires_at IS NOT NULL AND revoked_at IS NULL;
 
 -- People who sign in. Each has a personal account, made with them.
@@ -111,7 +112,8 @@ CREATE TABLE sessions (
   ended_by   TEXT                         -- why: signed_out, revoked, password, reuse, …
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX sessions_of_user ON sessions (user, id);
+CREATE INDEX sessions_lasting ON sessions (user, id) WHERE ended_at IS NULL;
+CREATE INDEX sessions_of_origin ON sessions (user, origin);
 CREATE INDEX sessions_to_tidy ON sessions (min(expires_at, coalesce(ended_at, expires_at)));
 
 -- Refresh tokens: a family is a session. One that was used is replaced; used again later, it ends the family.

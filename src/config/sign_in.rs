@@ -84,6 +84,8 @@ pub struct SignInSettings {
     pub registration: bool,
     /// How many organizations a user may make.
     pub organizations: u64,
+    /// How many keys that last the users of an account may have in it.
+    pub keys: u64,
     /// Whose spelling of phone numbers is understood (ISO 3166); none: only numbers that begin with +.
     pub country: Option<Country>,
     /// The server's secrets, the first of them in use; none: the one beside the database.
@@ -130,7 +132,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
     let base_path = table.parsed("base_path", base_path);
     let name = table.parsed("name", plain);
     let (at_gate, registration) = (table.flag("at_gate"), table.flag("registration"));
-    let organizations = table.number("organizations", 0..=1000);
+    let (organizations, keys) = (table.number("organizations", 0..=1000), table.number("keys", 0..=1_000_000));
     let country = table.parsed("country", country);
     let secrets = if table.holds("secret") { table.secrets("secret", MOST_SECRETS) } else { Some(Vec::new()) };
     if secrets.iter().flatten().any(|secret| secret.expose().len() < SHORTEST_SECRET) {
@@ -157,6 +159,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
         at_gate: at_gate?,
         registration: registration?,
         organizations: organizations?,
+        keys: keys?,
         country: country?,
         secrets: secrets?,
         signing: signing?,
