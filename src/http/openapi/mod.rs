@@ -147,7 +147,7 @@ fn told_by_style(endpoint: &Endpoint) -> Vec<Verdict> {
         }
         path if endpoint.access == Access::User || matches!(endpoint.access, Access::Shared(_)) => {
             let is_new_key = endpoint.method == Some(Method::POST) && path.starts_with("/v1/keys");
-            let is_bounded = endpoint.method == Some(Method::POST) && (path.ends_with("/invitations") || path == "/v1/applications");
+            let is_bounded = endpoint.method != Some(Method::GET);
             let more = [(is_new_key, Verdict::AgreementNeeded), (is_bounded, Verdict::TooManyTries)];
             let more = more.into_iter().filter_map(|(is_told, verdict)| is_told.then_some(verdict));
             of_users(endpoint.access).iter().copied().chain(more).collect()

@@ -256,7 +256,7 @@ impl Services {
         if let (Purpose::Change, Some(old)) = (proof.purpose, old.filter(|old| *old != proof.address)) {
             let fields = serde_json::json!({ "name": user.name, "new": proof.address });
             let letter = Letter { channel: proof.channel, address: &old, template: Template::Changed, fields, secret_of: None };
-            self.post_mail(connection, letter, now)?;
+            self.tell(connection, letter, now)?;
         }
         Ok(user)
     }

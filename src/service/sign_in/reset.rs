@@ -133,6 +133,6 @@ impl Services {
         let by_mail = user.proven_email().map(|email| (Channel::Email, email));
         let by_phone = user.proven_phone().map(|phone| (Channel::Phone, phone));
         let Some((channel, address)) = by_mail.or(by_phone).filter(|(channel, _)| template.goes_by(*channel)) else { return Ok(()) };
-        self.post_mail(connection, Letter { channel, address, template, fields, secret_of: None }, now).map(drop)
+        self.tell(connection, Letter { channel, address, template, fields, secret_of: None }, now)
     }
 }

@@ -40,7 +40,7 @@ pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
     let mut change = OwnChange {
         name: fields.present("name", |text| Ok::<_, String>(text.to_owned())),
         email: fields.present("email", Email::parse),
-        phone: fields.present("phone", |text| address::phone(&call, text)),
+        phone: fields.present("phone", |text| address::reached_phone(&call, text)),
         password: fields.present("password", password),
         current_password: fields.present("current_password", password),
         faults: Vec::new(),
