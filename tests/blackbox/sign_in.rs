@@ -1,6 +1,7 @@
 //! Signing in.
 
 mod abuse;
+mod bounds;
 mod change;
 mod csrf;
 mod door;
