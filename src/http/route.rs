@@ -125,7 +125,7 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
         Ok(actor) => actor,
         Err(refusal) => return refusal,
     };
-    if let Err(refusal) = count_change(&call, endpoint.access) {
+    if let Some(refusal) = too_many_changes(&call, endpoint.access) {
         return refusal;
     }
     [call.id, call.second_id] = ids;
@@ -282,14 +282,14 @@ async fn admit_user(call: &Call, needs_account: bool) -> Result<Actor, Response>
     }
 }
 
-/// Counts what a user changes, or tries to, with an access token: nobody writes without end. What is the operator's is not counted.
-fn count_change(call: &Call, access: Access) -> Result<(), Response> {
+/// Counts what a user changes, or tries to, with an access token: nobody writes without end. Answers a refusal where it is too much. What
+/// is the operator's is not counted.
+fn too_many_changes(call: &Call, access: Access) -> Option<Response> {
     let is_change = matches!(access, Access::User | Access::Shared(_)) && ![Method::GET, Method::HEAD].contains(&call.parts.method);
-    let Some(user) = call.actor.user().filter(|_| is_change) else { return Ok(()) };
-    call.front.services.count_change(user.id, call.now).map_err(|refusal| {
-        note::verdict(refusal.verdict);
-        response::styled(call.front.services.policy.style.tell(&refusal, &call.request_id, call.now))
-    })
+    let user = call.actor.user().filter(|_| is_change)?;
+    let refusal = call.front.services.count_change(user.id, call.now).err()?;
+    note::verdict(refusal.verdict);
+    Some(response::styled(call.front.services.policy.style.tell(&refusal, &call.request_id, call.now)))
 }
 
 /// Whether a user may go on where this is asked of them: administrators everywhere, and others where their role in the account is

@@ -127,7 +127,7 @@ impl Services {
             // Whoever has to prove an address is asked to.
             for address in addresses.iter().filter(|_| !verified && !user.disabled) {
                 let (purpose, template, payload) = (Purpose::Verify, Template::Verify, Value::Null);
-                let wanted = Wanted { purpose, address, user: Some(user.id), payload, template, name: &user.name };
+                let wanted = Wanted { purpose, address, user: Some(user.id), payload, template, name: &user.name, origin: &act.origin };
                 services.send_proof(connection, wanted, act.at)?;
             }
             idempotency::remember(connection, once.as_ref(), &user.id.to_string(), act.at)?;

@@ -10,7 +10,7 @@ use crate::domain::key::KeyHash;
 use crate::domain::proof::{Channel, ProofRecord, Purpose};
 use crate::domain::time::Timestamp;
 
-const COLUMNS: &str = "id, hash, purpose, channel, address, user, payload, tries, created_at, expires_at, used_at";
+const COLUMNS: &str = "id, hash, purpose, channel, address, user, payload, origin, tries, tries_elsewhere, created_at, expires_at, used_at";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<ProofRecord> {
     Ok(ProofRecord {
@@ -21,7 +21,9 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<ProofRecord> {
         address: row.get("address")?,
         user: row.get("user")?,
         payload: from_json::<Value>(row, "payload")?,
+        origin: row.get("origin")?,
         tries: row.get("tries")?,
+        tries_elsewhere: row.get("tries_elsewhere")?,
         created_at: instant(row, "created_at")?,
         expires_at: instant(row, "expires_at")?,
         used_at: maybe_instant(row, "used_at")?,
@@ -54,7 +56,7 @@ pub fn open(connection: &Connection, address: &str, purpose: Purpose, now: Times
 pub fn insert(connection: &Connection, proof: &ProofRecord) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO proofs (id, hash, purpose, channel, address, user, payload, tries, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO proofs (id, hash, purpose, channel, address, user, payload, origin, tries, tries_elsewhere, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
             proof.id,
@@ -64,7 +66,9 @@ pub fn insert(connection: &Connection, proof: &ProofRecord) -> Result<()> {
             proof.address,
             proof.user,
             json(&proof.payload)?,
+            proof.origin,
             proof.tries,
+            proof.tries_elsewhere,
             proof.created_at.millis(),
             proof.expires_at.millis(),
         ])?;
@@ -80,6 +84,12 @@ pub fn spend(connection: &Connection, id: &str, at: Timestamp) -> Result<bool> {
 /// Counts a wrong code.
 pub fn count_try(connection: &Connection, id: &str) -> Result<()> {
     connection.prepare_cached("UPDATE proofs SET tries = tries + 1 WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
+/// Counts a wrong code that came from elsewhere than it was asked for.
+pub fn count_try_elsewhere(connection: &Connection, id: &str) -> Result<()> {
+    connection.prepare_cached("UPDATE proofs SET tries_elsewhere = tries_elsewhere + 1 WHERE id = ?1")?.execute([id])?;
     Ok(())
 }
 

@@ -77,7 +77,7 @@ impl Services {
                 services.set_password(connection, &mut user, hash, Some(&own.session), &visit)?;
             }
             for address in &new {
-                services.begin_change(connection, &user, address, now)?;
+                services.begin_change(connection, &user, address, &visit)?;
             }
             Ok(user)
         };
@@ -86,19 +86,15 @@ impl Services {
     }
 
     /// Sends a proof to a new address. To one that somebody else has, it says so to them: who asks is told the same.
-    fn begin_change(
-        &self,
-        connection: &Connection,
-        user: &UserRecord,
-        address: &Address,
-        now: crate::domain::time::Timestamp,
-    ) -> Result<()> {
+    fn begin_change(&self, connection: &Connection, user: &UserRecord, address: &Address, visit: &Visit) -> Result<()> {
+        let now = visit.act.at;
         let holder = users::find(connection, &address.by())?.filter(|holder| holder.id != user.id && address.is_proven_by(holder));
         if let Some(holder) = holder {
             return self.tell_user(connection, &holder, Template::Known, json!({ "name": holder.name }), now);
         }
         let (purpose, template) = (Purpose::Change, Template::Change);
-        let wanted = Wanted { purpose, address, user: Some(user.id), payload: json!({}), template, name: &user.name };
+        let wanted =
+            Wanted { purpose, address, user: Some(user.id), payload: json!({}), template, name: &user.name, origin: &visit.act.origin };
         self.send_proof(connection, wanted, now)
     }
 

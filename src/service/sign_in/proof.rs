@@ -57,6 +57,8 @@ pub(crate) struct Wanted<'a> {
     pub template: Template,
     /// What it calls them.
     pub name: &'a str,
+    /// From where it is asked for.
+    pub origin: &'a str,
 }
 
 impl Address {
@@ -87,7 +89,9 @@ impl Services {
             address: wanted.address.as_str().to_owned(),
             user: wanted.user,
             payload: wanted.payload,
+            origin: wanted.origin.to_owned(),
             tries: 0,
+            tries_elsewhere: 0,
             created_at: now,
             expires_at: now.plus(lifetime),
             used_at: None,
@@ -111,6 +115,7 @@ impl Services {
         address: &Address,
         purpose: Purpose,
         payload: Value,
+        origin: &str,
         now: Timestamp,
     ) -> Result<()> {
         let proof = ProofRecord {
@@ -121,7 +126,9 @@ impl Services {
             address: address.as_str().to_owned(),
             user: None,
             payload,
+            origin: origin.to_owned(),
             tries: 0,
+            tries_elsewhere: 0,
             created_at: now,
             expires_at: now.plus(self.lifetime(purpose, address.channel())),
             used_at: None,
@@ -188,7 +195,7 @@ impl Services {
                 let caller = Caller { address: visit.address, is_familiar: false };
                 let ticket = self.sign_in.throttles.guess(Guess::Code, caller, phone, now);
                 let ticket = ticket.map_err(|until| Error::from(Refusal::until(until)))?;
-                let found = self.matching_code(phone, code, purposes, now).await;
+                let found = self.matching_code(phone, code, purposes, visit).await;
                 // A right one, and one that nobody could look at, is no guess.
                 if !matches!(found, Ok(None)) {
                     self.sign_in.throttles.forgive(ticket);
@@ -199,21 +206,23 @@ impl Services {
     }
 
     /// The proof that this code is of; a wrong one counts against each that it could have been.
-    async fn matching_code(&self, phone: &str, code: &str, purposes: &[Purpose], now: Timestamp) -> Result<Option<ProofRecord>> {
+    async fn matching_code(&self, phone: &str, code: &str, purposes: &[Purpose], visit: &Visit) -> Result<Option<ProofRecord>> {
+        let (visitor, now) = (visit.address, visit.act.at);
         let (phone, code, purposes, secret) = (phone.to_owned(), code.to_owned(), purposes.to_vec(), self.sign_in.secret.clone());
         let job = move |connection: &Connection| {
             let mut open = Vec::new();
             for purpose in purposes {
                 open.extend(proofs::open(connection, &phone, purpose, now)?);
             }
-            open.retain(|proof| proof.channel == Channel::Phone && proof.counts_at(now));
+            open.retain(|proof| proof.channel == Channel::Phone && proof.counts_from(visitor, now));
             open.sort_by(|a, b| b.id.cmp(&a.id));
             open.truncate(MOST_OPEN);
             if let Some(at) = open.iter().position(|proof| secret.confirms_code(&proof.id, &code, &proof.hash)) {
                 return Ok(Some(open.swap_remove(at)));
             }
             for proof in &open {
-                proofs::count_try(connection, &proof.id)?;
+                let count = if proof.was_asked_from(visitor) { proofs::count_try } else { proofs::count_try_elsewhere };
+                count(connection, &proof.id)?;
             }
             Ok(None)
         };

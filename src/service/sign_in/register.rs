@@ -47,18 +47,18 @@ impl Services {
         self.count_sending(Sending::Registration, &address, visit.address, visit.act.at)?;
         // Whoever it is: the same work for each.
         let hash = self.hashed(&password, visit.act.at).await?;
-        let (services, now) = (self.clone(), visit.act.at);
+        let (services, now, origin) = (self.clone(), visit.act.at, visit.act.origin.clone());
         let job = move |connection: &Connection| {
             let known = users::find(connection, &address.by())?.filter(|user| address.is_proven_by(user));
             let payload = json!({ "name": name, "password": hash });
             match known {
                 Some(user) => {
                     services.tell_known(connection, &address, &user, now)?;
-                    services.write_as_much(connection, &address, Purpose::Register, payload, now)
+                    services.write_as_much(connection, &address, Purpose::Register, payload, &origin, now)
                 }
                 None => {
                     let (purpose, template) = (Purpose::Register, Template::Verify);
-                    let wanted = Wanted { purpose, address: &address, user: None, payload, template, name: &name };
+                    let wanted = Wanted { purpose, address: &address, user: None, payload, template, name: &name, origin: &origin };
                     services.send_proof(connection, wanted, now)
                 }
             }

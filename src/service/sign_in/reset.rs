@@ -35,7 +35,7 @@ impl Services {
     /// Sends a proof with which a new password can be set, where there is somebody to send it to. Answered alike in any case.
     pub async fn forgot(self: &Arc<Self>, address: Address, visit: &Visit) -> Result<()> {
         self.count_sending(Sending::Reset, &address, visit.address, visit.act.at)?;
-        let (services, now) = (self.clone(), visit.act.at);
+        let (services, now, origin) = (self.clone(), visit.act.at, visit.act.origin.clone());
         let job = move |connection: &Connection| {
             // An address that merely stands with somebody who has proven another is not theirs to sign in by.
             let found = users::find(connection, &address.by())?.filter(|user| !user.disabled);
@@ -44,10 +44,11 @@ impl Services {
                 None => false,
             };
             let Some(user) = found.filter(|_| is_reached) else {
-                return services.write_as_much(connection, &address, Purpose::Reset, json!({}), now);
+                return services.write_as_much(connection, &address, Purpose::Reset, json!({}), &origin, now);
             };
             let (purpose, template) = (Purpose::Reset, Template::Reset);
-            let wanted = Wanted { purpose, address: &address, user: Some(user.id), payload: json!({}), template, name: &user.name };
+            let wanted =
+                Wanted { purpose, address: &address, user: Some(user.id), payload: json!({}), template, name: &user.name, origin: &origin };
             services.send_proof(connection, wanted, now)
         };
         self.store.write(job, |()| ()).await

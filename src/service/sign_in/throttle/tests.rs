@@ -183,7 +183,7 @@ fn all_sms_together() {
     let throttles = throttles();
     let purposes = [Sending::Registration, Sending::Proof, Sending::Reset];
     let send = |number: u32, to: String| {
-        let caller = Caller { is_familiar: number % 2 == 0, ..v4(number) };
+        let caller = Caller { is_familiar: number.is_multiple_of(2), ..v4(number) };
         throttles.send(purposes[number as usize % 3], caller, &to, START)
     };
     assert_eq!((0..900).filter(|number| send(*number, format!("+1{number}")).is_ok()).count(), 500);
