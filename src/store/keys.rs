@@ -186,7 +186,7 @@ pub fn count_lasting(connection: &Connection, account: &str, is_replaced: bool, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::testing::{opened, plan};
+    use crate::store::tests::{opened, plan};
 
     #[test]
     fn no_key_is_read_that_has_ended() {

@@ -29,7 +29,7 @@ pub mod side;
 pub mod spent;
 pub mod state;
 #[cfg(test)]
-mod testing;
+mod tests;
 pub mod tokens;
 pub mod usage;
 pub mod users;

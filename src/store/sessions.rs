@@ -171,7 +171,7 @@ pub fn tidy(connection: &Connection, before: Timestamp) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::testing::{opened, plan};
+    use crate::store::tests::{opened, plan};
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 

@@ -146,7 +146,7 @@ mod tests {
     use super::*;
     use crate::domain::id;
     use crate::domain::usage::{Of, Sums};
-    use crate::store::testing::{opened, plan};
+    use crate::store::tests::{opened, plan};
 
     fn ask(by: By, account: Option<&str>, key: Option<&str>, verdict: Option<Verdict>) -> UsageAsk {
         let (account, key) = (account.map(str::to_owned), key.map(str::to_owned));

@@ -46,9 +46,9 @@ impl Authenticator {
 /// Somebody with a second factor.
 pub struct Guarded {
     pub user: User,
-    session: Session,
-    app: Authenticator,
-    recovery_codes: Vec<String>,
+    pub session: Session,
+    pub app: Authenticator,
+    pub recovery_codes: Vec<String>,
 }
 
 /// Sets one up. Afterwards it is as if no step had been used yet.
@@ -83,7 +83,7 @@ fn first(door: &Door, user: &User) -> String {
     cookie(&reply)
 }
 
-fn second(door: &Door, waiting: &str, code: &str) -> Reply {
+pub fn second(door: &Door, waiting: &str, code: &str) -> Reply {
     door.post_with("/auth/second-factor", waiting, &json!({ "code": code }))
 }
 
