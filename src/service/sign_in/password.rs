@@ -3,9 +3,9 @@
 //! Each hash takes Argon2id's memory, so `at_once` of them run on threads of their own and some wait a little; who finds the queue full is
 //! told to come back. A hash that was made elsewhere and needs more memory takes the places of several.
 //!
-//! Time tells nothing: where there is no user, or none with a password, a hash of nobody's is checked. Hashes made elsewhere take
-//! another time, so a check that fails lasts, by waiting, at least as long as the slowest of those has taken; with a right password
-//! they are replaced, and are soon gone.
+//! Time tells nothing: where there is no user, or none with a password, a hash of nobody's is checked. Hashes made elsewhere, or with
+//! other parameters, take another time, longer or shorter. So from the first that is met a check that fails lasts, by waiting, at least
+//! as long as the slowest of all has taken since; with a right password they are replaced, and are soon gone.
 
 mod stored;
 mod strength;
@@ -62,7 +62,7 @@ pub struct Passwords {
     patience: Duration,
     /// What is checked where there is nothing to check.
     nobody: Stored,
-    /// The longest that a hash made elsewhere has taken so far, in microseconds.
+    /// The longest that a hash has taken since one was met that was made otherwise, in microseconds; 0: none was.
     slowest: Arc<AtomicU64>,
 }
 
@@ -116,7 +116,7 @@ impl Passwords {
             })
             .await?;
         let found = found.map_err(Trouble::Failed)?;
-        if !is_current {
+        if !is_current || self.slowest.load(Ordering::Relaxed) > 0 {
             self.slowest.fetch_max(micros(took.min(LONGEST_PAD)), Ordering::Relaxed);
         }
         let matches = is_known && found != Found::No;
@@ -127,11 +127,16 @@ impl Passwords {
         Ok(Checked { matches, needs_rehash: matches && (found == Found::AsTyped || !is_current) })
     }
 
-    /// Learns, before anybody asks, how long hashes take that were made elsewhere: one of each kind that is stored.
+    /// Learns, before anybody asks, how long hashes take: one of each kind that is stored. Where all are as a new one would be, there
+    /// is nothing to learn.
     pub async fn prepare(&self, samples: &[String]) {
         let Ok(nothing) = Password::parse("nobody's".into()) else { return };
-        for sample in samples {
-            if let Err(trouble) = self.check(&nothing, Some(sample)).await {
+        let others = samples.iter().filter(|sample| Stored::parse(sample).is_ok_and(|hash| !hash.is_current(&self.settings)));
+        let others: Vec<Option<&str>> = others.map(|sample| Some(sample.as_str())).collect();
+        // After the others that of nobody, which takes as long as a new one.
+        let nobody = (!others.is_empty()).then_some(None);
+        for sample in others.into_iter().chain(nobody) {
+            if let Err(trouble) = self.check(&nothing, sample).await {
                 tracing::warn!("how long a stored password hash takes could not be measured: {trouble:?}");
             }
         }

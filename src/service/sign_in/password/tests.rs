@@ -192,6 +192,32 @@ fn a_failed_check_lasts_as_long_as_the_slowest() {
     });
 }
 
+/// Once the parameters were raised, a hash of before is checked sooner than nobody's.
+#[test]
+fn a_failed_check_of_an_older_hash_lasts_as_long_as_nobodys() {
+    runtime().block_on(async {
+        let old = Passwords::new(PasswordSettings { memory_kib: 512, ..QUICK }).unwrap().hash(&plain("right")).await.unwrap();
+        let passwords = Passwords::new(PasswordSettings { memory_kib: 16_384, ..QUICK }).unwrap();
+        passwords.prepare(&[passwords.hash(&plain("right")).await.unwrap()]).await;
+        assert_eq!(passwords.slowest.load(Ordering::Relaxed), 0, "nothing is drawn out where all are alike");
+        passwords.prepare(&[old.clone()]).await;
+        let slowest = Duration::from_micros(passwords.slowest.load(Ordering::Relaxed));
+        // The work of nobody's, which is 32 times that of the older.
+        let quickest = (0..5)
+            .map(|_| {
+                let began = Instant::now();
+                compare(&passwords.nobody, &plain("wrong")).unwrap();
+                began.elapsed()
+            })
+            .min()
+            .unwrap();
+        assert!(slowest * 4 >= quickest, "{slowest:?} of {quickest:?}");
+        let began = Instant::now();
+        assert!(!passwords.check(&plain("wrong"), Some(&old)).await.unwrap().matches);
+        assert!(began.elapsed() >= slowest, "{:?} of {slowest:?}", began.elapsed());
+    });
+}
+
 #[test]
 fn what_is_too_weak_to_be_chosen() {
     let (passwords, runtime) = (Passwords::new(QUICK).unwrap(), runtime());
