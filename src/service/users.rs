@@ -124,7 +124,7 @@ impl Services {
                 user.disabled = true;
                 users::update(connection, &user)?;
             }
-            services.ask_for_proof(connection, &user, &addresses, &act)?;
+            services.ask_for_proof(connection, &user, Purpose::Verify, &addresses, &act)?;
             idempotency::remember(connection, once.as_ref(), &user.id.to_string(), act.at)?;
             Ok(user)
         };
@@ -133,10 +133,11 @@ impl Services {
     }
 
     /// Asks a user to prove those addresses that are not proven theirs.
-    fn ask_for_proof(&self, connection: &Connection, user: &UserRecord, addresses: &[Address], act: &Act) -> Result<()> {
+    fn ask_for_proof(&self, connection: &Connection, user: &UserRecord, purpose: Purpose, addresses: &[Address], act: &Act) -> Result<()> {
+        let template = if purpose == Purpose::Change { Template::Change } else { Template::Verify };
         for address in addresses.iter().filter(|address| !user.disabled && !address.is_proven_by(user)) {
-            let (purpose, template, payload) = (Purpose::Verify, Template::Verify, Value::Null);
-            let wanted = Wanted { purpose, address, user: Some(user.id), payload, template, name: &user.name, origin: &act.origin };
+            let wanted =
+                Wanted { purpose, address, user: Some(user.id), payload: Value::Null, template, name: &user.name, origin: &act.origin };
             self.send_proof(connection, wanted, act.at)?;
         }
         Ok(())
@@ -169,7 +170,7 @@ impl Services {
             let is_new =
                 |address: &Address| ![&before.email, &before.phone].into_iter().any(|was| was.as_deref() == Some(address.as_str()));
             let new: Vec<Address> = named.into_iter().flatten().filter(is_new).collect();
-            services.ask_for_proof(connection, &user, &new, &act)?;
+            services.ask_for_proof(connection, &user, Purpose::Change, &new, &act)?;
             Ok(user)
         };
         let services = self.clone();

@@ -6,6 +6,7 @@ mod change;
 mod csrf;
 mod door;
 mod gate;
+mod identities;
 mod input;
 mod leaving;
 mod login;

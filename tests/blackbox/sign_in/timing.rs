@@ -107,7 +107,7 @@ fn whose_hash_is_older_is_not_seen() {
     let door = door();
     door.user("ada");
     let config = door.stage.folder.path("auth.toml");
-    std::fs::write(&config, std::fs::read_to_string(&config).unwrap().replace("16384", "65536")).unwrap();
+    std::fs::write(&config, std::fs::read_to_string(&config).unwrap().replace("16384", "32768")).unwrap();
     let door = door.restart();
     door.user("eve");
     for (what, other) in [("another user", "eve@example.com"), ("nobody", "nobody@example.com")] {
