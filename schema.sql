@@ -136,7 +136,7 @@ CREATE TABLE proofs (
   address    TEXT NOT NULL,               -- exactly where it was sent; of a second factor: empty
   user       INTEGER REFERENCES users (id), -- of a registration: none yet
   payload    TEXT NOT NULL,               -- JSON: of a registration name and password, as a PHC string
-  origin     TEXT NOT NULL,               -- the address that it was asked for from
+  origin     TEXT NOT NULL,               -- the address that it was asked for from; of a second factor: empty
   tries      INTEGER NOT NULL,            -- wrong codes so far from there
   tries_elsewhere INTEGER NOT NULL,       -- and from anywhere else
   created_at INTEGER NOT NULL,

@@ -368,7 +368,7 @@ impl Services {
             address: String::new(),
             user: Some(user.id),
             payload: json!({ "method": method }),
-            origin: visit.act.origin.clone(),
+            origin: String::new(),
             tries: 0,
             tries_elsewhere: 0,
             created_at: now,
