@@ -10,6 +10,7 @@ use crate::domain::act::{Act, Actor};
 use crate::domain::caller::Kind;
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
+use crate::domain::proof::Channel;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Role, UserRecord, handle};
 use crate::domain::verdict::Verdict;
@@ -75,7 +76,8 @@ impl Services {
     pub(crate) fn take_over(&self, connection: &Connection, mut user: UserRecord, newcomer: Newcomer, visit: &Visit) -> Result<UserRecord> {
         let (now, before) = (visit.act.at, views::user(&user));
         if has_proven(connection, &user)? {
-            let taken = free_unproven(connection, user)?;
+            let channel = if newcomer.email.is_some() { Channel::Email } else { Channel::Phone };
+            let taken = free_unproven(connection, user, channel)?;
             let made = self.make_user(connection, newcomer, &visit.act)?;
             self.journal_unproven(connection, taken, &by_themselves(&visit.act, &made))?;
             return Ok(made);
@@ -136,9 +138,9 @@ impl Services {
         Ok(())
     }
 
-    /// Takes from somebody the addresses that they have not proven; `act` is of whoever did prove one.
-    pub(crate) fn take_unproven(&self, connection: &Connection, user: UserRecord, act: &Act) -> Result<()> {
-        let taken = free_unproven(connection, user)?;
+    /// Takes from somebody the address that they have not proven; `act` is of whoever did.
+    pub(crate) fn take_unproven(&self, connection: &Connection, user: UserRecord, channel: Channel, act: &Act) -> Result<()> {
+        let taken = free_unproven(connection, user, channel)?;
         self.journal_unproven(connection, taken, act)
     }
 
@@ -173,10 +175,13 @@ impl Services {
     }
 }
 
-/// Takes from somebody the addresses that they have not proven; answers them as they were and as they are.
-fn free_unproven(connection: &Connection, was: UserRecord) -> Result<(UserRecord, UserRecord)> {
-    let (email, phone) = (was.proven_email().map(str::to_owned), was.proven_phone().map(str::to_owned));
-    let is = UserRecord { email, phone, revision: was.revision + 1, ..was.clone() };
+/// Takes from somebody the address that they have not proven; answers them as they were and as they are.
+fn free_unproven(connection: &Connection, was: UserRecord, channel: Channel) -> Result<(UserRecord, UserRecord)> {
+    let mut is = UserRecord { revision: was.revision + 1, ..was.clone() };
+    match channel {
+        Channel::Phone => is.phone = None,
+        _ => is.email = None,
+    }
     users::update(connection, &is)?;
     Ok((was, is))
 }

@@ -236,7 +236,7 @@ impl Services {
         let holder = match holder {
             // It merely stands with them: whoever proves it has it.
             Some(holder) if holder.proven(proof.channel).is_none() => {
-                self.take_unproven(connection, holder, &people::by_themselves(&visit.act, &user))?;
+                self.take_unproven(connection, holder, proof.channel, &people::by_themselves(&visit.act, &user))?;
                 None
             }
             holder => holder,
