@@ -78,6 +78,12 @@ pub struct ServerSettings {
 }
 
 impl ServerSettings {
+    /// The path of `public_url`, as browsers see it before each path of this server: `/api`, or nothing. A proxy takes it away.
+    pub fn public_path(&self) -> &str {
+        let after = self.public_url.split_once("://").map_or("", |(_, rest)| rest);
+        after.find('/').map_or("", |at| &after[at..])
+    }
+
     /// Keeps what only a start can change as a running server has it. Answers which settings so wait for the next start.
     pub(super) fn keep(&mut self, running: &Self) -> Vec<&'static str> {
         let same = [
@@ -153,6 +159,9 @@ fn public_url(text: &str) -> Result<String, String> {
         matches!(uri.scheme_str(), Some("http" | "https"))
             && text.len() <= LONGEST_URL
             && uri.query().is_none()
+            // It stands in cookies, and pages link below it.
+            && !uri.path().contains([';', ','])
+            && !uri.path().starts_with("//")
             && uri.authority().is_some_and(|host| !host.as_str().contains('@'))
     });
     if text.is_empty() || sound {

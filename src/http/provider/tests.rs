@@ -56,6 +56,7 @@ fn verdict(result: &Result<Proven, Failed>) -> &'static str {
         Err(Failed::Unknown(_)) => "unknown",
         Err(Failed::Unavailable(_)) => "unavailable",
         Err(Failed::NotConfigured(_)) => "not_configured",
+        Err(Failed::Denied) => "denied",
     }
 }
 
