@@ -59,7 +59,10 @@ pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
         Ok(signed_in) => signed_in,
         Err(Unreadable::Error(Error::Refused(refusal))) => {
             let (status, fault) = match refusal.verdict {
-                Verdict::NotVerified => (StatusCode::FORBIDDEN, "This address is not confirmed yet: open the link in the mail first."),
+                Verdict::NotVerified => (
+                    StatusCode::FORBIDDEN,
+                    "This address is not confirmed yet: open the link in the mail first. To get another, register again.",
+                ),
                 Verdict::TooManyTries => (StatusCode::TOO_MANY_REQUESTS, "Too many tries. Wait a little."),
                 Verdict::SecondFactorNeeded => (StatusCode::FORBIDDEN, "Enter the code of your second factor, too."),
                 Verdict::Disabled => return Ok(refused::disabled(&call)),
