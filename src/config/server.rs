@@ -160,7 +160,7 @@ fn public_url(text: &str) -> Result<String, String> {
             && text.len() <= LONGEST_URL
             && uri.query().is_none()
             // It stands in cookies, and pages link below it.
-            && !uri.path().contains([';', ','])
+            && !text.contains([';', ',', '#'])
             && !uri.path().starts_with("//")
             && uri.authority().is_some_and(|host| !host.as_str().contains('@'))
     });
@@ -179,5 +179,31 @@ fn prefix(text: &str) -> Result<String, String> {
         Ok(text.into())
     } else {
         Err(format!("'{text}' is no prefix: write it as /auth, without a slash at its end"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Policy;
+
+    #[test]
+    fn what_browsers_see_before_each_path() {
+        let mut settings = Policy::load(None).expect("the defaults are sound").server;
+        for (url, path) in [
+            ("", ""),
+            ("https://api.example.com", ""),
+            ("https://api.example.com/", ""),
+            ("https://example.com:8443/api", "/api"),
+            ("https://example.com/a/b/", "/a/b"),
+        ] {
+            settings.public_url = public_url(url).expect("it is sound");
+            assert_eq!(settings.public_path(), path, "{url}");
+        }
+        for url in
+            ["https://example.com/a;Path=/", "https://example.com/a,b", "https://example.com/a#b", "https://example.com//evil.example"]
+        {
+            assert!(public_url(url).is_err(), "{url}");
+        }
     }
 }
