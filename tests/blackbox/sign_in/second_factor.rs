@@ -88,7 +88,7 @@ fn first(door: &Door, user: &User) -> String {
     cookie(&reply)
 }
 
-fn second(door: &Door, waiting: &str, code: &str) -> Reply {
+pub fn second(door: &Door, waiting: &str, code: &str) -> Reply {
     door.post_with("/auth/second-factor", waiting, &json!({ "code": code }))
 }
 
