@@ -13,6 +13,8 @@ pub enum Template {
     Verify,
     /// Somebody registers with an address that has an account already.
     Known,
+    /// One of several registrations with this address was confirmed.
+    Several,
     /// Prove that the new address is yours.
     Change,
     /// To the old address: there is a new one.
@@ -43,9 +45,10 @@ pub enum Template {
 
 impl Template {
     /// Every one.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Verify,
         Self::Known,
+        Self::Several,
         Self::Change,
         Self::Changed,
         Self::AddressAdded,
@@ -66,6 +69,7 @@ impl Template {
         match self {
             Self::Verify => "verify",
             Self::Known => "known",
+            Self::Several => "several",
             Self::Change => "change",
             Self::Changed => "changed",
             Self::AddressAdded => "address_added",
@@ -89,14 +93,14 @@ impl Template {
 
     /// Whether something stands in it that nobody else may know: in a mail a link, in an SMS a code.
     pub const fn is_secret(self) -> bool {
-        matches!(self, Self::Verify | Self::Change | Self::Reset | Self::Invitation)
+        matches!(self, Self::Verify | Self::Several | Self::Change | Self::Reset | Self::Invitation)
     }
 
-    /// Whether it is written by this channel: invitations and decisions go by mail alone.
+    /// Whether it is written by this channel: invitations, decisions and what is about a link go by mail alone.
     pub const fn goes_by(self, channel: Channel) -> bool {
         match channel {
             Channel::Email => true,
-            Channel::Phone => !matches!(self, Self::Invitation | Self::Application),
+            Channel::Phone => !matches!(self, Self::Several | Self::Invitation | Self::Application),
             Channel::None => false,
         }
     }
@@ -105,7 +109,7 @@ impl Template {
     /// with a secret of the link, or of the code.
     pub fn sample(self) -> Map<String, Value> {
         let sample = match self {
-            Self::Verify | Self::Change | Self::Reset => json!({ "name": "Ada", "valid_for": "2 hours" }),
+            Self::Verify | Self::Several | Self::Change | Self::Reset => json!({ "name": "Ada", "valid_for": "2 hours" }),
             Self::Known => json!({ "name": "Ada" }),
             Self::Changed => json!({ "name": "Ada", "new": "ada@example.org" }),
             Self::AddressAdded => json!({ "name": "Ada", "new": "+4915112345678", "at": "2026-04-01 12:00 UTC" }),

@@ -55,14 +55,27 @@ pub struct Endpoint {
     pub handler: fn(Call) -> Answering,
 }
 
-/// Where somebody signs in with one request.
-const SIGNS_IN: [&str; 7] =
-    ["/auth/verify", "/auth/login", "/auth/login-phone", "/auth/telegram", "/auth/google", "/auth/oidc/{id}", "/auth/second-factor"];
+/// Where somebody signs in with one request, below the sign-in's base path; a callback is the end of one.
+const SIGNS_IN: [&str; 8] = [
+    "/auth/verify",
+    "/auth/login",
+    "/auth/login-phone",
+    "/auth/telegram",
+    "/auth/google",
+    "/auth/oidc/{id}",
+    "/auth/invitation",
+    "/auth/second-factor",
+];
+/// The pages whose forms do.
+const PAGES: [&str; 3] = ["/verify", "/invitation", "/second-factor"];
 
 impl Endpoint {
     /// Whether it answers a sign-in.
     pub fn signs_in(&self) -> bool {
-        self.is_of_sign_in && SIGNS_IN.contains(&self.path)
+        match self.is_of_sign_in {
+            true => SIGNS_IN.contains(&self.path) || self.path.ends_with("/callback"),
+            false => self.method == Some(Method::POST) && PAGES.contains(&self.path),
+        }
     }
 }
 
@@ -121,6 +134,8 @@ endpoints! {
     POST   "/reset"                VISITOR => pages::reset_pressed;
     GET    "/invitation"           VISITOR => pages::invitation::ask;
     POST   "/invitation"           VISITOR => pages::invitation::pressed;
+    GET    "/second-factor"        VISITOR => pages::second_factor::ask;
+    POST   "/second-factor"        VISITOR => pages::second_factor::pressed;
     GET    "/page.css"             VISITOR => pages::style_sheet;
     GET    "/.well-known/jwks.json" VISITOR => jwks::jwks;
     GET    "/metrics"              METRICS => metrics::metrics;
@@ -201,6 +216,8 @@ endpoints! {
     GET    "/auth/oidc/{id}/start" ANYONE => others::start_oidc;
     GET    "/auth/oidc/{id}/callback" ANYONE => others::oidc_callback;
     POST   "/auth/second-factor"   ANYONE => second_factor::enter;
+    GET    "/auth/join"            ANYONE => pages::join::ask;
+    POST   "/auth/join"            ANYONE => pages::join::pressed;
     GET    "/auth/methods"         ANYONE => identities::methods;
     GET    "/user/identities"      USER   => identities::list;
     POST   "/user/identities/{id}" USER   => identities::link;

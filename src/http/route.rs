@@ -139,8 +139,7 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
 /// What became of somebody who came to sign in.
 fn sign_in_verdict(answered: &Result<Response, Unreadable>) -> Verdict {
     match answered {
-        Ok(response) if response.status().is_success() => Verdict::Ok,
-        Ok(_) => Verdict::SecondFactorNeeded,
+        Ok(response) => response.extensions().get().copied().unwrap_or(Verdict::Ok),
         Err(Unreadable::Error(Error::Refused(refusal))) => refusal.verdict,
         Err(Unreadable::Error(Error::Unavailable(_))) => Verdict::Unavailable,
         Err(Unreadable::Error(Error::Internal(_))) => Verdict::Internal,

@@ -283,6 +283,7 @@ fn every_operation_answers_as_the_document_says() {
     sign_in::by_mail(&mut tour);
     sign_in::signed_in(&mut tour);
     sign_in::by_others(&mut tour);
+    sign_in::in_a_browser(&mut tour);
     sign_in::by_invitation(&mut tour);
     tour.call("GET", "/webhooks", Value::Null, 200);
     let message = tour.call("POST", "/webhooks/billing/test", Value::Null, 201);

@@ -2,12 +2,14 @@
 
 mod abuse;
 mod bounds;
+mod browser;
 mod change;
 mod csrf;
 mod door;
 mod gate;
 mod identities;
 mod input;
+mod joining;
 mod leaving;
 mod login;
 mod me;
@@ -15,9 +17,12 @@ mod pages;
 mod phone;
 mod post;
 mod providers;
+mod refused_callback;
 mod register;
 mod reset;
+mod rivals;
 pub mod second_factor;
+mod second_factor_page;
 mod sessions;
 pub mod telegram;
 mod tidying;

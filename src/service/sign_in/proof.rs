@@ -156,16 +156,18 @@ impl Services {
         self.sign_in.throttles.tidy(now);
     }
 
-    /// `verify`: whoever brings a proof back has shown that the address is theirs, and is signed in.
-    pub async fn verify(self: &Arc<Self>, brought: Brought, visit: &Visit) -> Result<Entered> {
+    /// `verify`: whoever brings a proof back has shown that the address is theirs, and is signed in. A password that comes along must be
+    /// the one that was chosen with the link of a registration; other links have none.
+    pub async fn verify(self: &Arc<Self>, brought: Brought, password: Option<Password>, visit: &Visit) -> Result<Entered> {
         let now = visit.act.at;
         let purposes = [Purpose::Register, Purpose::Verify, Purpose::Change];
         let proof = self.brought_back(&brought, &purposes, visit).await?;
+        self.check_chosen(&proof, password.as_ref(), visit).await?;
         let (services, visit) = (self.clone(), visit.clone());
         let job = move |connection: &Connection| {
             let proof = spent(connection, &proof, now)?;
             let (user, is_new) = match proof.purpose {
-                Purpose::Register => services.register_proven(connection, &proof, &visit)?,
+                Purpose::Register => services.register_proven(connection, &proof, password.is_some(), &visit)?,
                 _ => (services.address_proven(connection, &proof, &visit)?, false),
             };
             let method = if proof.channel == Channel::Phone { "code" } else { "link" };

@@ -76,6 +76,13 @@ impl Services {
         }
     }
 
+    /// Whether somebody still waits with this token.
+    pub async fn waits_for_second_factor(&self, token: &str, now: Timestamp) -> Result<bool> {
+        let Ok(hash) = self.hash_of_refresh_token(token) else { return Ok(false) };
+        let found = self.store.read(move |connection| proofs::by_hash(connection, &hash)).await?;
+        Ok(found.is_some_and(|proof| is_waiting(&proof, now)))
+    }
+
     async fn waiting(&self, hash: KeyHash, visit: &Visit) -> Result<Waiting> {
         let (now, visitor) = (visit.act.at, visit.address);
         let read = move |connection: &Connection| {
@@ -297,8 +304,12 @@ impl Services {
 
 /// The proof of whoever waits with this token.
 fn waiting(connection: &Connection, hash: &KeyHash, now: Timestamp) -> Result<ProofRecord> {
-    let found = proofs::by_hash(connection, hash)?.filter(|proof| proof.purpose == Purpose::SecondFactor && proof.counts_at(now));
+    let found = proofs::by_hash(connection, hash)?.filter(|proof| is_waiting(proof, now));
     found.ok_or_else(|| Error::refused(Verdict::Unknown))
+}
+
+fn is_waiting(proof: &ProofRecord, now: Timestamp) -> bool {
+    proof.purpose == Purpose::SecondFactor && proof.counts_at(now)
 }
 
 /// The user of a session that lasts: it may have ended since they were let in.

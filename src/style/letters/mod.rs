@@ -27,10 +27,11 @@ macro_rules! built_in {
 }
 
 /// The built-in templates, by the names of their files.
-const BUILT_IN: [(&str, &str); 44] = built_in! {
+const BUILT_IN: [(&str, &str); 46] = built_in! {
     "layout.html"
     "verify.txt" "verify.html" "verify.sms"
     "known.txt" "known.html" "known.sms"
+    "several.txt" "several.html"
     "change.txt" "change.html" "change.sms"
     "changed.txt" "changed.html" "changed.sms"
     "address_added.txt" "address_added.html" "address_added.sms"

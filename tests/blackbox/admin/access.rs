@@ -128,6 +128,7 @@ const OPEN: &[&str] = &[
     "/verify",
     "/reset",
     "/invitation",
+    "/second-factor",
     "/page.css",
 ];
 const OPERATOR: &[&str] = &["/v1/state", "/v1/backup"];

@@ -37,7 +37,7 @@ impl Authenticator {
     }
 
     /// One that is surely none of now.
-    fn wrong(&self) -> String {
+    pub fn wrong(&self) -> String {
         let near: Vec<String> = (-3..=3).map(|steps| self.code(steps)).collect();
         (0..10).map(|number| format!("{number:06}")).find(|code| !near.contains(code)).unwrap()
     }
@@ -54,6 +54,11 @@ pub struct Guarded {
 /// Sets one up. Afterwards it is as if no step had been used yet.
 pub fn guarded(door: &Door, name: &str) -> Guarded {
     let user = door.user(name);
+    guard(door, user)
+}
+
+/// The same for somebody who is there.
+pub fn guard(door: &Door, user: User) -> Guarded {
     let session = door.sign_in(&user);
     let begun = door.ask("POST", "/user/second-factor", &session.token, Some(&json!({ "password": PASSWORD }))).expect(200).json();
     let app = Authenticator::of(&text(&begun["secret"]));
@@ -67,7 +72,7 @@ pub fn guarded(door: &Door, name: &str) -> Guarded {
 }
 
 /// No step counts as used: so a test need not wait for the next.
-fn forget_steps(door: &Door) {
+pub fn forget_steps(door: &Door) {
     door.database().execute("UPDATE second_factors SET last_step = -1", []).unwrap();
 }
 
