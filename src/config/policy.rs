@@ -26,6 +26,7 @@ use super::webhooks::{Notices, Webhook};
 use crate::domain::caller::Caller;
 use crate::domain::jwt;
 use crate::domain::key::Environments;
+use crate::domain::phone::Country;
 use crate::domain::plan::Plans;
 use crate::domain::route::Routes;
 use crate::domain::token;
@@ -63,6 +64,8 @@ pub struct Policy {
     pub mail: Option<MailSettings>,
     /// `[sms]`, where there is a gateway.
     pub sms: Option<SmsSettings>,
+    /// `[sms] countries`: where numbers are that a code may be asked for; none: anywhere.
+    pub sms_countries: Vec<Country>,
     /// How mails and SMS read.
     pub letters: Arc<Letters>,
     /// `[docs]`: the authentication page.
@@ -205,7 +208,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     top.finish();
     let shapes = |made: Result<Environments, String>| made.map_err(|fault| faults.push("", "tollgate", fault)).ok();
     let (tokens, sessions) = (shapes(token::shapes())?, shapes(token::refresh_shapes())?);
-    let (mail, letters) = mail?;
+    let ((mail, letters), (sms, sms_countries)) = (mail?, sms?);
     Some(Policy {
         server: server?,
         upstream: upstream?,
@@ -217,7 +220,8 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         style: style?,
         sign_in: sign_in?,
         mail,
-        sms: sms?,
+        sms,
+        sms_countries,
         letters,
         docs: docs?,
         brand: brand?,

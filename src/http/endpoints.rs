@@ -55,14 +55,27 @@ pub struct Endpoint {
     pub handler: fn(Call) -> Answering,
 }
 
-/// Where somebody signs in with one request.
-const SIGNS_IN: [&str; 7] =
-    ["/auth/verify", "/auth/login", "/auth/login-phone", "/auth/telegram", "/auth/google", "/auth/oidc/{id}", "/auth/second-factor"];
+/// Where somebody signs in with one request, below the sign-in's base path; a callback is the end of one.
+const SIGNS_IN: [&str; 8] = [
+    "/auth/verify",
+    "/auth/login",
+    "/auth/login-phone",
+    "/auth/telegram",
+    "/auth/google",
+    "/auth/oidc/{id}",
+    "/auth/invitation",
+    "/auth/second-factor",
+];
+/// The pages whose forms do.
+const PAGES: [&str; 3] = ["/verify", "/invitation", "/second-factor"];
 
 impl Endpoint {
     /// Whether it answers a sign-in.
     pub fn signs_in(&self) -> bool {
-        self.is_of_sign_in && SIGNS_IN.contains(&self.path)
+        match self.is_of_sign_in {
+            true => SIGNS_IN.contains(&self.path) || self.path.ends_with("/callback"),
+            false => self.method == Some(Method::POST) && PAGES.contains(&self.path),
+        }
     }
 }
 
@@ -126,6 +139,8 @@ endpoints! {
     POST   "/reset"                VISITOR => pages::reset_pressed;
     GET    "/invitation"           VISITOR => pages::invitation::ask;
     POST   "/invitation"           VISITOR => pages::invitation::pressed;
+    GET    "/second-factor"        VISITOR => pages::second_factor::ask;
+    POST   "/second-factor"        VISITOR => pages::second_factor::pressed;
     GET    "/page.css"             VISITOR => pages::style_sheet;
     GET    "/.well-known/jwks.json" VISITOR => jwks::jwks;
     GET    "/metrics"              METRICS => metrics::metrics;
@@ -174,6 +189,7 @@ endpoints! {
     POST   "/v1/users/import"      WHOLE  => import::users, streams;
     GET    "/v1/users/{id}"        WHOLE  => users::show;
     PATCH  "/v1/users/{id}"        WHOLE  => users::set;
+    DELETE "/v1/users/{id}"        WHOLE  => users::delete;
     DELETE "/v1/users/{id}/sessions" WHOLE => users::sign_out;
     DELETE "/v1/users/{id}/second-factor" WHOLE => users::remove_second_factor;
     GET    "/v1/webhooks"          WHOLE  => webhooks::list;
@@ -205,6 +221,8 @@ endpoints! {
     GET    "/auth/oidc/{id}/start" ANYONE => others::start_oidc;
     GET    "/auth/oidc/{id}/callback" ANYONE => others::oidc_callback;
     POST   "/auth/second-factor"   ANYONE => second_factor::enter;
+    GET    "/auth/join"            ANYONE => pages::join::ask;
+    POST   "/auth/join"            ANYONE => pages::join::pressed;
     GET    "/auth/methods"         ANYONE => identities::methods;
     GET    "/user/identities"      USER   => identities::list;
     POST   "/user/identities/{id}" USER   => identities::link;
@@ -216,6 +234,7 @@ endpoints! {
     DELETE "/auth/sessions/{id}"   USER   => session::end;
     GET    "/user/me"              ANYONE => user::show;
     PATCH  "/user/me"              USER   => user::set;
+    DELETE "/user/me"              USER   => user::delete;
     POST   "/user/second-factor"   USER   => second_factor::begin;
     DELETE "/user/second-factor"   USER   => second_factor::end;
     POST   "/user/second-factor/confirm" USER => second_factor::confirm;

@@ -11,6 +11,7 @@ pub mod forwarded;
 mod front;
 mod handlers;
 mod json;
+mod kept;
 mod lanes;
 mod linger;
 pub mod mailer;

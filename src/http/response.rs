@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
 use http::{HeaderMap, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
@@ -16,6 +16,7 @@ use super::request::BodyFault;
 use super::upstream::download::Download;
 use crate::domain::decision::Decision;
 use crate::domain::error::{Error, FieldFault};
+use crate::domain::verdict::Verdict;
 use crate::style::Answer;
 
 /// A response.
@@ -134,6 +135,20 @@ pub fn empty(status: StatusCode) -> Response {
     let mut response = Response::new(Bytes::new().into());
     *response.status_mut() = status;
     keep_from_caches(response.headers_mut());
+    response
+}
+
+/// Sends a browser on (RFC 9110, 15.4.4).
+pub fn see_other(place: &str) -> Result<Response, Error> {
+    let place = HeaderValue::from_str(place).map_err(|_| Error::Internal("an address cannot be sent".into()))?;
+    let mut response = empty(StatusCode::SEE_OTHER);
+    response.headers_mut().insert(LOCATION, place);
+    Ok(response)
+}
+
+/// Notes what became of somebody who came to sign in, where the status alone does not say so.
+pub fn came_to(verdict: Verdict, mut response: Response) -> Response {
+    response.extensions_mut().insert(verdict);
     response
 }
 

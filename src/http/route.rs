@@ -125,6 +125,9 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
         Ok(actor) => actor,
         Err(refusal) => return refusal,
     };
+    if let Some(refusal) = too_many_changes(&call, endpoint.access) {
+        return refusal;
+    }
     [call.id, call.second_id] = ids;
     let answered = (endpoint.handler)(call).await;
     if endpoint.signs_in() {
@@ -136,8 +139,7 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
 /// What became of somebody who came to sign in.
 fn sign_in_verdict(answered: &Result<Response, Unreadable>) -> Verdict {
     match answered {
-        Ok(response) if response.status().is_success() => Verdict::Ok,
-        Ok(_) => Verdict::SecondFactorNeeded,
+        Ok(response) => response.extensions().get().copied().unwrap_or(Verdict::Ok),
         Err(Unreadable::Error(Error::Refused(refusal))) => refusal.verdict,
         Err(Unreadable::Error(Error::Unavailable(_))) => Verdict::Unavailable,
         Err(Unreadable::Error(Error::Internal(_))) => Verdict::Internal,
@@ -277,6 +279,16 @@ async fn admit_user(call: &Call, needs_account: bool) -> Result<Actor, Response>
             Err(refused(Verdict::Unavailable))
         }
     }
+}
+
+/// Counts what a user changes, or tries to, with an access token: nobody writes without end. Answers a refusal where it is too much. What
+/// is the operator's is not counted.
+fn too_many_changes(call: &Call, access: Access) -> Option<Response> {
+    let is_change = matches!(access, Access::User | Access::Shared(_)) && ![Method::GET, Method::HEAD].contains(&call.parts.method);
+    let user = call.actor.user().filter(|_| is_change)?;
+    let refusal = call.front.services.count_change(user.id, call.now).err()?;
+    note::verdict(refusal.verdict);
+    Some(response::styled(call.front.services.policy.style.tell(&refusal, &call.request_id, call.now)))
 }
 
 /// Whether a user may go on where this is asked of them: administrators everywhere, and others where their role in the account is

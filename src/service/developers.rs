@@ -11,7 +11,9 @@ use crate::domain::act::Act;
 use crate::domain::caller::{KeyRecord, Kind};
 use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::key::Environment;
+use crate::domain::refusal::Refusal;
 use crate::domain::scope;
+use crate::domain::time::Timestamp;
 use crate::domain::user::{Role, UserRecord};
 use crate::domain::verdict::Verdict;
 use crate::store::users::{self, By};
@@ -21,6 +23,11 @@ use crate::store::{Connection, accounts, members, sessions};
 const OPERATORS: &str = "is the operator's to set";
 
 impl Services {
+    /// Counts something that a user who is signed in changes; fails where it is too much. Called once a request.
+    pub fn count_change(&self, user: i64, now: Timestamp) -> Result<(), Refusal> {
+        self.sign_in.throttles.change(user, now).map_err(Refusal::until)
+    }
+
     /// The user who acts, where one does: as they are now, in this change, and still signed in.
     pub(super) fn acting_user(&self, connection: &Connection, act: &Act) -> Result<Option<UserRecord>> {
         let Some(user) = act.actor.user() else { return Ok(None) };

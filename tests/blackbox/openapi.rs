@@ -283,6 +283,7 @@ fn every_operation_answers_as_the_document_says() {
     sign_in::by_mail(&mut tour);
     sign_in::signed_in(&mut tour);
     sign_in::by_others(&mut tour);
+    sign_in::in_a_browser(&mut tour);
     sign_in::by_invitation(&mut tour);
     tour.call("GET", "/webhooks", Value::Null, 200);
     let message = tour.call("POST", "/webhooks/billing/test", Value::Null, 201);
@@ -356,6 +357,8 @@ fn tour_of_people(tour: &mut Tour) {
     tour.call("PATCH", &of_other, json!({ "role": "admin" }), 200);
     tour.call("DELETE", &of_other, Value::Null, 204);
     tour.as_user("DELETE", &of_other, Value::Null, 404);
+    tour.call("DELETE", &format!("/users/{}", other["id"]), Value::Null, 204);
+    tour.call("DELETE", &format!("/users/{}", other["id"]), Value::Null, 404);
 }
 
 #[test]

@@ -83,8 +83,8 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
     if endpoint.is_of_sign_in {
         operation["security"] = match endpoint.access {
             Access::User => json!([{ "access_token": [] }]),
-            // Signing out again does no harm.
-            _ if endpoint.path == "/auth/logout" => json!([{ "refresh_cookie": [] }, {}]),
+            // Signing out again does no harm, and a page says that nobody is signed in.
+            _ if ["/auth/logout", "/auth/join"].contains(&endpoint.path) => json!([{ "refresh_cookie": [] }, {}]),
             _ if BY_COOKIE.contains(&endpoint.path) => json!([{ "refresh_cookie": [] }]),
             _ if BY_ANY.contains(&endpoint.path) => {
                 let keys = policy::credentials(policy).map(|(name, _)| json!({ name: [] }));
@@ -125,8 +125,16 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
         refused.push(Verdict::Ambiguous);
     }
     policy::add_refusals(&mut answers, &refused, policy);
+    if endpoint.is_of_sign_in && TOLD_BY_PAGE.iter().any(|end| endpoint.path.ends_with(end)) {
+        for answer in answers.values_mut().filter(|answer| answer["content"].is_object()) {
+            answer["content"]["text/html"] = json!({ "schema": { "type": "string" } });
+        }
+    }
     operation["responses"] = answers.into_iter().collect::<Map<_, _>>().into();
 }
+
+/// Where a browser is told of a refusal by a page.
+const TOLD_BY_PAGE: [&str; 2] = ["/start", "/callback"];
 
 /// What is asked for with the refresh cookie.
 const BY_COOKIE: [&str; 2] = ["/auth/refresh", "/auth/logout"];
@@ -147,7 +155,7 @@ fn told_by_style(endpoint: &Endpoint) -> Vec<Verdict> {
         }
         path if endpoint.access == Access::User || matches!(endpoint.access, Access::Shared(_)) => {
             let is_new_key = endpoint.method == Some(Method::POST) && path.starts_with("/v1/keys");
-            let is_bounded = endpoint.method == Some(Method::POST) && (path.ends_with("/invitations") || path == "/v1/applications");
+            let is_bounded = endpoint.method != Some(Method::GET);
             let more = [(is_new_key, Verdict::AgreementNeeded), (is_bounded, Verdict::TooManyTries)];
             let more = more.into_iter().filter_map(|(is_told, verdict)| is_told.then_some(verdict));
             of_users(endpoint.access).iter().copied().chain(more).collect()

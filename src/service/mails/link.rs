@@ -11,7 +11,7 @@ impl Services {
     pub(super) fn link(&self, template: Template, token: &PlainToken) -> String {
         let links = &self.policy.sign_in.links;
         let (own, page) = match template {
-            Template::Reset => (&links.reset, "reset"),
+            Template::Reset | Template::Several => (&links.reset, "reset"),
             Template::Invitation => (&links.invitation, "invitation"),
             _ => (&links.verify, "verify"),
         };

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::login::is_familiar;
+use super::throttle::Caller;
 use super::{Entered, SignedIn, Visit, people};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
@@ -65,8 +67,8 @@ enum Refreshed {
 }
 
 impl Services {
-    /// Where every first factor ends: asks for the second where there is one, and else opens a session. Called inside the
-    /// transaction of whatever else the sign-in changes.
+    /// Where every first factor ends: asks for the second where there is one, and else opens a session. Each is counted: it writes.
+    /// Called inside the transaction of whatever else the sign-in changes.
     pub(crate) fn begin_session(
         &self,
         connection: &Connection,
@@ -78,6 +80,8 @@ impl Services {
         if user.disabled {
             return Err(Error::refused(Verdict::Disabled));
         }
+        let caller = Caller { address: visit.address, is_familiar: is_familiar(connection, user.id, visit.address)? };
+        self.sign_in.throttles.sign_in(user.id, caller, visit.act.at).map_err(Refusal::until)?;
         if second_factors::is_in_force(connection, user.id)? {
             return self.wait_for_second_factor(connection, &user, method, visit).map(Begun::Waits);
         }
@@ -214,7 +218,11 @@ impl Services {
         let Some((session, replaced_at)) = found else { return Ok(Refreshed::Nobody) };
         let user = users::find(connection, &By::Id(session.user))?.filter(|user| !user.disabled);
         let Some(user) = user else { return Ok(Refreshed::Nobody) };
-        match Turn::of(replaced_at, now) {
+        let turn = Turn::of(replaced_at, now);
+        if turn != Turn::Reused {
+            self.sign_in.throttles.refresh(&session.id, now).map_err(Refusal::until)?;
+        }
+        match turn {
             Turn::Reused => {
                 tracing::warn!(session = session.id, user = user.id, "a refresh token was used again: its session has ended");
                 sessions::end(connection, &session.id, "reuse", now)?;
@@ -360,7 +368,9 @@ impl Services {
             address: String::new(),
             user: Some(user.id),
             payload: json!({ "method": method }),
+            origin: String::new(),
             tries: 0,
+            tries_elsewhere: 0,
             created_at: now,
             expires_at: now.plus(SECOND_FACTOR_LIFETIME),
             used_at: None,

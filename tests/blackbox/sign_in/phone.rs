@@ -56,6 +56,41 @@ fn five_wrong_tries_end_a_code() {
     }
 }
 
+/// Whoever guesses from elsewhere uses up nothing of who asked for the code; each side has its five.
+#[test]
+fn who_guesses_elsewhere_does_not_end_a_code() {
+    let guess = |door: &Door, address: &str, code: &str| door.post_from(address, "/auth/verify", &json!({ "phone": PHONE, "code": code }));
+    let (home, away) = ("203.0.113.7", "192.0.2.1");
+    for (at_home, right_from, gets_in) in [(4, home, true), (5, home, false), (0, "2001:db8::1", false)] {
+        let door = door("");
+        door.post_from(home, "/auth/register", &json!({ "phone": PHONE, "password": PASSWORD })).expect(202);
+        let (code, no) = (door.code(PHONE, 1), door.wrong_code(PHONE));
+        for nth in 0..8 {
+            // One who guesses from many addresses is one.
+            refused(&guess(&door, &format!("192.0.2.{nth}"), &no), 401, "unknown");
+        }
+        refused(&guess(&door, away, &code), 401, "unknown");
+        for _ in 0..at_home {
+            refused(&guess(&door, home, &no), 401, "unknown");
+        }
+        let reply = guess(&door, right_from, &code);
+        if gets_in {
+            drop(Session::of(&reply))
+        } else {
+            refused(&reply, 401, "unknown")
+        }
+        assert_eq!(door.count(&format!("proofs WHERE tries = {at_home} AND tries_elsewhere = 5")), 1, "no try is looked at beyond");
+    }
+    // Whoever asks in one place and enters it in another has five tries, too; an IPv6 network is one place.
+    let door = door("");
+    door.post_from("2001:db8:1:1::1", "/auth/register", &json!({ "phone": PHONE, "password": PASSWORD })).expect(202);
+    let (code, no) = (door.code(PHONE, 1), door.wrong_code(PHONE));
+    refused(&guess(&door, "2001:db8:1:1:ffff::9", &no), 401, "unknown");
+    refused(&guess(&door, away, &no), 401, "unknown");
+    assert_eq!(door.count("proofs WHERE tries = 1 AND tries_elsewhere = 1"), 1);
+    Session::of(&guess(&door, away, &code));
+}
+
 #[test]
 fn many_at_once_get_five_tries_as_well() {
     let door = door("wrong_by_address = \"1000/1h\"\n");
