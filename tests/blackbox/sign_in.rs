@@ -19,3 +19,4 @@ mod sessions;
 pub mod telegram;
 mod timing;
 mod tokens;
+mod words;
