@@ -84,7 +84,7 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
         operation["security"] = match endpoint.access {
             Access::User => json!([{ "access_token": [] }]),
             // Signing out again does no harm.
-            _ if endpoint.path == "/auth/logout" => json!([{ "refresh_cookie": [] }, {}]),
+            _ if endpoint.path == "/auth/logout" => json!([{ "refresh_cookie": [] }, { "access_token": [] }, {}]),
             _ if BY_COOKIE.contains(&endpoint.path) => json!([{ "refresh_cookie": [] }]),
             _ if BY_ANY.contains(&endpoint.path) => {
                 let keys = policy::credentials(policy).map(|(name, _)| json!({ name: [] }));

@@ -22,7 +22,13 @@ pub fn any(call: &Call, text: &str) -> Result<Address, String> {
 /// `email` or `phone`: one of them must be given.
 pub fn either(call: &Call, fields: &mut Fields) -> Option<Address> {
     match (fields.has("email"), fields.has("phone")) {
-        (_, false) => fields.given("email", |text| any(call, text)),
+        (false, false) => {
+            // Neither may stand there as null.
+            let _ = (fields.text("email"), fields.text("phone"));
+            fields.fault("email", "must be given, or phone");
+            None
+        }
+        (true, false) => fields.given("email", |text| any(call, text)),
         (false, true) => fields.given("phone", |text| phone(call, text).map(Address::Phone)),
         (true, true) => {
             let _ = (fields.text("email"), fields.text("phone"));
