@@ -158,6 +158,8 @@ async fn send(services: &Services, posts: &Posts, parcel: &Parcel, now: Timestam
     match (&ready, &posts.smtp, &posts.gateway) {
         (Ready::Mail { written, .. }, Some(smtp), _) => smtp.send(mail, written, secret.as_ref().map(|secret| secret.expose())).await,
         (Ready::Sms { text, code }, _, Some(gateway)) => gateway.send(mail, text, code.as_deref(), now).await,
+        // Where mail goes out nobody reads the log for codes.
+        (Ready::Sms { .. }, Some(_), None) => Ended::Refused { fault: "[sms] names no gateway".into() },
         _ => {
             log(mail, &ready);
             Ended::Taken
