@@ -69,6 +69,7 @@ CREATE TABLE users (
   disabled          INTEGER NOT NULL CHECK (disabled IN (0, 1)),
   agreement         TEXT,                 -- the version of the agreement that was accepted last
   created_at        INTEGER NOT NULL,
+  deleted_at        INTEGER,              -- from then on they are nobody: the id stays, and nothing personal
   revision          INTEGER NOT NULL      -- counts changes of what can be set: its ETag
 ) STRICT;
 
@@ -131,9 +132,9 @@ CREATE TABLE proofs (
   hash       BLOB NOT NULL UNIQUE CHECK (length(hash) = 32), -- of the token: SHA-256; of the code: HMAC-SHA256 of it and this id
   purpose    TEXT NOT NULL CHECK (purpose IN ('register', 'verify', 'change', 'reset', 'second_factor')),
   channel    TEXT NOT NULL CHECK (channel IN ('email', 'phone', 'none')),
-  address    TEXT NOT NULL,               -- exactly where it was sent; of a second factor: empty
+  address    TEXT NOT NULL,               -- exactly where it was sent; of a second factor, and once it counts no more: empty
   user       INTEGER REFERENCES users (id), -- of a registration: none yet
-  payload    TEXT NOT NULL,               -- JSON: of a registration name and password, as a PHC string
+  payload    TEXT NOT NULL,               -- JSON: of a registration name and password, as a PHC string; once it counts no more: {}
   tries      INTEGER NOT NULL,            -- wrong codes so far
   created_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
@@ -142,6 +143,7 @@ CREATE TABLE proofs (
 
 CREATE INDEX proofs_of_address ON proofs (address, purpose);
 CREATE INDEX proofs_of_user ON proofs (user);
+CREATE INDEX proofs_to_wipe ON proofs (expires_at) WHERE address <> '';
 CREATE INDEX proofs_to_tidy ON proofs (expires_at);
 
 -- TOTP (RFC 6238).
@@ -173,7 +175,7 @@ CREATE TABLE agreements (
   user    INTEGER NOT NULL REFERENCES users (id),
   version TEXT NOT NULL,
   at      INTEGER NOT NULL,
-  origin  TEXT NOT NULL,                  -- the address it came from
+  origin  TEXT NOT NULL,                  -- the address it came from; of a deleted user: empty
   PRIMARY KEY (user, version)
 ) STRICT, WITHOUT ROWID;
 

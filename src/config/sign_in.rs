@@ -7,6 +7,7 @@ use super::secret::Secret;
 use super::throttle::ThrottleSettings;
 use crate::domain::phone::Country;
 use crate::domain::signing::SigningKey;
+use crate::domain::telegram;
 use crate::domain::time::Span;
 
 /// How many secrets, or signing keys, there may be: the one of now, the one of before, and some room.
@@ -128,6 +129,30 @@ impl SignInSettings {
     /// Whether an identity is one of Google's, or of whom the configuration has in its place.
     pub fn is_google(&self, provider: &str) -> bool {
         self.providers.oidc.iter().any(|known| known.kind == providers::Kind::Google && known.issuer == provider)
+    }
+
+    /// Whether identities of a provider let anybody in, as things are configured.
+    pub fn lets_in_by(&self, provider: &str) -> bool {
+        (provider == telegram::PROVIDER && self.providers.bot.is_some())
+            || self.of_provider(provider).any(providers::Provider::is_configured)
+    }
+
+    /// What people call the provider of an identity.
+    pub fn title_of<'a>(&'a self, provider: &'a str) -> &'a str {
+        self.of_provider(provider).next().map_or(provider, |known| &known.title)
+    }
+
+    /// How sessions say that somebody signed in by it.
+    pub fn method_of(&self, provider: &str) -> &'static str {
+        self.of_provider(provider).next().map_or(providers::Kind::Other, |known| known.kind).method()
+    }
+
+    fn of_provider<'a>(&'a self, provider: &'a str) -> impl Iterator<Item = &'a providers::Provider> {
+        let is_telegram = provider == telegram::PROVIDER;
+        self.providers
+            .oidc
+            .iter()
+            .filter(move |known| if known.kind == providers::Kind::Telegram { is_telegram } else { known.issuer == provider })
     }
 }
 

@@ -17,12 +17,22 @@ pub enum Template {
     Change,
     /// To the old address: there is a new one.
     Changed,
+    /// To whoever had another: there is an address, or a number, besides.
+    AddressAdded,
+    /// To an address that was taken away.
+    AddressRemoved,
     /// Set a new password.
     Reset,
     /// The password was changed.
     PasswordChanged,
     /// A second factor was switched on or off.
     SecondFactorChanged,
+    /// A recovery code was used.
+    RecoveryCodeUsed,
+    /// A sign-in of somebody else was linked, or is linked no more.
+    IdentityChanged,
+    /// The user was deleted.
+    Deleted,
     /// Somebody is asked to join an account.
     Invitation,
     /// An application for a plan was decided.
@@ -33,14 +43,19 @@ pub enum Template {
 
 impl Template {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::Verify,
         Self::Known,
         Self::Change,
         Self::Changed,
+        Self::AddressAdded,
+        Self::AddressRemoved,
         Self::Reset,
         Self::PasswordChanged,
         Self::SecondFactorChanged,
+        Self::RecoveryCodeUsed,
+        Self::IdentityChanged,
+        Self::Deleted,
         Self::Invitation,
         Self::Application,
         Self::Test,
@@ -53,9 +68,14 @@ impl Template {
             Self::Known => "known",
             Self::Change => "change",
             Self::Changed => "changed",
+            Self::AddressAdded => "address_added",
+            Self::AddressRemoved => "address_removed",
             Self::Reset => "reset",
             Self::PasswordChanged => "password_changed",
             Self::SecondFactorChanged => "second_factor_changed",
+            Self::RecoveryCodeUsed => "recovery_code_used",
+            Self::IdentityChanged => "identity_changed",
+            Self::Deleted => "deleted",
             Self::Invitation => "invitation",
             Self::Application => "application",
             Self::Test => "test",
@@ -88,7 +108,10 @@ impl Template {
             Self::Verify | Self::Change | Self::Reset => json!({ "name": "Ada", "valid_for": "2 hours" }),
             Self::Known => json!({ "name": "Ada" }),
             Self::Changed => json!({ "name": "Ada", "new": "ada@example.org" }),
-            Self::PasswordChanged => json!({ "name": "Ada", "at": "2026-04-01 12:00 UTC" }),
+            Self::AddressAdded => json!({ "name": "Ada", "new": "+4915112345678", "at": "2026-04-01 12:00 UTC" }),
+            Self::PasswordChanged | Self::AddressRemoved | Self::Deleted => json!({ "name": "Ada", "at": "2026-04-01 12:00 UTC" }),
+            Self::RecoveryCodeUsed => json!({ "name": "Ada", "left": 9, "at": "2026-04-01 12:00 UTC" }),
+            Self::IdentityChanged => json!({ "name": "Ada", "provider": "Google", "is_linked": true, "at": "2026-04-01 12:00 UTC" }),
             Self::SecondFactorChanged => json!({ "name": "Ada", "is_on": true, "at": "2026-04-01 12:00 UTC" }),
             Self::Invitation => json!({ "account": "Analytical Engines", "inviter": "Charles", "role": "member", "valid_for": "7 days" }),
             Self::Application => json!({ "name": "Ada", "plan": "Partner", "is_approved": true, "note": "Welcome." }),

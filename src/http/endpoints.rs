@@ -169,6 +169,7 @@ endpoints! {
     POST   "/v1/users/import"      WHOLE  => import::users, streams;
     GET    "/v1/users/{id}"        WHOLE  => users::show;
     PATCH  "/v1/users/{id}"        WHOLE  => users::set;
+    DELETE "/v1/users/{id}"        WHOLE  => users::delete;
     DELETE "/v1/users/{id}/sessions" WHOLE => users::sign_out;
     DELETE "/v1/users/{id}/second-factor" WHOLE => users::remove_second_factor;
     GET    "/v1/webhooks"          WHOLE  => webhooks::list;
@@ -211,6 +212,7 @@ endpoints! {
     DELETE "/auth/sessions/{id}"   USER   => session::end;
     GET    "/user/me"              ANYONE => user::show;
     PATCH  "/user/me"              USER   => user::set;
+    DELETE "/user/me"              USER   => user::delete;
     POST   "/user/second-factor"   USER   => second_factor::begin;
     DELETE "/user/second-factor"   USER   => second_factor::end;
     POST   "/user/second-factor/confirm" USER => second_factor::confirm;

@@ -19,7 +19,8 @@ use crate::store::{
 /// A window is kept this long after it is full again, against clocks that step back.
 const WINDOWS_KEPT: Span = Span::from_secs(3600);
 
-/// Sessions and proofs are kept this long after their end: from where somebody signed in lately is familiar.
+/// Sessions and proofs are kept this long after their end: from where somebody signed in lately is familiar. Of a proof only that it
+/// was.
 const SIGN_IN_KEPT: Span = Span::from_secs(30 * 86_400);
 
 impl Services {
@@ -81,6 +82,7 @@ impl Services {
         let history = self.policy.history;
         self.rounds(idempotency::tidy, now).await?;
         self.rounds(spent::tidy, now).await?;
+        self.rounds(proofs::wipe, now).await?;
         self.rounds(proofs::tidy, now.minus(SIGN_IN_KEPT)).await?;
         self.rounds(sessions::tidy, now.minus(SIGN_IN_KEPT)).await?;
         self.rounds(windows::tidy, now.minus(WINDOWS_KEPT)).await?;

@@ -214,6 +214,16 @@ impl Services {
         Ok(member)
     }
 
+    /// Ends those that are open for the address of somebody who goes.
+    pub(super) fn end_received(&self, connection: &Connection, user: &UserRecord, act: &Act) -> Result<()> {
+        let Some(email) = user.proven_email() else { return Ok(()) };
+        for record in invitations::open_for(connection, email, act.at)? {
+            invitations::end(connection, &record.id, act.at)?;
+            self.journal_invitation(connection, act, Event::InvitationEnded, &record)?;
+        }
+        Ok(())
+    }
+
     fn journal_invitation(&self, connection: &Connection, act: &Act, event: Event, record: &InvitationRecord) -> Result<()> {
         let found = invitations::by_id(connection, &record.id)?;
         let after = views::invitation(found.as_ref().unwrap_or(record), act.at);

@@ -125,13 +125,11 @@ impl Services {
                 check_owners(connection, &account, user)?;
             }
             let record = users::found(connection, user)?;
-            members::remove(connection, &account, user)?;
-            sessions::leave_account(connection, user, &account, &record.account)?;
             if let Some(email) = &record.email {
                 // They come back when they are asked anew.
                 invitations::end_of_email(connection, &account, email, act.at)?;
             }
-            services.journal_member(connection, &act, Event::MemberLeft, Some(&member), None, &record)
+            services.leave(connection, &member, &record, &act)
         };
         let services = self.clone();
         self.store.write(job, move |()| services.user_changed(user)).await
@@ -141,6 +139,13 @@ impl Services {
     pub(super) fn join(&self, connection: &Connection, member: &Member, user: &UserRecord, act: &Act) -> Result<()> {
         members::put(connection, member)?;
         self.journal_member(connection, act, Event::MemberJoined, None, Some(member), user)
+    }
+
+    /// Somebody belongs to an account no more. Whoever commits it calls [`Services::user_changed`] afterwards.
+    pub(super) fn leave(&self, connection: &Connection, member: &Member, user: &UserRecord, act: &Act) -> Result<()> {
+        members::remove(connection, &member.account, user.id)?;
+        sessions::leave_account(connection, user.id, &member.account, &user.account)?;
+        self.journal_member(connection, act, Event::MemberLeft, Some(member), None, user)
     }
 
     /// What whoever acts is to an account of several people; a personal one has no others.

@@ -99,6 +99,12 @@ pub fn end(connection: &Connection, id: &str, why: &str, at: Timestamp) -> Resul
     Ok(())
 }
 
+/// Forgets those of a user, with their tokens.
+pub fn remove_all(connection: &Connection, user: i64) -> Result<()> {
+    connection.prepare_cached("DELETE FROM sessions WHERE user = ?1")?.execute([user])?;
+    Ok(())
+}
+
 /// Moves those that are for an account of which their user is no member any more to the user's personal one.
 pub fn leave_account(connection: &Connection, user: i64, account: &str, personal: &str) -> Result<()> {
     let sql = "UPDATE sessions SET account = ?3 WHERE user = ?1 AND account = ?2 AND ended_at IS NULL";

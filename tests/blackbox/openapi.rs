@@ -351,6 +351,8 @@ fn tour_of_people(tour: &mut Tour) {
     tour.call("PATCH", &of_other, json!({ "role": "admin" }), 200);
     tour.call("DELETE", &of_other, Value::Null, 204);
     tour.as_user("DELETE", &of_other, Value::Null, 404);
+    tour.call("DELETE", &format!("/users/{}", other["id"]), Value::Null, 204);
+    tour.call("DELETE", &format!("/users/{}", other["id"]), Value::Null, 404);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::login::{Address, told};
 use super::secret::ServerSecret;
@@ -14,7 +14,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::key::KeyHash;
-use crate::domain::letter::{Template, spoken};
+use crate::domain::letter::{Template, spoken, spoken_instant};
 use crate::domain::password::Password;
 use crate::domain::proof::{Channel, ProofRecord, Purpose};
 use crate::domain::refusal::Refusal;
@@ -24,7 +24,7 @@ use crate::domain::verdict::Verdict;
 use crate::service::mails::Letter;
 use crate::service::{Services, views};
 use crate::store::users::{self, By};
-use crate::store::{Connection, proofs};
+use crate::store::{Connection, mails, proofs};
 
 /// How many numbers that wait for a code are looked at, the newest first.
 const MOST_OPEN: usize = 3;
@@ -72,61 +72,62 @@ impl Address {
 impl Services {
     /// Makes a proof and posts it, inside a transaction. What it holds is worked out when it is sent.
     pub(crate) fn send_proof(&self, connection: &Connection, wanted: Wanted<'_>, now: Timestamp) -> Result<()> {
+        let proof = self.new_proof(connection, &wanted, now)?;
+        proofs::insert(connection, &proof)?;
+        self.post_proof(connection, &wanted, &proof).map(drop)
+    }
+
+    /// Does all that [`Services::send_proof`] does, but sends nothing: the time that an answer takes tells nobody whether there was
+    /// something to send.
+    pub(crate) fn send_nothing(&self, connection: &Connection, wanted: Wanted<'_>, now: Timestamp) -> Result<()> {
+        let proof = self.write_as_much(connection, &wanted, now)?;
+        let mail = self.post_proof(connection, &wanted, &proof)?;
+        mails::remove(connection, &mail)
+    }
+
+    /// Writes the proof that would be sent, but as one that nobody can bring back: neither time nor a code that is tried tells whether
+    /// there is a user, nor does a sign-in with what somebody else registered.
+    pub(crate) fn write_as_much(&self, connection: &Connection, wanted: &Wanted<'_>, now: Timestamp) -> Result<ProofRecord> {
+        let hash = KeyHash::from_bytes(rand::random());
+        let proof = ProofRecord { hash, user: None, ..self.new_proof(connection, wanted, now)? };
+        proofs::insert(connection, &proof)?;
+        Ok(proof)
+    }
+
+    fn new_proof(&self, connection: &Connection, wanted: &Wanted<'_>, now: Timestamp) -> Result<ProofRecord> {
         let id = self.next_id(connection, id::PROOF, now)?;
-        let lifetime = self.lifetime(wanted.purpose, wanted.address.channel());
+        let channel = wanted.address.channel();
         let secret = &self.sign_in.secret;
-        let hash = match wanted.address.channel() {
+        let hash = match channel {
             Channel::Phone => secret.hash_of_code(&id, secret.code_of(&id).expose()),
             _ => ServerSecret::hash_of_token(secret.token_of(&id).expose()),
         };
-        let proof = ProofRecord {
+        Ok(ProofRecord {
             id,
             hash,
             purpose: wanted.purpose,
-            channel: wanted.address.channel(),
+            channel,
             address: wanted.address.as_str().to_owned(),
             user: wanted.user,
-            payload: wanted.payload,
+            payload: wanted.payload.clone(),
             tries: 0,
             created_at: now,
-            expires_at: now.plus(lifetime),
+            expires_at: now.plus(self.lifetime(wanted.purpose, channel)),
             used_at: None,
-        };
-        proofs::insert(connection, &proof)?;
+        })
+    }
+
+    /// Posts a proof; answers the mail's id.
+    fn post_proof(&self, connection: &Connection, wanted: &Wanted<'_>, proof: &ProofRecord) -> Result<String> {
+        let lifetime = self.lifetime(proof.purpose, proof.channel);
         let letter = Letter {
             channel: proof.channel,
             address: &proof.address,
             template: wanted.template,
-            fields: serde_json::json!({ "name": wanted.name, "valid_for": spoken(lifetime) }),
+            fields: json!({ "name": wanted.name, "valid_for": spoken(lifetime) }),
             secret_of: Some(&proof.id),
         };
-        self.post_mail(connection, letter, now).map(drop)
-    }
-
-    /// Writes as much as a proof would take, but one that nobody can bring back: neither the time that an answer takes tells whether
-    /// there is a user, nor a sign-in with what somebody else registered.
-    pub(crate) fn write_as_much(
-        &self,
-        connection: &Connection,
-        address: &Address,
-        purpose: Purpose,
-        payload: Value,
-        now: Timestamp,
-    ) -> Result<()> {
-        let proof = ProofRecord {
-            id: self.next_id(connection, id::PROOF, now)?,
-            hash: KeyHash::from_bytes(rand::random()),
-            purpose,
-            channel: address.channel(),
-            address: address.as_str().to_owned(),
-            user: None,
-            payload,
-            tries: 0,
-            created_at: now,
-            expires_at: now.plus(self.lifetime(purpose, address.channel())),
-            used_at: None,
-        };
-        proofs::insert(connection, &proof)
+        self.post_mail(connection, letter, proof.created_at)
     }
 
     fn lifetime(&self, purpose: Purpose, channel: Channel) -> Span {
@@ -226,14 +227,13 @@ impl Services {
     /// An address of a user who is there, proven: their first, or the one that they change to.
     fn address_proven(&self, connection: &Connection, proof: &ProofRecord, visit: &Visit) -> Result<UserRecord> {
         let (now, mut user) = (visit.act.at, people::user_of(connection, proof.user)?);
-        let before = views::user(&user);
-        let old = user.proven(proof.channel).map(str::to_owned);
+        let was = user.clone();
         let place = if proof.channel == Channel::Phone { By::Phone(proof.address.clone()) } else { By::Email(proof.address.clone()) };
         let holder = users::find(connection, &place)?.filter(|holder| holder.id != user.id);
         let holder = match holder {
             // It merely stands with them: whoever proves it has it.
             Some(holder) if holder.proven(proof.channel).is_none() => {
-                self.take_unproven(connection, holder, &visit.act)?;
+                self.take_unproven(connection, holder, proof.channel, &people::by_themselves(&visit.act, &user))?;
                 None
             }
             holder => holder,
@@ -255,13 +255,25 @@ impl Services {
         // Whatever was sent before counts no more, but for what proves an address of the other kind.
         proofs::end_of_user_by(connection, user.id, proof.channel, now)?;
         proofs::end_of_address(connection, &proof.address, now)?;
-        self.journal_user(connection, Event::UserChanged, before, &user, &visit.act)?;
-        if let (Purpose::Change, Some(old)) = (proof.purpose, old.filter(|old| *old != proof.address)) {
-            let fields = serde_json::json!({ "name": user.name, "new": proof.address });
-            let letter = Letter { channel: proof.channel, address: &old, template: Template::Changed, fields, secret_of: None };
-            self.post_mail(connection, letter, now)?;
-        }
+        self.journal_user(connection, Event::UserChanged, views::user(&was), &user, &visit.act)?;
+        self.tell_of_address(connection, &was, proof, now)?;
         Ok(user)
+    }
+
+    /// Tells whoever was reached before of a new address: at the old one in its place, or of the first of its kind at the other.
+    fn tell_of_address(&self, connection: &Connection, was: &UserRecord, proof: &ProofRecord, now: Timestamp) -> Result<()> {
+        let (name, new) = (&was.name, &proof.address);
+        match was.proven(proof.channel) {
+            Some(old) if old == new => Ok(()),
+            Some(old) => {
+                let (channel, template, fields) = (proof.channel, Template::Changed, json!({ "name": name, "new": new }));
+                self.post_mail(connection, Letter { channel, address: old, template, fields, secret_of: None }, now).map(drop)
+            }
+            None => {
+                let fields = json!({ "name": name, "new": new, "at": spoken_instant(now) });
+                self.tell_user(connection, was, Template::AddressAdded, fields, now)
+            }
+        }
     }
 
     /// What is wrong with a password that somebody chose, if anything is; `own` is what others know of them.

@@ -50,17 +50,14 @@ impl Services {
         let (services, now) = (self.clone(), visit.act.at);
         let job = move |connection: &Connection| {
             let known = users::find(connection, &address.by())?.filter(|user| address.is_proven_by(user));
-            let payload = json!({ "name": name, "password": hash });
+            let (purpose, template, payload) = (Purpose::Register, Template::Verify, json!({ "name": name, "password": hash }));
+            let wanted = Wanted { purpose, address: &address, user: None, payload, template, name: &name };
             match known {
                 Some(user) => {
                     services.tell_known(connection, &address, &user, now)?;
-                    services.write_as_much(connection, &address, Purpose::Register, payload, now)
+                    services.write_as_much(connection, &wanted, now).map(drop)
                 }
-                None => {
-                    let (purpose, template) = (Purpose::Register, Template::Verify);
-                    let wanted = Wanted { purpose, address: &address, user: None, payload, template, name: &name };
-                    services.send_proof(connection, wanted, now)
-                }
+                None => services.send_proof(connection, wanted, now),
             }
         };
         self.store.write(job, |()| ()).await

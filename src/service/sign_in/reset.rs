@@ -43,12 +43,11 @@ impl Services {
                 Some(user) => address.is_proven_by(user) || !people::has_proven(connection, user)?,
                 None => false,
             };
-            let Some(user) = found.filter(|_| is_reached) else {
-                return services.write_as_much(connection, &address, Purpose::Reset, json!({}), now);
-            };
+            let found = found.filter(|_| is_reached);
+            let (id, name) = found.as_ref().map_or((None, address.as_str()), |user| (Some(user.id), user.name.as_str()));
             let (purpose, template) = (Purpose::Reset, Template::Reset);
-            let wanted = Wanted { purpose, address: &address, user: Some(user.id), payload: json!({}), template, name: &user.name };
-            services.send_proof(connection, wanted, now)
+            let wanted = Wanted { purpose, address: &address, user: id, payload: json!({}), template, name };
+            if found.is_some() { services.send_proof(connection, wanted, now) } else { services.send_nothing(connection, wanted, now) }
         };
         self.store.write(job, |()| ()).await
     }

@@ -31,15 +31,20 @@ macro_rules! built_in {
 }
 
 /// The built-in templates, by the names of their files.
-const BUILT_IN: [(&str, &str); 29] = built_in! {
+const BUILT_IN: [(&str, &str); 44] = built_in! {
     "layout.html"
     "verify.txt" "verify.html" "verify.sms"
     "known.txt" "known.html" "known.sms"
     "change.txt" "change.html" "change.sms"
     "changed.txt" "changed.html" "changed.sms"
+    "address_added.txt" "address_added.html" "address_added.sms"
+    "address_removed.txt" "address_removed.html" "address_removed.sms"
     "reset.txt" "reset.html" "reset.sms"
     "password_changed.txt" "password_changed.html" "password_changed.sms"
     "second_factor_changed.txt" "second_factor_changed.html" "second_factor_changed.sms"
+    "recovery_code_used.txt" "recovery_code_used.html" "recovery_code_used.sms"
+    "identity_changed.txt" "identity_changed.html" "identity_changed.sms"
+    "deleted.txt" "deleted.html" "deleted.sms"
     "invitation.txt" "invitation.html"
     "application.txt" "application.html"
     "test.txt" "test.html" "test.sms"

@@ -176,4 +176,8 @@ pub fn by_invitation(tour: &mut Tour) {
     let newcomer = json!({ "token": tour.link("new@example.com", 1), "name": "Newcomer", "password": PASSWORD });
     tour.open("/auth/invitation", newcomer.clone(), 200);
     tour.open("/auth/invitation", newcomer, 401);
+    tour.as_user("DELETE", "/user/me", json!({ "password": PASSWORD }), 409);
+    tour.sign_in("new@example.com", None);
+    tour.as_user("DELETE", "/user/me", json!({}), 400);
+    tour.as_user("DELETE", "/user/me", json!({ "password": PASSWORD }), 204);
 }

@@ -44,15 +44,15 @@ impl Authenticator {
 }
 
 /// Somebody with a second factor.
-struct Guarded {
-    user: User,
-    session: Session,
-    app: Authenticator,
-    recovery_codes: Vec<String>,
+pub struct Guarded {
+    pub user: User,
+    pub session: Session,
+    pub app: Authenticator,
+    pub recovery_codes: Vec<String>,
 }
 
 /// Sets one up. Afterwards it is as if no step had been used yet.
-fn guarded(door: &Door, name: &str) -> Guarded {
+pub fn guarded(door: &Door, name: &str) -> Guarded {
     let user = door.user(name);
     let session = door.sign_in(&user);
     let begun = door.ask("POST", "/user/second-factor", &session.token, Some(&json!({ "password": PASSWORD }))).expect(200).json();
@@ -83,7 +83,7 @@ fn first(door: &Door, user: &User) -> String {
     cookie(&reply)
 }
 
-fn second(door: &Door, waiting: &str, code: &str) -> Reply {
+pub fn second(door: &Door, waiting: &str, code: &str) -> Reply {
     door.post_with("/auth/second-factor", waiting, &json!({ "code": code }))
 }
 
