@@ -111,6 +111,7 @@ fn tell(old: &Policy, new: &Policy) {
         [] => tracing::info!("the configuration was read again with all the files it names, and is as it was"),
         sections => tracing::info!("the new configuration is in force; it differs in {}", sections.join(", ")),
     }
+    new.warnings.iter().for_each(|warning| tracing::warn!("config: {warning}"));
     for name in &new.waits {
         tracing::warn!("{name} was changed, and waits for a restart: until then the old value holds");
     }

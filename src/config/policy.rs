@@ -28,6 +28,7 @@ use crate::domain::jwt;
 use crate::domain::key::Environments;
 use crate::domain::phone::Country;
 use crate::domain::plan::Plans;
+use crate::domain::proof::Channel;
 use crate::domain::route::Routes;
 use crate::domain::token;
 use crate::style::Style;
@@ -83,6 +84,8 @@ pub struct Policy {
     /// A digest of each section as it holds, defaults and environment with it, but without its secrets: what tells two
     /// configurations apart for those who may not see them.
     pub digests: BTreeMap<String, String>,
+    /// What is no fault and should be known: a secret that is named and not there.
+    pub warnings: Vec<Fault>,
     /// Settings of it that wait for the next start: `server.listen`.
     pub waits: Vec<&'static str>,
 }
@@ -110,6 +113,23 @@ impl Policy {
         secrets.into_iter().any(|secrets| secrets.resembles_key(text)) || jwt::within(text).next().is_some()
     }
 
+    /// Whether something can be sent so. Where mail goes out and no SMS does, nobody reads the log for codes; where neither does,
+    /// tollgate is tried, and the log has both.
+    pub fn sends_by(&self, channel: Channel) -> bool {
+        channel != Channel::Phone || self.sms.is_some() || self.mail.is_none()
+    }
+
+    /// What an operator should know of how people who sign in are written to.
+    pub fn sending(&self) -> Option<&'static str> {
+        match (&self.mail, &self.sms) {
+            _ if !self.sign_in.enabled => None,
+            (None, None) => Some("neither [mail] nor [sms] names a server: the links and codes of sign-in stand in the log"),
+            (None, Some(_)) => Some("[mail] names no server: the links of sign-in stand in the log"),
+            (Some(_), None) => Some("[sms] names no gateway: nobody can register or change a phone number, or reset a password by it"),
+            (Some(_), Some(_)) => None,
+        }
+    }
+
     /// Makes it one for a server that runs on another: what only a start can change stays as it is there.
     pub fn taking_over(mut self, running: &Self) -> Result<Self, Vec<Fault>> {
         self.waits = self.server.keep(&running.server);
@@ -128,6 +148,9 @@ impl Policy {
         let mut names = self.digests_unlike(&other.digests);
         let in_secrets = self.digests.keys().filter(|name| !self.secrets_of(name).eq(other.secrets_of(name)));
         names.extend(in_secrets.map(String::as_str));
+        if *self.letters != *other.letters {
+            names.push("mail");
+        }
         names.sort_unstable();
         names.dedup();
         names
@@ -233,6 +256,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         notices: notices?,
         digests: merged.values.iter().map(|(name, value)| (name.clone(), digest(name, value, &merged.secrets.borrow()))).collect(),
         secrets: merged.secrets.take(),
+        warnings: faults.warnings(),
         waits: Vec::new(),
     })
 }

@@ -60,6 +60,14 @@ impl<'a> Table<'a> {
         self.faults.push(key, source, message);
     }
 
+    /// What is no fault of a field and should be known.
+    pub fn warn(&self, name: &'static str, message: impl Into<String>) {
+        let key = self.key(name);
+        let source =
+            self.dict.and_then(|dict| dict.get(name)).map_or_else(|| "built-in default".into(), |value| self.from.source(&key, value));
+        self.faults.warn(key, source, message);
+    }
+
     /// Whether a field is there, readable or not. Who asks knows of it.
     pub fn holds(&self, name: &'static str) -> bool {
         self.known.borrow_mut().push(name);
@@ -86,6 +94,11 @@ impl<'a> Table<'a> {
     /// Whether a field is an empty text: as good as not given, where there may be none.
     pub fn is_empty(&self, name: &'static str) -> bool {
         self.get(name).is_some_and(|value| value.as_str() == Some(""))
+    }
+
+    /// Whether a field is a table.
+    pub fn is_table(&self, name: &'static str) -> bool {
+        self.get(name).is_some_and(|value| value.as_dict().is_some())
     }
 
     fn get(&self, name: &'static str) -> Option<&'a Value> {
@@ -194,11 +207,13 @@ impl<'a> Table<'a> {
     /// A list of whole numbers within a range.
     pub fn numbers(&self, name: &'static str, range: RangeInclusive<u64>) -> Option<Vec<u64>> {
         let wanted = format!("a list of whole numbers from {} to {}", range.start(), range.end());
-        let within = |item| number_of(item).filter(|number| range.contains(number));
-        self.take(name, &wanted, |value| match value {
-            Value::Array(_, items) => items.iter().map(within).collect(),
-            _ => None,
-        })
+        let within = |item: &Value| number_of(item).filter(|number| range.contains(number));
+        let items = self.take(name, &wanted, |value| value.as_array())?;
+        if let Some(wrong) = items.iter().find(|item| within(item).is_none()) {
+            self.fault(name, format!("must be {wanted}, and holds {}", told(wrong)));
+            return None;
+        }
+        Some(items.iter().filter_map(within).collect())
     }
 
     /// One secret, or a list of up to so many: each a text, `{ file = "…" }` or `{ env = "…" }`. No fault repeats one.
@@ -221,7 +236,13 @@ impl<'a> Table<'a> {
     pub fn secret_if_set(&self, name: &'static str) -> Option<Option<Secret>> {
         let Some(value) = self.get(name) else { return Some(None) };
         let is_empty = match value.as_dict() {
-            Some(dict) => is_unset_variable(dict),
+            Some(dict) => {
+                let unset = unset_variable(dict);
+                if let Some(variable) = unset {
+                    self.warn(name, format!("the variable {variable} is not set: until it is, this way in answers not_configured"));
+                }
+                unset.is_some()
+            }
             None => self.from.raw(&self.key(name), value).map_or_else(|| value.as_str() == Some(""), |text| text.is_empty()),
         };
         if is_empty { Some(None) } else { self.secret(name, value).map(Some) }
@@ -329,10 +350,10 @@ fn says_where(dict: &Dict) -> bool {
     dict.len() == 1 && dict.iter().all(|(name, value)| ["file", "env"].contains(&name.as_str()) && value.as_str().is_some())
 }
 
-/// Whether it says that a secret stands in a variable, and none does.
-fn is_unset_variable(dict: &Dict) -> bool {
+/// The variable in which it says that a secret stands, where none does.
+fn unset_variable(dict: &Dict) -> Option<&str> {
     let variable = dict.get("env").and_then(Value::as_str).filter(|_| dict.len() == 1);
-    variable.is_some_and(|variable| std::env::var_os(variable).is_none_or(|text| text.is_empty()))
+    variable.filter(|variable| std::env::var_os(variable).is_none_or(|text| text.is_empty()))
 }
 
 /// A secret that stands in a file or a variable.

@@ -122,6 +122,12 @@ pub struct SignInSettings {
 }
 
 impl SignInSettings {
+    /// What paths call the provider of an identity that is neither Google's nor Telegram's.
+    pub fn other_provider(&self, provider: &str) -> Option<String> {
+        let known = self.providers.oidc.iter().find(|known| known.kind == providers::Kind::Other && known.issuer == provider);
+        known.map(|known| known.name.clone())
+    }
+
     /// Whether an identity is one of Google's, or of whom the configuration has in its place.
     pub fn is_google(&self, provider: &str) -> bool {
         self.providers.oidc.iter().any(|known| known.kind == providers::Kind::Google && known.issuer == provider)

@@ -105,7 +105,12 @@ pub(super) fn read(table: Table<'_>) -> Option<(Option<SmsSettings>, Vec<Country
     };
     let holds = |names: [&str; 2]| names.into_iter().any(|name| settings.holds(name));
     if !holds(["phone", "digits"]) || !holds(["text", "code"]) {
-        table.fault("body", "must hold {phone} or {digits}, and {text} or {code}, or the query of url must");
+        const WHAT: &str = "must hold {phone} or {digits}, and {text} or {code}";
+        if *method == Method::GET {
+            table.fault("url", format!("its query {WHAT}: GET sends no body"));
+        } else {
+            table.fault("body", format!("{WHAT}, or the query of url must"));
+        }
         return None;
     }
     Some((Some(settings), countries))

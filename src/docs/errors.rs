@@ -8,20 +8,34 @@ use super::{Context, fill, sample};
 use crate::domain::error::FieldFault;
 use crate::domain::limit::Unit;
 use crate::domain::plan::Plan;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{By, Refusal};
 use crate::domain::time::Span;
 use crate::domain::verdict::Verdict;
 use crate::style::Answer;
 
 /// A verdict's name in a heading, and what it means.
-type WordsOf = fn(&Words, Verdict) -> (&'static str, &'static str);
+type WordsOf = fn(&Words, Cause) -> (&'static str, &'static str);
 
 /// How many a heading names; where there are more, it is the status' own words.
 const FEW: usize = 3;
 
+/// Why something is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cause {
+    verdict: Verdict,
+    /// What somebody wanted to be let in by.
+    by: Option<By>,
+}
+
+impl From<Verdict> for Cause {
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, by: None }
+    }
+}
+
 /// What is told in one and the same way.
 struct Told {
-    verdicts: Vec<Verdict>,
+    causes: Vec<Cause>,
     answer: Answer,
     /// The headers that are this answer's own.
     headers: Vec<(String, String)>,
@@ -46,6 +60,7 @@ pub fn write(context: &Context<'_>) -> Markdown {
 pub fn write_sign_in(context: &Context<'_>, text: &mut Markdown) {
     text.heading(context.words.sign_in_errors);
     tell(context, text, sign_in(context), sign_in_words, Markdown::lesser_heading);
+    text.paragraph(&[fill(context.words.errors_alike, &[("statuses", &statuses_alike(context))])]);
 }
 
 /// The status of a verdict, in a sentence.
@@ -92,11 +107,11 @@ fn gate(context: &Context<'_>) -> Vec<Told> {
     for verdict in Verdict::ALL.iter().copied().filter(|verdict| can(*verdict)) {
         let plan = plan_of(context, verdict);
         if !verdict.by_limit() {
-            add(context, &mut told, verdict, answer(context, plan, verdict, None));
+            add(context, &mut told, verdict.into(), answer(context, plan, verdict, None));
             continue;
         }
         for (plan, limit) in shown_limits(context, verdict) {
-            add(context, &mut told, verdict, answer(context, plan, verdict, Some(&limit)));
+            add(context, &mut told, verdict.into(), answer(context, plan, verdict, Some(&limit)));
         }
     }
     told
@@ -152,25 +167,57 @@ fn sign_in(context: &Context<'_>) -> Vec<Told> {
     };
     let mut told = Vec::new();
     for verdict in Verdict::ALL.iter().copied().filter(|verdict| can(*verdict)) {
-        let why = match verdict {
-            Verdict::TooManyTries => Refusal::until(sample::NOW.plus(Span::from_secs(180))),
-            Verdict::BadRequest => Refusal::fields(vec![FieldFault { field: "password".into(), message: "must be given".into() }]),
-            verdict => Refusal::of(verdict),
-        };
-        add(context, &mut told, verdict, context.policy.style.tell(&why, sample::REQUEST, sample::NOW));
+        for by in ways(context, verdict) {
+            let why = match verdict {
+                Verdict::TooManyTries => Refusal::until(sample::NOW.plus(Span::from_secs(180))),
+                Verdict::BadRequest => Refusal::fields(vec![FieldFault { field: "password".into(), message: "must be given".into() }]),
+                verdict => Refusal::of(verdict),
+            };
+            let why = if let Some(by) = by { why.by(by) } else { why };
+            add(context, &mut told, Cause { verdict, by }, context.policy.style.tell(&why, sample::REQUEST, sample::NOW));
+        }
     }
     told
 }
 
+/// What somebody may have wanted to be let in by who is refused so.
+fn ways(context: &Context<'_>, verdict: Verdict) -> Vec<Option<By>> {
+    let providers = &context.policy.sign_in.providers;
+    let offers = providers.offers_widget || providers.oidc.iter().any(|provider| provider.is_offered());
+    match verdict {
+        Verdict::Unknown => By::ALL.into_iter().map(|(_, by)| by).filter(|by| *by != By::Provider || offers).map(Some).collect(),
+        Verdict::Missing => vec![Some(By::Session)],
+        Verdict::SecondFactorNeeded | Verdict::NotVerified => vec![Some(By::Password)],
+        Verdict::NotConfigured => vec![Some(By::Provider)],
+        _ => vec![None],
+    }
+}
+
+/// The statuses, beside its own, that tell which way a request was wrong.
+fn statuses_alike(context: &Context<'_>) -> String {
+    let style = &context.policy.style;
+    let all = [403, 404, 405, 408, 409, 415].map(|status| style.told_on_the_way_in(Verdict::BadRequest, Some(status)).next());
+    let own = style.told_as(Verdict::BadRequest).next().map(|(status, _)| status);
+    let mut named: Vec<String> = all
+        .into_iter()
+        .flatten()
+        .map(|(status, _)| status)
+        .filter(|status| Some(*status) != own)
+        .map(|status| status.as_str().to_owned())
+        .collect();
+    named.dedup();
+    context.words.one_of(&named)
+}
+
 /// Adds what is told of a verdict, to what is told alike where there is such.
-fn add(context: &Context<'_>, all: &mut Vec<Told>, verdict: Verdict, answer: Answer) {
+fn add(context: &Context<'_>, all: &mut Vec<Told>, cause: Cause, answer: Answer) {
     let headers = own_headers(context, &answer.headers);
     let same =
         all.iter_mut().find(|told| told.answer.status == answer.status && told.answer.body == answer.body && told.headers == headers);
     match same {
-        Some(told) if told.verdicts.contains(&verdict) => {}
-        Some(told) => told.verdicts.push(verdict),
-        None => all.push(Told { verdicts: vec![verdict], answer, headers }),
+        Some(told) if told.causes.contains(&cause) => {}
+        Some(told) => told.causes.push(cause),
+        None => all.push(Told { causes: vec![cause], answer, headers }),
     }
 }
 
@@ -190,14 +237,14 @@ fn tell(context: &Context<'_>, text: &mut Markdown, mut all: Vec<Told>, words_of
     let words = context.words;
     all.sort_by_key(|told| told.answer.status);
     for told in all {
-        let named: Vec<_> = told.verdicts.iter().map(|verdict| words_of(words, *verdict)).collect();
+        let named: Vec<_> = told.causes.iter().map(|cause| words_of(words, *cause)).collect();
         let what = match named.len() {
             0..=FEW => named.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
             _ => told.answer.status.canonical_reason().unwrap_or_default().to_lowercase(),
         };
         heading(text, &fill(words.error_title, &[("status", told.answer.status.as_str()), ("what", &what)]));
-        let all = told.verdicts.iter().zip(&named);
-        let means: Vec<String> = all.map(|(verdict, (_, sentence))| means(context, *verdict, sentence, &told.headers)).collect();
+        let all = told.causes.iter().zip(&named);
+        let means: Vec<String> = all.map(|(cause, (_, sentence))| means(context, cause.verdict, sentence, &told.headers)).collect();
         match means.as_slice() {
             [one] => text.paragraph(std::slice::from_ref(one)),
             several => {
@@ -231,8 +278,8 @@ fn written(told: &Told) -> String {
     format!("HTTP/1.1 {} {reason}\n{headers}\n{body}", told.answer.status.as_u16())
 }
 
-fn gate_words(words: &Words, verdict: Verdict) -> (&'static str, &'static str) {
-    match verdict {
+fn gate_words(words: &Words, cause: Cause) -> (&'static str, &'static str) {
+    match cause.verdict {
         Verdict::Insecure => (words.insecure, words.insecure_means),
         Verdict::Ambiguous => (words.ambiguous, words.ambiguous_means),
         Verdict::Misplaced => (words.misplaced, words.misplaced_means),
@@ -257,17 +304,21 @@ fn gate_words(words: &Words, verdict: Verdict) -> (&'static str, &'static str) {
     }
 }
 
-fn sign_in_words(words: &Words, verdict: Verdict) -> (&'static str, &'static str) {
-    match verdict {
-        Verdict::Missing => (words.no_cookie, words.no_cookie_means),
-        Verdict::Unknown => (words.wrong_credentials, words.wrong_credentials_means),
-        Verdict::Disabled => (words.user_disabled, words.user_disabled_means),
-        Verdict::NotVerified => (words.not_verified, words.not_verified_means),
-        Verdict::TooManyTries => (words.too_many_tries, words.too_many_tries_means),
-        Verdict::SecondFactorNeeded => (words.second_factor_needed, words.second_factor_needed_means),
-        Verdict::AgreementNeeded => (words.agreement_needed, words.agreement_needed_means),
-        Verdict::BadRequest => (words.bad_request, words.bad_request_means),
-        Verdict::NotConfigured => (words.not_configured, words.not_configured_means),
-        other => gate_words(words, other),
+fn sign_in_words(words: &Words, cause: Cause) -> (&'static str, &'static str) {
+    match (cause.verdict, cause.by) {
+        (Verdict::Missing, _) => (words.no_cookie, words.no_cookie_means),
+        (Verdict::Unknown, Some(By::Proof)) => (words.by_proof, words.by_proof_means),
+        (Verdict::Unknown, Some(By::Provider)) => (words.by_provider, words.by_provider_means),
+        (Verdict::Unknown, Some(By::SecondFactor)) => (words.by_second_factor, words.by_second_factor_means),
+        (Verdict::Unknown, Some(By::Session)) => (words.by_session, words.by_session_means),
+        (Verdict::Unknown, _) => (words.by_password, words.by_password_means),
+        (Verdict::Disabled, _) => (words.user_disabled, words.user_disabled_means),
+        (Verdict::NotVerified, _) => (words.not_verified, words.not_verified_means),
+        (Verdict::TooManyTries, _) => (words.too_many_tries, words.too_many_tries_means),
+        (Verdict::SecondFactorNeeded, _) => (words.second_factor_needed, words.second_factor_needed_means),
+        (Verdict::AgreementNeeded, _) => (words.agreement_needed, words.agreement_needed_means),
+        (Verdict::BadRequest, _) => (words.bad_request, words.bad_request_means),
+        (Verdict::NotConfigured, _) => (words.not_configured, words.not_configured_means),
+        _ => gate_words(words, cause),
     }
 }

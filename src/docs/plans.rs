@@ -57,7 +57,7 @@ fn ranges(context: &Context<'_>, text: &mut Markdown) {
         .keys
         .ranges
         .iter()
-        .map(|range| vec![code(&range.name), words.number(range.minimum), words.number(range.maximum), default(range.default)])
+        .map(|range| vec![plain(&range.name), words.number(range.minimum), words.number(range.maximum), default(range.default)])
         .collect();
     text.table(&[words.ranges_limit, words.ranges_least, words.ranges_most, words.ranges_default], &rows);
 }

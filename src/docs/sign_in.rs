@@ -49,12 +49,13 @@ fn paths(context: &Context<'_>, text: &mut Markdown) {
     let phones = knows_phones(context);
     let address = if phones { "`email` or `phone`" } else { "`email`" };
     let proof = if phones { "`token`, or `phone` and `code`" } else { "`token`" };
+    let (verify, reset) = (format!("{proof}; the `password` chosen with it"), format!("{proof}; `password`"));
     let mut rows: Vec<(String, String, &str)> = Vec::new();
     let mut add = |path: &str, takes: &str, answers| rows.push((path.to_owned(), takes.to_owned(), answers));
     if settings.registration {
         add("POST auth/register", &format!("{address}, `password`, `name`"), words.accepted);
     }
-    add("POST auth/verify", proof, words.a_sign_in);
+    add("POST auth/verify", &verify, words.a_sign_in);
     add("POST auth/login", "`email`, `password`", words.a_sign_in);
     if phones {
         add("POST auth/login-phone", "`phone`, `password`", words.a_sign_in);
@@ -69,7 +70,7 @@ fn paths(context: &Context<'_>, text: &mut Markdown) {
     add("POST auth/refresh", words.the_cookie, words.next_tokens);
     add("POST auth/logout", words.the_cookie_everywhere, words.nothing);
     add("POST auth/forgot", address, words.accepted);
-    add("POST auth/reset", &format!("{proof}; `password`"), words.nothing);
+    add("POST auth/reset", &reset, words.nothing);
     add("GET auth/sessions", words.none, words.list);
     add("GET user/me", words.none, words.who);
     add("GET balance", words.none, words.tokens_left);
@@ -209,7 +210,8 @@ fn profile(context: &Context<'_>) -> Value {
         "token_limit": plan.monthly_tokens,
         "rate_limit_hourly": per(Per::Hour),
         "rate_limit_daily": per(Per::Day),
-        "auth_methods": { "telegram": false, "google": false, "email": true },
+        "auth_methods": { "telegram": false, "google": false, "email": true, "phone": false, "oidc": [] },
+        "second_factor": false,
     })
 }
 

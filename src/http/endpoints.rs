@@ -246,8 +246,8 @@ endpoints! {
 pub enum Matched {
     /// An endpoint, and what stands where its path has braces.
     Endpoint(&'static Endpoint, [String; 2]),
-    /// The path is known, with these methods.
-    WrongMethod(Vec<&'static str>),
+    /// The path is known, with these methods; and whether all of them are the sign-in's.
+    WrongMethod(Vec<&'static str>, bool),
     /// Nothing.
     Nothing,
 }
@@ -256,6 +256,15 @@ impl Matched {
     /// Whether what is asked for may take as long as it takes.
     pub const fn streams(&self) -> bool {
         matches!(self, Self::Endpoint(endpoint, _) if endpoint.streams)
+    }
+
+    /// Whether the style tells what goes wrong.
+    pub const fn is_of_sign_in(&self) -> bool {
+        match self {
+            Self::Endpoint(endpoint, _) => endpoint.is_of_sign_in,
+            Self::WrongMethod(_, is_of_sign_in) => *is_of_sign_in,
+            Self::Nothing => false,
+        }
     }
 
     /// What kind of request it is, for the metrics.
@@ -313,7 +322,8 @@ pub fn find(method: &Method, path: Below<'_>, is_operator: bool) -> Matched {
     if methods.contains(&"GET") {
         methods.push("HEAD");
     }
-    if methods.is_empty() { Matched::Nothing } else { Matched::WrongMethod(methods) }
+    let is_of_sign_in = there.iter().all(|(endpoint, _)| endpoint.is_of_sign_in);
+    if methods.is_empty() { Matched::Nothing } else { Matched::WrongMethod(methods, is_of_sign_in) }
 }
 
 /// Whether a path is of a pattern, and what its ids are; empty where it has none.
@@ -341,7 +351,7 @@ mod tests {
     fn paths_are_found() {
         let told = |method: Method, path: &str| match find(&method, Below { prefix: Some(path), sign_in: Some(path) }, false) {
             Matched::Endpoint(endpoint, [id, second]) => format!("{} {id} {second}", endpoint.path).trim_end().to_owned(),
-            Matched::WrongMethod(methods) => methods.join(","),
+            Matched::WrongMethod(methods, _) => methods.join(","),
             Matched::Nothing => "nothing".into(),
         };
         assert_eq!(told(Method::GET, "/v1/keys/key_1"), "/v1/keys/{id} key_1");

@@ -31,6 +31,7 @@ pub mod rows;
 pub mod sender;
 pub mod server;
 pub mod strict;
+mod telling;
 pub mod tls;
 mod upstream;
 pub mod views;

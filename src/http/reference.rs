@@ -60,7 +60,7 @@ fn of_sign_in(endpoint: &Endpoint, policy: &Policy) -> Option<Whose> {
     let offers = |name: &str| providers.oidc.iter().any(|provider| provider.name == name && provider.is_offered());
     let is_there = match endpoint.path {
         // Where others send a browser back to is no business of an app.
-        path if path.ends_with("/callback") => false,
+        path if path.ends_with("/callback") || path == "/auth/join" => false,
         "/auth/telegram" => providers.offers_widget,
         path if path.starts_with("/auth/telegram/") => offers("telegram"),
         path if path.starts_with("/auth/google") => offers("google"),

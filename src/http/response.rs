@@ -197,9 +197,9 @@ pub fn nothing_here(request_id: &str) -> Response {
     problem(StatusCode::NOT_FOUND, "There is nothing at this path.", Vec::new(), request_id)
 }
 
-/// An operation that failed. What is inner goes to the log, under the request's id.
-pub fn failed(error: &Error, request_id: &str) -> Response {
-    let status = match error {
+/// The status of an operation that failed.
+pub const fn status_of(error: &Error) -> StatusCode {
+    match error {
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::Invalid(_) => StatusCode::BAD_REQUEST,
         Error::Conflict(_) => StatusCode::CONFLICT,
@@ -208,7 +208,12 @@ pub fn failed(error: &Error, request_id: &str) -> Response {
         Error::NoBalance => StatusCode::PAYMENT_REQUIRED,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-    };
+    }
+}
+
+/// An operation that failed. What is inner goes to the log, under the request's id.
+pub fn failed(error: &Error, request_id: &str) -> Response {
+    let status = status_of(error);
     if status.is_server_error() {
         tracing::error!(request_id, "{error}");
     }

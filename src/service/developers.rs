@@ -55,7 +55,16 @@ impl Services {
             Some(user) if user.is_admin => Some(Role::Owner),
             Some(user) => members::find(connection, account, user.id)?.filter(|_| act.reaches(account)).map(|member| member.role),
         };
-        role.ok_or_else(|| no_such(account))
+        role.map_or_else(|| Err(out_of_reach(connection, act, account)?), Ok)
+    }
+
+    /// Fails where an account is not there for whoever acts.
+    pub(super) async fn check_reach(&self, account: &str, act: &Act) -> Result<()> {
+        if act.reaches(account) {
+            return Ok(());
+        }
+        let (account, act) = (account.to_owned(), act.clone());
+        Err(self.store.read(move |connection| out_of_reach(connection, &act, &account)).await?)
     }
 
     /// Fails where whoever acts is less than that to an account, or where it is switched off and theirs.
@@ -74,6 +83,15 @@ impl Services {
         let accepted = user.and_then(|user| user.agreement);
         if accepted.as_deref() == Some(agreement.version.as_str()) { Ok(()) } else { Err(Error::refused(Verdict::AgreementNeeded)) }
     }
+}
+
+/// Why an account is not there: whoever belongs to it has to go on for it first.
+fn out_of_reach(connection: &Connection, act: &Act, account: &str) -> Result<Error> {
+    let user = act.actor.user().filter(|_| !act.reaches(account));
+    let member = user.map(|user| members::find(connection, account, user.id)).transpose()?.flatten();
+    let elsewhere =
+        || format!("account {account} for this access token, which names another of yours: POST auth/switch goes on for this one");
+    Ok(if member.is_some() { Error::NotFound(elsewhere()) } else { no_such(account) })
 }
 
 /// Their part in an account is not enough.

@@ -53,8 +53,8 @@ impl Services {
             let account = account.to_owned();
             move |connection| accounts::by_id(connection, &account)
         });
-        let found = if act.reaches(account) { found.await? } else { None };
-        let found = found.ok_or_else(|| Error::no_such("account", id::ACCOUNT, account))?;
+        self.check_reach(account, act).await?;
+        let found = found.await?.ok_or_else(|| Error::no_such("account", id::ACCOUNT, account))?;
         let period = found.balance.period;
         if self.refilled(found, act.at).balance.period != period {
             self.begin_month(account, act.at).await?;

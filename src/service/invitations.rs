@@ -126,9 +126,7 @@ impl Services {
 
     /// A page of an account's invitations, oldest first, whatever became of them.
     pub async fn invitations(&self, account: &str, ask: PageAsk, act: &Act) -> Result<Page<InvitationRecord>> {
-        if !act.reaches(account) {
-            return Err(no_such_account(account));
-        }
+        self.check_reach(account, act).await?;
         let (account, wanted) = (account.to_owned(), ask.clone());
         let job = move |connection: &Connection| {
             accounts::by_id(connection, &account)?.ok_or_else(|| no_such_account(&account))?;

@@ -168,9 +168,7 @@ impl Services {
             faults.extend(developers::key_faults(&self.policy, &input, environment, None));
         }
         let Some(environment) = environment.filter(|_| faults.is_empty()) else { return Err(Error::Invalid(faults)) };
-        if !act.reaches(account) {
-            return Err(super::accounts::no_such(account));
-        }
+        self.check_reach(account, act).await?;
         let plain = environment.generate();
         let mut record = new_record(&self.policy, account, environment, act.at);
         record.prefix = environment.shown(&plain);

@@ -59,9 +59,7 @@ impl Services {
 
     /// A page of those who belong to an account, in the order of their ids.
     pub async fn members(&self, account: &str, ask: PageAsk, act: &Act) -> Result<Page<Known>> {
-        if !act.reaches(account) {
-            return Err(no_such(account));
-        }
+        self.check_reach(account, act).await?;
         let (account, after, limit) = (account.to_owned(), ask.cursor.parse().unwrap_or_default(), ask.limit + 1);
         let job = move |connection: &Connection| {
             accounts::by_id(connection, &account)?.ok_or_else(|| no_such(&account))?;

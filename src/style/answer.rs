@@ -41,17 +41,22 @@ impl Style {
             write_headers(&self.headers, &facts, &mut headers);
             return Answer { status: StatusCode::OK, headers, body: Bytes::new() };
         }
-        self.filled(decision, None, request_id)
+        self.filled(decision, self.refusal(decision), None, request_id)
     }
 
     /// What somebody is told who is not let in.
     pub fn tell(&self, why: &Refused, request_id: &str, now: Timestamp) -> Answer {
-        self.filled(&Decision::of_nobody(why.verdict, now), Some(why), request_id)
+        let (refusal, chooses) = self.telling(why);
+        let decision = Decision::of_nobody(why.verdict, now);
+        let status = why.status.filter(|_| !chooses).and_then(|status| StatusCode::from_u16(status).ok());
+        match status {
+            None => self.filled(&decision, refusal, Some(why), request_id),
+            Some(status) => self.filled(&decision, &Refusal { status, ..refusal.clone() }, Some(why), request_id),
+        }
     }
 
     /// A refusal, whole.
-    fn filled(&self, decision: &Decision, why: Option<&Refused>, request_id: &str) -> Answer {
-        let refusal = self.refusal(decision);
+    fn filled(&self, decision: &Decision, refusal: &Refusal, why: Option<&Refused>, request_id: &str) -> Answer {
         let mut facts = Facts { refusal: why, ..self.facts(decision, request_id, Some(refusal)) };
         let message = refusal.message.fill_what_there_is(&facts);
         facts.message = &message;
@@ -78,6 +83,12 @@ impl Style {
     /// What a verdict may be told as: the status, and the media type of the body.
     pub fn told_as(&self, verdict: Verdict) -> impl Iterator<Item = (StatusCode, &str)> {
         self.refusals_of(verdict).map(|refusal| (refusal.status, refusal.content_type.to_str().unwrap_or_default()))
+    }
+
+    /// The same on the way in; of `bad_request` with a status of its own.
+    pub fn told_on_the_way_in(&self, verdict: Verdict, status: Option<u16>) -> impl Iterator<Item = (StatusCode, &str)> {
+        let own = move |refusal: &Refusal| status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(refusal.status);
+        self.on_the_way_in(verdict, status).map(move |refusal| (own(refusal), refusal.content_type.to_str().unwrap_or_default()))
     }
 
     /// The headers that a pass may carry: those of every checked answer.

@@ -627,7 +627,7 @@ fn people_read_one_line_a_fault_on_stderr() {
 #[test]
 fn programs_read_one_document() {
     let good = Folder::new().json(&["validate"]);
-    assert_eq!(good, serde_json::json!({ "valid": true, "faults": [] }));
+    assert_eq!((&good["valid"], &good["faults"], &good["warnings"]), (&true.into(), &serde_json::json!([]), &serde_json::json!([])));
     let output = Folder::with("[server]\nprefix = \"auth\"\n").run(&["validate", "--json"]);
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     let fields: Vec<&String> = told["faults"][0].as_object().unwrap().keys().collect();

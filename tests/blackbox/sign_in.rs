@@ -30,3 +30,4 @@ mod timing;
 mod tokens;
 mod told;
 mod ways;
+mod words;

@@ -83,8 +83,10 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
     if endpoint.is_of_sign_in {
         operation["security"] = match endpoint.access {
             Access::User => json!([{ "access_token": [] }]),
-            // Signing out again does no harm, and a page says that nobody is signed in.
-            _ if ["/auth/logout", "/auth/join"].contains(&endpoint.path) => json!([{ "refresh_cookie": [] }, {}]),
+            // Signing out again does no harm.
+            _ if endpoint.path == "/auth/logout" => json!([{ "refresh_cookie": [] }, { "access_token": [] }, {}]),
+            // A page says that nobody is signed in.
+            _ if endpoint.path == "/auth/join" => json!([{ "refresh_cookie": [] }, {}]),
             _ if BY_COOKIE.contains(&endpoint.path) => json!([{ "refresh_cookie": [] }]),
             _ if BY_ANY.contains(&endpoint.path) => {
                 let keys = policy::credentials(policy).map(|(name, _)| json!({ name: [] }));
@@ -92,8 +94,6 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
             }
             _ => json!([]),
         };
-        add(403, "MayNot");
-        add(500, "Fault");
     } else if endpoint.access == Access::User {
         operation["security"] = json!([{ "access_token": [] }]);
         [(403, "MayNot"), (500, "Fault")].into_iter().for_each(|(status, name)| add(status, name));
@@ -108,21 +108,27 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
     } else {
         operation["security"] = policy::credentials(policy).map(|(name, _)| json!({ name: [] })).collect::<Vec<_>>().into();
     }
-    if let Some(body) = operation.get("requestBody") {
+    if endpoint.is_of_sign_in {
+        // The style tells all of it, further below.
+    } else if let Some(body) = operation.get("requestBody") {
         [(400, "Bad"), (408, "TooSlow"), (415, "WrongType")].into_iter().for_each(|(status, name)| add(status, name));
         // Rows may be as many as they are.
         if body.get("$ref").is_none() {
             add(413, "TooLarge");
         }
     }
-    if operation.get("parameters").is_some() && !endpoint.path.starts_with("/v1/check") {
+    if operation.get("parameters").is_some() && !endpoint.is_of_sign_in && !endpoint.path.starts_with("/v1/check") {
         add(400, "Bad");
     }
-    add(503, "Unavailable");
-    let mut refused = styled;
+    let mut refused: Vec<_> = styled.into_iter().map(|verdict| (verdict, None)).collect();
+    if endpoint.is_of_sign_in {
+        refused.extend(told_of_requests(&mut answers, operation.get("requestBody").is_some()));
+    } else {
+        answers.entry("503".into()).or_insert_with(|| reference("Unavailable"));
+    }
     if endpoint.path.contains('{') && !endpoint.is_of_sign_in {
         // A path that reads in two ways is none of tollgate's own: the gate refuses it.
-        refused.push(Verdict::Ambiguous);
+        refused.push((Verdict::Ambiguous, None));
     }
     policy::add_refusals(&mut answers, &refused, policy);
     if endpoint.is_of_sign_in && TOLD_BY_PAGE.iter().any(|end| endpoint.path.ends_with(end)) {
@@ -135,6 +141,21 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
 
 /// Where a browser is told of a refusal by a page.
 const TOLD_BY_PAGE: [&str; 2] = ["/start", "/callback"];
+/// What the style tells of requests that are wrong in no field, on the sign-in's paths; the answers so far name some of the statuses.
+fn told_of_requests(answers: &mut BTreeMap<String, Value>, has_body: bool) -> Vec<(Verdict, Option<u16>)> {
+    let is_told = |status: &u16, answer: &Value| *status >= 400 && answer.get("$ref").is_some();
+    let mut statuses: Vec<u16> =
+        answers.iter().filter_map(|(status, answer)| status.parse().ok().filter(|status| is_told(status, answer))).collect();
+    statuses.iter().for_each(|status| drop(answers.remove(&status.to_string())));
+    statuses.push(403);
+    let mut told = Vec::new();
+    if has_body {
+        statuses.extend([408, 415]);
+        told.push((Verdict::TooLarge, None));
+    }
+    told.extend(statuses.into_iter().map(|status| (Verdict::BadRequest, Some(status))));
+    told
+}
 
 /// What is asked for with the refresh cookie.
 const BY_COOKIE: [&str; 2] = ["/auth/refresh", "/auth/logout"];

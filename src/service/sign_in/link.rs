@@ -61,7 +61,8 @@ impl Services {
     /// letter has a link to set another.
     pub(super) fn tell_of_rivals(&self, connection: &Connection, address: &Address, user: &UserRecord, now: Timestamp) -> Result<()> {
         let (purpose, template) = (Purpose::Reset, Template::Several);
-        let wanted = Wanted { purpose, address, user: Some(user.id), payload: json!({}), template, name: &user.name };
+        // Nobody asked for it: it is a link, and no code that is tried from somewhere.
+        let wanted = Wanted { purpose, address, user: Some(user.id), payload: json!({}), template, name: &user.name, origin: "" };
         self.send_proof(connection, wanted, now)
     }
 }

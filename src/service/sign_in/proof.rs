@@ -143,8 +143,11 @@ impl Services {
         }
     }
 
-    /// Counts something that is to be sent; fails where it is too much.
+    /// Counts something that is to be sent; fails where it is too much, or where nothing goes to such an address, whosever it is.
     pub(crate) fn count_sending(&self, why: Sending, to: &Address, from: Option<IpAddr>, now: Timestamp) -> Result<()> {
+        if !self.policy.sends_by(to.channel()) {
+            return Err(Error::refused(Verdict::NotConfigured));
+        }
         // Whoever proves an address is signed in already: strangers use up nothing of theirs.
         let caller = Caller { address: from, is_familiar: why == Sending::Proof };
         let counted = self.sign_in.throttles.send(why, caller, to.as_str(), now);

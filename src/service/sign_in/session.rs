@@ -16,7 +16,7 @@ use crate::domain::proof::{Channel, ProofRecord, Purpose};
 use crate::domain::refusal::Refusal;
 use crate::domain::session::{GRACE, SessionRecord, Turn};
 use crate::domain::time::{Span, Timestamp};
-use crate::domain::user::{UserRecord, handle};
+use crate::domain::user::{UserFacts, UserRecord, handle};
 use crate::domain::verdict::Verdict;
 use crate::service::journal::Change;
 use crate::service::{Services, views};
@@ -272,6 +272,16 @@ impl Services {
         let services = self.clone();
         let ended = self.store.write(job, move |user: &Option<i64>| user.iter().for_each(|user| services.user_changed(*user))).await;
         ended.map(|_| ())
+    }
+
+    /// Ends the session of an access token, or all of its user's.
+    pub async fn sign_out_of(self: &Arc<Self>, own: &UserFacts, everywhere: bool, visit: &Visit) -> Result<()> {
+        let (services, visit, user, session) = (self.clone(), visit.clone(), own.id, own.session.clone());
+        let job = move |connection: &Connection| {
+            services.end_sessions(connection, user, (!everywhere).then_some(session.as_str()), None, "signed_out", &visit)
+        };
+        let services = self.clone();
+        self.store.write(job, move |()| services.user_changed(user)).await
     }
 
     /// Where a user is signed in, the newest first.

@@ -164,12 +164,11 @@ impl Play<'_> {
         // The shapes of the samples.
         let page = markdown(&stage.server);
         for (what, real) in [("a sign-in", &signed_in), ("who calls", &me)] {
-            let fields: BTreeSet<&String> = real.as_object().unwrap().keys().collect();
+            let fields = fields(real);
             let samples = blocks(section(&page, "Sign-in"), "json");
             let found = samples.iter().any(|sample| {
                 let body = sample.rsplit("\n\n").next().unwrap_or_default();
-                serde_json::from_str::<Value>(body)
-                    .is_ok_and(|value| value.as_object().is_some_and(|map| map.keys().collect::<BTreeSet<_>>() == fields))
+                serde_json::from_str::<Value>(body).is_ok_and(|value| self::fields(&value) == fields)
             });
             assert!(found, "{}: {what} has {fields:?}", self.api.name);
         }
@@ -179,6 +178,14 @@ impl Play<'_> {
         let slowed = (0..60).map(|_| stage.server.send(&guess)).find(|reply| reply.header("retry-after").is_some());
         self.answers.push(("too many tries".into(), answered(&slowed.expect("it is slowed"))));
     }
+}
+
+/// The names of all fields, those of objects in it too.
+fn fields(value: &Value) -> BTreeSet<String> {
+    let of = |(name, value): (&String, &Value)| {
+        fields(value).into_iter().map(move |inner| format!("{name}.{inner}")).chain([name.clone()]).collect::<Vec<_>>()
+    };
+    value.as_object().into_iter().flatten().flat_map(of).collect()
 }
 
 /// What no test brings about here, and so is only held to be one answer more: `unavailable`; of sign-in the second factor.

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::door::{Door, NOT_AT_GATE, PASSWORD, Session};
 use super::post::{bare, faults, refused};
 use crate::support::app::answer;
-use crate::support::{App, eventually};
+use crate::support::smtp::Setup;
+use crate::support::{App, Smtp, eventually};
 
 const PHONE: &str = "+4915112345678";
 const OTHER: &str = "another fine passphrase of mine";
@@ -253,4 +254,28 @@ fn with_a_gateway_that_is_down() {
     door.register(&json!({ "phone": PHONE, "password": PASSWORD })).expect(202);
     eventually("it was tried", || (!app.heard().is_empty()).then_some(()));
     assert_eq!(door.letters(PHONE), ["verify"]);
+}
+
+#[test]
+fn without_a_gateway_beside_mail_no_number_is_taken() {
+    let smtp = Smtp::new(Setup::plain());
+    let mail = format!("[mail]\nsmtp_url = \"{}\"\nfrom = \"a@example.com\"\n", smtp.url());
+    let door = door(&mail);
+    let known = json!({ "email": "ada@example.com", "phone": PHONE, "password": PASSWORD, "verified": true });
+    door.stage.post("/users", &known).expect(201);
+    let methods = |door: &Door| door.ask("GET", "/auth/methods", "", None).expect(200).json()["phone"].clone();
+    assert_eq!(methods(&door), false);
+    for phone in [PHONE, "+4915112345679"] {
+        refused(&door.register(&json!({ "phone": phone, "password": PASSWORD })), 501, "not_configured");
+        refused(&door.forgot(phone), 501, "not_configured");
+    }
+    // Whoever has one already still signs in by it.
+    let session = Session::of(&door.post("/auth/login-phone", &json!({ "phone": PHONE, "password": PASSWORD })));
+    let change = json!({ "phone": "+4915112345679", "current_password": PASSWORD });
+    refused(&door.change(&session, &change), 501, "not_configured");
+    door.register(&json!({ "email": "eve@example.com", "password": PASSWORD })).expect(202);
+    smtp.wait_for_mail_to("eve@example.com");
+    assert!(!door.stage.server.log().contains("the code for"));
+    assert_eq!(door.count("mails WHERE channel = 'phone'"), 0);
+    assert_eq!(methods(&self::door("")), true, "where neither is set, tollgate is tried");
 }

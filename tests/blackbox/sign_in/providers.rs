@@ -72,7 +72,8 @@ fn somebody_signs_in_and_is_known_again() {
     assert!(reply.header("set-cookie").unwrap().starts_with("refresh_token="));
     let me = server.get("/auth/v1/user/me", answer["access_token"].as_str().unwrap()).expect(200).json();
     assert_eq!((&me["email"], &me["avatar_url"]), (&json!("ada@example.com"), &json!("https://pictures.example.com/ada.jpg")));
-    assert_eq!(me["auth_methods"], json!({ "telegram": false, "google": true, "email": false }));
+    // Both are of one issuer here.
+    assert_eq!(me["auth_methods"], json!({ "telegram": false, "google": true, "email": false, "phone": false, "oidc": ["house"] }));
     // By what the provider calls them alone: the address may change hands.
     provider.person(json!({ "sub": "248289761001", "name": "Augusta", "email": "countess@example.com", "email_verified": true }));
     let again = signed_in(&server, &provider);
@@ -96,6 +97,8 @@ fn whom_an_address_leads_to() {
     provider.person(person("6", json!(true)));
     let of_house = server.send(&Request::post("/auth/v1/auth/oidc/house", &code(&provider))).expect(200).json();
     assert_ne!(user(&of_house), first);
+    let me = server.get("/auth/v1/user/me", of_house["access_token"].as_str().unwrap()).expect(200).json();
+    assert_eq!(me["auth_methods"]["oidc"], json!(["house"]));
 }
 
 #[test]

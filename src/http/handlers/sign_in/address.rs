@@ -29,7 +29,13 @@ fn address(text: &str, phone: impl Fn(&str) -> Result<String, String>) -> Result
 /// `email` or `phone`: one of them must be given, and something is to be sent to it.
 pub fn either(call: &Call, fields: &mut Fields) -> Option<Address> {
     match (fields.has("email"), fields.has("phone")) {
-        (_, false) => fields.given("email", |text| address(text, |text| reached_phone(call, text))),
+        (false, false) => {
+            // Neither may stand there as null.
+            let _ = (fields.text("email"), fields.text("phone"));
+            fields.fault("email", "must be given, or phone");
+            None
+        }
+        (true, false) => fields.given("email", |text| address(text, |text| reached_phone(call, text))),
         (false, true) => fields.given("phone", |text| reached_phone(call, text).map(Address::Phone)),
         (true, true) => {
             let _ = (fields.text("email"), fields.text("phone"));

@@ -8,6 +8,7 @@ use super::session::user;
 use crate::config::providers::Kind;
 use crate::domain::error::Error;
 use crate::domain::password::Password;
+use crate::domain::proof::Channel;
 use crate::domain::telegram;
 use crate::domain::time::Timestamp;
 use crate::http::fields::Fields;
@@ -23,6 +24,7 @@ pub async fn methods(call: Call) -> Result<Response, Unreadable> {
     let body = json!({
         "registration": settings.registration,
         "password": true,
+        "phone": call.front.services.policy.sends_by(Channel::Phone),
         "telegram": settings.providers.bot.is_some() || of(Kind::Telegram).next().is_some(),
         "google": of(Kind::Google).next().is_some(),
         "oidc": others.collect::<Vec<_>>(),

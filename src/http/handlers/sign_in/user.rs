@@ -54,8 +54,22 @@ pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
         return Ok(gate::refuse(&call, &decision));
     }
     let own = session::user(&call)?;
-    call.front.services.change_oneself(own, change, &visit).await?;
-    show(call).await
+    let services = &call.front.services;
+    let email = change.email.iter().flatten().map(|email| email.as_str().to_owned()).next();
+    let new = [("email_pending", email), ("phone_pending", change.phone.clone().flatten())];
+    services.change_oneself(own, change, &visit).await?;
+    let decision = caller(&call).await;
+    if !decision.verdict.passes() {
+        return Ok(gate::refuse(&call, &decision));
+    }
+    let profile = services.profile(&decision).await?;
+    let mut view = profile_view(&profile);
+    // What is theirs already waits for nothing.
+    let waits = |new: &String| ![&profile.email, &profile.phone].into_iter().any(|own| own.as_ref() == Some(new));
+    for (name, new) in new.into_iter().filter_map(|(name, new)| Some((name, new.filter(waits)?))) {
+        view[name] = new.into();
+    }
+    Ok(response::json(StatusCode::OK, &view))
 }
 
 /// `DELETE user/me`: the user goes.
@@ -88,6 +102,13 @@ pub fn profile_view(profile: &crate::service::sign_in::profile::Profile) -> Valu
         "token_limit": profile.monthly_tokens,
         "rate_limit_hourly": profile.hourly,
         "rate_limit_daily": profile.daily,
-        "auth_methods": { "telegram": profile.has_telegram, "google": profile.has_google, "email": profile.has_email },
+        "auth_methods": {
+            "telegram": profile.has_telegram,
+            "google": profile.has_google,
+            "email": profile.has_email,
+            "phone": profile.has_phone,
+            "oidc": profile.oidc,
+        },
+        "second_factor": profile.second_factor,
     })
 }
