@@ -90,7 +90,7 @@ fn a_recovery_code_does_too_and_five_wrong_ones_end_it() {
     assert_eq!(open_sessions(&door), 0);
     // With a recovery code, as somebody types it.
     door.alter("UPDATE users SET email_verified_at = NULL");
-    door.alter("UPDATE proofs SET used_at = NULL WHERE purpose = 'verify'");
+    door.alter("UPDATE proofs SET used_at = NULL, address = 'ada@example.com' WHERE purpose = 'verify'");
     let form = pressed(&mut browser, "", &token);
     let typed = ada.recovery_codes[0].to_uppercase();
     page(browser.press(&form, "second-factor", &[("code", &typed)]), 200, "welcome, ada");
