@@ -52,6 +52,7 @@ CREATE TABLE keys (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX keys_of_account ON keys (account, id);
+CREATE INDEX keys_lasting ON keys (account, replaced_by IS NOT NULL, coalesce(expires_at, 9223372036854775807)) WHERE revoked_at IS NULL;
 CREATE INDEX keys_to_expire ON keys (expires_at) WHERE expires_at IS NOT NULL AND revoked_at IS NULL;
 
 -- People who sign in. Each has a personal account, made with them.
@@ -69,6 +70,7 @@ CREATE TABLE users (
   disabled          INTEGER NOT NULL CHECK (disabled IN (0, 1)),
   agreement         TEXT,                 -- the version of the agreement that was accepted last
   created_at        INTEGER NOT NULL,
+  deleted_at        INTEGER,              -- from then on they are nobody: the id stays, and nothing personal
   revision          INTEGER NOT NULL      -- counts changes of what can be set: its ETag
 ) STRICT;
 
@@ -113,8 +115,8 @@ CREATE TABLE sessions (
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX sessions_of_page ON sessions (page) WHERE page IS NOT NULL;
-
-CREATE INDEX sessions_of_user ON sessions (user, id);
+CREATE INDEX sessions_lasting ON sessions (user, id) WHERE ended_at IS NULL;
+CREATE INDEX sessions_of_origin ON sessions (user, origin);
 CREATE INDEX sessions_to_tidy ON sessions (min(expires_at, coalesce(ended_at, expires_at)));
 
 -- Refresh tokens: a family is a session. One that was used is replaced; used again later, it ends the family.
@@ -134,10 +136,12 @@ CREATE TABLE proofs (
   hash       BLOB NOT NULL UNIQUE CHECK (length(hash) = 32), -- of the token: SHA-256; of the code: HMAC-SHA256 of it and this id
   purpose    TEXT NOT NULL CHECK (purpose IN ('register', 'verify', 'change', 'reset', 'second_factor')),
   channel    TEXT NOT NULL CHECK (channel IN ('email', 'phone', 'none')),
-  address    TEXT NOT NULL,               -- exactly where it was sent; of a second factor: empty
+  address    TEXT NOT NULL,               -- exactly where it was sent; of a second factor, and once it counts no more: empty
   user       INTEGER REFERENCES users (id), -- of a registration: none yet
-  payload    TEXT NOT NULL,               -- JSON: of a registration name and password, as a PHC string
-  tries      INTEGER NOT NULL,            -- wrong codes so far
+  payload    TEXT NOT NULL,               -- JSON: of a registration name and password, as a PHC string; once it counts no more: {}
+  origin     TEXT NOT NULL,               -- the address that it was asked for from; of a second factor, and once it counts no more: empty
+  tries      INTEGER NOT NULL,            -- wrong codes so far from there
+  tries_elsewhere INTEGER NOT NULL,       -- and from anywhere else
   created_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
   used_at    INTEGER
@@ -145,6 +149,7 @@ CREATE TABLE proofs (
 
 CREATE INDEX proofs_of_address ON proofs (address, purpose);
 CREATE INDEX proofs_of_user ON proofs (user);
+CREATE INDEX proofs_to_wipe ON proofs (expires_at) WHERE address <> '';
 CREATE INDEX proofs_to_tidy ON proofs (expires_at);
 
 -- TOTP (RFC 6238).
@@ -176,7 +181,7 @@ CREATE TABLE agreements (
   user    INTEGER NOT NULL REFERENCES users (id),
   version TEXT NOT NULL,
   at      INTEGER NOT NULL,
-  origin  TEXT NOT NULL,                  -- the address it came from
+  origin  TEXT NOT NULL,                  -- the address it came from; of a deleted user: empty
   PRIMARY KEY (user, version)
 ) STRICT, WITHOUT ROWID;
 

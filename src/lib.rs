@@ -28,14 +28,15 @@
 //! For those who read the source. Imports run one way only; `tests/architecture.rs` holds this.
 //!
 //! ```text
-//! cli ──┐
-//! embed ┴ app ─ http ─ service ─┬─ config ─ style ─ domain
-//!                               └─ store ───────────┘
+//! cli ──┐              ┌─ docs ─┐
+//! embed ┴ app ─ http ──┴ service ┴┬─ config ─ style ─ domain
+//!                                 └─ store ───────────┘
 //! ```
 //!
 //! - `domain`: keys, accounts, plans, limits, verdicts. Pure: no file, no socket, no clock; `now` is handed in.
 //! - `style`: verdict → status, headers, body; templates compiled once at start.
 //! - `config`: `auth.toml` → a checked `Policy`; every fault at once.
+//! - `docs`: the authentication page: a `Policy` becomes Markdown, and that HTML. Pure; `http` and `cli` show it.
 //! - `store`: all SQL. One writer that commits in groups, readers for what is not in memory.
 //! - `service`: what tollgate does. `service/gate.rs` is the hot path: read it first.
 //! - `http`: connections, bounds, the table of paths, thin handlers; `http/upstream` passes on what passed.
@@ -51,6 +52,7 @@ mod app;
 #[doc(hidden)]
 pub mod cli;
 mod config;
+mod docs;
 mod domain;
 mod embed;
 mod http;

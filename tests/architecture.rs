@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Each layer, and which others its files may name.
-const MAY_SEE: [(&str, &[&str]); 10] = [
+const MAY_SEE: [(&str, &[&str]); 11] = [
     ("measure", &[]),
     ("domain", &[]),
     ("style", &["domain"]),
     ("config", &["domain", "style"]),
+    ("docs", &["config", "domain", "style"]),
     ("store", &["domain", "measure"]),
     ("service", &["config", "domain", "measure", "store", "style"]),
-    ("http", &["config", "domain", "measure", "service", "store", "style"]),
+    ("http", &["config", "docs", "domain", "measure", "service", "store", "style"]),
     ("app", &["config", "domain", "http", "service", "store", "style"]),
     ("embed", &["app", "config", "domain", "http", "service", "style"]),
-    ("cli", &["app", "config", "domain", "http", "service", "store", "style"]),
+    ("cli", &["app", "config", "docs", "domain", "http", "service", "store", "style"]),
 ];
 
 /// Crates that only one layer may use.

@@ -69,6 +69,13 @@ impl Reloader {
         next.mirror_plans().await.map_err(|error| NotTaken::Failed(format!("its plans could not be written to the database: {error}")))?;
         next.lead();
         self.current.replace(self.current.front().next(next.clone()));
+        if next.policy.sign_in.passwords != services.policy.sign_in.passwords {
+            // Those of before are made with other parameters now.
+            tokio::spawn({
+                let next = next.clone();
+                async move { next.prepare_passwords().await }
+            });
+        }
         tell(&services.policy, &next.policy);
         // It is in force, written down or not.
         if let Err(error) = next.note_taken(&services.policy, &Act::of_tollgate(Timestamp::now())).await {
@@ -104,6 +111,7 @@ fn tell(old: &Policy, new: &Policy) {
         [] => tracing::info!("the configuration was read again with all the files it names, and is as it was"),
         sections => tracing::info!("the new configuration is in force; it differs in {}", sections.join(", ")),
     }
+    new.warnings.iter().for_each(|warning| tracing::warn!("config: {warning}"));
     for name in &new.waits {
         tracing::warn!("{name} was changed, and waits for a restart: until then the old value holds");
     }

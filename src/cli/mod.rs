@@ -7,6 +7,7 @@ mod args;
 mod audit;
 mod backup;
 mod client;
+mod docs;
 mod doctor;
 mod export;
 mod health;
@@ -133,6 +134,10 @@ fn dispatch(args: Args, output: &Output) -> Result<(), Failure> {
         Command::Proxy(args) => proxy::run(&args, &policy, output),
         Command::Openapi => {
             openapi::run(&policy, output);
+            Ok(())
+        }
+        Command::Docs(args) => {
+            docs::run(&args, &policy, output);
             Ok(())
         }
         Command::Doctor(args) => runtime(true)?.block_on(doctor::run(args, file.as_deref(), policy, output)),

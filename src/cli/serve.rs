@@ -24,6 +24,7 @@ pub async fn run(config: Option<&Path>, output: &Output) -> Result<(), Failure> 
     let file = source::file(config);
     let policy = Arc::new(Policy::load(file.as_deref()).map_err(|faults| output.faults(&faults))?);
     log::start(level, &policy.log);
+    policy.warnings.iter().for_each(|warning| tracing::warn!("config: {warning}"));
     let database = &policy.server.database;
     let lock = match App::claim(database).await? {
         Claim::Ours(lock) => lock,

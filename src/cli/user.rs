@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use http::Method;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::args::{UserCommand, UserSettings};
 use super::client::{Client, or_null, segment};
@@ -49,6 +49,10 @@ async fn send(client: &mut Client, command: UserCommand, body: Value, output: &O
         UserCommand::Show { id } => {
             let user = client.call(Method::GET, &format!("/users/{}", segment(&id)), None).await?;
             output.result(&user, || record(&user));
+        }
+        UserCommand::Delete { id } => {
+            client.call(Method::DELETE, &format!("/users/{}", segment(&id)), None).await?;
+            output.result(&json!({ "id": id.parse::<i64>().ok(), "deleted": true }), || format!("User {id} is deleted."));
         }
         UserCommand::Import(args) => import::run(client, "users", &args, output).await?,
         UserCommand::Set { id, no_second_factor, sign_out, .. } => {
@@ -101,7 +105,7 @@ fn body(command: &UserCommand) -> Result<Value, Failure> {
             say("admin", (*admin || *no_admin).then_some((*admin).into()));
             write(settings, &mut say)?;
         }
-        UserCommand::List { .. } | UserCommand::Show { .. } | UserCommand::Import(_) => {}
+        UserCommand::List { .. } | UserCommand::Show { .. } | UserCommand::Delete { .. } | UserCommand::Import(_) => {}
     }
     Ok(map.into())
 }

@@ -25,21 +25,34 @@ impl fmt::Display for Fault {
 
 /// Where faults are gathered while a configuration is read.
 #[derive(Debug, Default)]
-pub struct Faults(RefCell<Vec<Fault>>);
+pub struct Faults {
+    faults: RefCell<Vec<Fault>>,
+    warnings: RefCell<Vec<Fault>>,
+}
 
 impl Faults {
     /// Adds one.
     pub fn push(&self, key: impl Into<String>, source: impl Into<String>, message: impl Into<String>) {
-        self.0.borrow_mut().push(Fault { key: key.into(), source: source.into(), message: message.into() });
+        self.faults.borrow_mut().push(Fault { key: key.into(), source: source.into(), message: message.into() });
+    }
+
+    /// Adds what is no fault and should be known.
+    pub fn warn(&self, key: impl Into<String>, source: impl Into<String>, message: impl Into<String>) {
+        self.warnings.borrow_mut().push(Fault { key: key.into(), source: source.into(), message: message.into() });
+    }
+
+    /// What was warned of so far.
+    pub fn warnings(&self) -> Vec<Fault> {
+        self.warnings.borrow().clone()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.faults.borrow().is_empty()
     }
 
     /// All of them.
     pub fn into_inner(self) -> Vec<Fault> {
-        self.0.into_inner()
+        self.faults.into_inner()
     }
 }

@@ -19,7 +19,8 @@ use crate::style::letters::Letters;
 
 /// How a URL of a mail server is written.
 const HOW: &str = "must be smtp://user:password@mail.example.com:587, smtps://user:password@mail.example.com, or on this machine \
-                   smtp://127.0.0.1:25; in the name and the password %40 stands for @";
+                   smtp://127.0.0.1:25; in the name and the password all but letters and digits is percent-encoded: %40 for @, \
+                   %2F for /, %23 for #";
 
 /// How the connection to a mail server is secured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

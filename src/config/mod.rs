@@ -1,8 +1,10 @@
 //! `auth.toml`: defaults, file and environment, read into a checked [`Policy`]. Every fault that can be found is found at once.
 
 pub mod address;
+pub mod brand;
 pub mod certificates;
 pub mod cors;
+pub mod docs;
 pub mod fault;
 mod history;
 pub mod keys;

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use figment::value::Value;
 use sha2::{Digest, Sha256};
 
+use super::brand::BrandSettings;
 use super::cors::CorsSettings;
+use super::docs::DocsSettings;
 use super::fault::{Fault, Faults};
 pub use super::history::HistorySettings;
 pub use super::keys::KeySettings;
@@ -24,7 +26,9 @@ use super::webhooks::{Notices, Webhook};
 use crate::domain::caller::Caller;
 use crate::domain::jwt;
 use crate::domain::key::Environments;
+use crate::domain::phone::Country;
 use crate::domain::plan::Plans;
+use crate::domain::proof::Channel;
 use crate::domain::route::Routes;
 use crate::domain::token;
 use crate::style::Style;
@@ -61,8 +65,14 @@ pub struct Policy {
     pub mail: Option<MailSettings>,
     /// `[sms]`, where there is a gateway.
     pub sms: Option<SmsSettings>,
+    /// `[sms] countries`: where numbers are that a code may be asked for; none: anywhere.
+    pub sms_countries: Vec<Country>,
     /// How mails and SMS read.
     pub letters: Arc<Letters>,
+    /// `[docs]`: the authentication page.
+    pub docs: DocsSettings,
+    /// `[brand]`.
+    pub brand: BrandSettings,
     /// `[log]`.
     pub log: LogSettings,
     /// Who has no credential, where such may call.
@@ -74,11 +84,19 @@ pub struct Policy {
     /// A digest of each section as it holds, defaults and environment with it, but without its secrets: what tells two
     /// configurations apart for those who may not see them.
     pub digests: BTreeMap<String, String>,
+    /// What is no fault and should be known: a secret that is named and not there.
+    pub warnings: Vec<Fault>,
     /// Settings of it that wait for the next start: `server.listen`.
     pub waits: Vec<&'static str>,
 }
 
 impl Policy {
+    /// What the service is called to people: as `[sign_in] name` says, else as `public_url` names its host.
+    pub fn service_name(&self) -> Option<String> {
+        let host = || self.server.public_url.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
+        Some(self.sign_in.name.clone()).filter(|name| !name.is_empty()).or_else(host)
+    }
+
     /// Whether a raw key or token stands in a text: what does is neither logged nor repeated.
     pub fn holds_secret(&self, text: &str) -> bool {
         self.holds_own(text) || jwt::within(text).next().is_some()
@@ -93,6 +111,23 @@ impl Policy {
     pub fn resembles_secret(&self, text: &str) -> bool {
         let secrets = [&self.keys.environments, &self.tokens, &self.sessions];
         secrets.into_iter().any(|secrets| secrets.resembles_key(text)) || jwt::within(text).next().is_some()
+    }
+
+    /// Whether something can be sent so. Where mail goes out and no SMS does, nobody reads the log for codes; where neither does,
+    /// tollgate is tried, and the log has both.
+    pub fn sends_by(&self, channel: Channel) -> bool {
+        channel != Channel::Phone || self.sms.is_some() || self.mail.is_none()
+    }
+
+    /// What an operator should know of how people who sign in are written to.
+    pub fn sending(&self) -> Option<&'static str> {
+        match (&self.mail, &self.sms) {
+            _ if !self.sign_in.enabled => None,
+            (None, None) => Some("neither [mail] nor [sms] names a server: the links and codes of sign-in stand in the log"),
+            (None, Some(_)) => Some("[mail] names no server: the links of sign-in stand in the log"),
+            (Some(_), None) => Some("[sms] names no gateway: nobody can register or change a phone number, or reset a password by it"),
+            (Some(_), Some(_)) => None,
+        }
     }
 
     /// Makes it one for a server that runs on another: what only a start can change stays as it is there.
@@ -113,6 +148,9 @@ impl Policy {
         let mut names = self.digests_unlike(&other.digests);
         let in_secrets = self.digests.keys().filter(|name| !self.secrets_of(name).eq(other.secrets_of(name)));
         names.extend(in_secrets.map(String::as_str));
+        if *self.letters != *other.letters {
+            names.push("mail");
+        }
         names.sort_unstable();
         names.dedup();
         names
@@ -188,11 +226,12 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let sign_in = super::sign_in::read(top.table("sign_in"));
     let mail = super::mail::read(top.table("mail"));
     let sms = super::sms::read(top.table("sms"));
+    let (docs, brand) = (super::docs::read(top.table("docs")), super::brand::read(top.table("brand")));
     let log = super::log::read(top.table("log"));
     top.finish();
     let shapes = |made: Result<Environments, String>| made.map_err(|fault| faults.push("", "tollgate", fault)).ok();
     let (tokens, sessions) = (shapes(token::shapes())?, shapes(token::refresh_shapes())?);
-    let (mail, letters) = mail?;
+    let ((mail, letters), (sms, sms_countries)) = (mail?, sms?);
     Some(Policy {
         server: server?,
         upstream: upstream?,
@@ -204,8 +243,11 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         style: style?,
         sign_in: sign_in?,
         mail,
-        sms: sms?,
+        sms,
+        sms_countries,
         letters,
+        docs: docs?,
+        brand: brand?,
         log: log?,
         anonymous: anonymous?,
         tokens,
@@ -214,6 +256,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         notices: notices?,
         digests: merged.values.iter().map(|(name, value)| (name.clone(), digest(name, value, &merged.secrets.borrow()))).collect(),
         secrets: merged.secrets.take(),
+        warnings: faults.warnings(),
         waits: Vec::new(),
     })
 }

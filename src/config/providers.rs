@@ -86,6 +86,11 @@ impl Provider {
     pub fn is_configured(&self) -> bool {
         self.client_secret.is_some()
     }
+
+    /// Whether the configuration means it to be there, be its secret set or not.
+    pub fn is_offered(&self) -> bool {
+        self.is_configured() || !self.redirect_uris.is_empty()
+    }
 }
 
 /// All of them.
@@ -93,6 +98,8 @@ impl Provider {
 pub struct Providers {
     /// What the Login Widget's payloads are signed with; `None`: not configured.
     pub bot: Option<BotKey>,
+    /// Whether the configuration means it to be there, be its secret set or not.
+    pub offers_widget: bool,
     /// Google, Telegram's OpenID Connect, and the others.
     pub oidc: Vec<Provider>,
 }
@@ -100,6 +107,12 @@ pub struct Providers {
 pub(super) fn read(table: &Table<'_>) -> Option<Providers> {
     let telegram = table.table(TELEGRAM);
     let bot = telegram.secret_if_set("bot_token");
+    let offers_widget = telegram.holds("bot_token") && !telegram.is_empty("bot_token");
+    if let Some(Some(token)) = &bot
+        && !looks_like_bot_token(token.expose())
+    {
+        telegram.warn("bot_token", "is not as BotFather writes one, 123456789:AAE…: nobody will be able to sign in by it");
+    }
     // Gathered first, so that every fault is told.
     let known = [read_known(Kind::Telegram, telegram, "Telegram"), read_known(Kind::Google, table.table(GOOGLE), "Google")];
     let others = if table.holds("oidc") { table.tables("oidc") } else { Some(Vec::new()) };
@@ -113,7 +126,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<Providers> {
     if let Some((_, twice)) = twice {
         table.fault("oidc", format!("has two that are called '{}'", twice.name));
     }
-    Some(Providers { bot: bot?.map(|token| BotKey::of(token.expose())), oidc })
+    Some(Providers { bot: bot?.map(|token| BotKey::of(token.expose())), offers_widget, oidc })
 }
 
 /// One that has a table of its own, and an issuer by default.
@@ -204,6 +217,11 @@ fn check_whole(table: &Table<'_>, provider: &Provider) {
         table.fault("redirect_uris", format!("must be at most {MOST_ADDRESSES}"));
     }
     if !provider.is_configured() {
+        let is_meant = !provider.client_id.is_empty() || !provider.redirect_uris.is_empty();
+        // Of a variable that is not set it was told already.
+        if is_meant && !table.is_table("client_secret") {
+            table.warn("client_secret", "is not set: until it is, this way in answers not_configured");
+        }
         return;
     }
     if provider.client_id.is_empty() {
@@ -246,6 +264,13 @@ fn redirect_uri(text: &str) -> Result<String, String> {
         _ => is_scheme && scheme.contains('.') && !authority.unwrap_or_default().contains('@'),
     };
     if is_sound { Ok(text.to_owned()) } else { Err(WRONG.into()) }
+}
+
+/// The bot's number, a colon, and what is secret.
+fn looks_like_bot_token(text: &str) -> bool {
+    let is_secret = |secret: &str| secret.len() >= 10 && secret.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    text.split_once(':')
+        .is_some_and(|(number, secret)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) && is_secret(secret))
 }
 
 /// What a path can call it.

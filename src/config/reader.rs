@@ -60,6 +60,14 @@ impl<'a> Table<'a> {
         self.faults.push(key, source, message);
     }
 
+    /// What is no fault of a field and should be known.
+    pub fn warn(&self, name: &'static str, message: impl Into<String>) {
+        let key = self.key(name);
+        let source =
+            self.dict.and_then(|dict| dict.get(name)).map_or_else(|| "built-in default".into(), |value| self.from.source(&key, value));
+        self.faults.warn(key, source, message);
+    }
+
     /// Whether a field is there, readable or not. Who asks knows of it.
     pub fn holds(&self, name: &'static str) -> bool {
         self.known.borrow_mut().push(name);
@@ -86,6 +94,11 @@ impl<'a> Table<'a> {
     /// Whether a field is an empty text: as good as not given, where there may be none.
     pub fn is_empty(&self, name: &'static str) -> bool {
         self.get(name).is_some_and(|value| value.as_str() == Some(""))
+    }
+
+    /// Whether a field is a table.
+    pub fn is_table(&self, name: &'static str) -> bool {
+        self.get(name).is_some_and(|value| value.as_dict().is_some())
     }
 
     fn get(&self, name: &'static str) -> Option<&'a Value> {
@@ -155,6 +168,21 @@ impl<'a> Table<'a> {
         self.parsed(name, |text| find(text).ok_or_else(|| format!("must be {known}, and is '{text}'")))
     }
 
+    /// A text of at most so many bytes, or `{ file = "…" }`, which says where it stands.
+    pub fn text_or_file(&self, name: &'static str, most: usize) -> Option<String> {
+        let Some(dict) = self.get(name).and_then(Value::as_dict) else {
+            return self.parsed(name, |text| if text.len() > most { Err(too_long(most)) } else { Ok(text.to_owned()) });
+        };
+        let path = dict.get("file").and_then(Value::as_str).filter(|_| dict.len() == 1);
+        match path.ok_or_else(|| "must be a text, or { file = \"…\" }".to_owned()).and_then(|path| text_of_file(Path::new(path), most)) {
+            Ok(text) => Some(text),
+            Err(fault) => {
+                self.fault(name, fault);
+                None
+            }
+        }
+    }
+
     /// A list of texts.
     pub fn texts(&self, name: &'static str) -> Option<Vec<String>> {
         self.take(name, "a list of texts", |value| match value {
@@ -179,11 +207,13 @@ impl<'a> Table<'a> {
     /// A list of whole numbers within a range.
     pub fn numbers(&self, name: &'static str, range: RangeInclusive<u64>) -> Option<Vec<u64>> {
         let wanted = format!("a list of whole numbers from {} to {}", range.start(), range.end());
-        let within = |item| number_of(item).filter(|number| range.contains(number));
-        self.take(name, &wanted, |value| match value {
-            Value::Array(_, items) => items.iter().map(within).collect(),
-            _ => None,
-        })
+        let within = |item: &Value| number_of(item).filter(|number| range.contains(number));
+        let items = self.take(name, &wanted, |value| value.as_array())?;
+        if let Some(wrong) = items.iter().find(|item| within(item).is_none()) {
+            self.fault(name, format!("must be {wanted}, and holds {}", told(wrong)));
+            return None;
+        }
+        Some(items.iter().filter_map(within).collect())
     }
 
     /// One secret, or a list of up to so many: each a text, `{ file = "…" }` or `{ env = "…" }`. No fault repeats one.
@@ -206,7 +236,13 @@ impl<'a> Table<'a> {
     pub fn secret_if_set(&self, name: &'static str) -> Option<Option<Secret>> {
         let Some(value) = self.get(name) else { return Some(None) };
         let is_empty = match value.as_dict() {
-            Some(dict) => is_unset_variable(dict),
+            Some(dict) => {
+                let unset = unset_variable(dict);
+                if let Some(variable) = unset {
+                    self.warn(name, format!("the variable {variable} is not set: until it is, this way in answers not_configured"));
+                }
+                unset.is_some()
+            }
             None => self.from.raw(&self.key(name), value).map_or_else(|| value.as_str() == Some(""), |text| text.is_empty()),
         };
         if is_empty { Some(None) } else { self.secret(name, value).map(Some) }
@@ -295,15 +331,29 @@ impl<'a> Table<'a> {
     }
 }
 
+fn too_long(most: usize) -> String {
+    format!("must have at most {most} bytes")
+}
+
+/// A file's text. What is no file, or has no end, is not waited for.
+fn text_of_file(path: &Path, most: usize) -> Result<String, String> {
+    let unread = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
+    let metadata = std::fs::metadata(path).map_err(unread)?;
+    if !metadata.is_file() || metadata.len() > most as u64 {
+        return Err(format!("{}: must be a file of at most {most} bytes", path.display()));
+    }
+    std::fs::read_to_string(path).map_err(unread)
+}
+
 /// Whether it says where a secret stands.
 fn says_where(dict: &Dict) -> bool {
     dict.len() == 1 && dict.iter().all(|(name, value)| ["file", "env"].contains(&name.as_str()) && value.as_str().is_some())
 }
 
-/// Whether it says that a secret stands in a variable, and none does.
-fn is_unset_variable(dict: &Dict) -> bool {
+/// The variable in which it says that a secret stands, where none does.
+fn unset_variable(dict: &Dict) -> Option<&str> {
     let variable = dict.get("env").and_then(Value::as_str).filter(|_| dict.len() == 1);
-    variable.is_some_and(|variable| std::env::var_os(variable).is_none_or(|text| text.is_empty()))
+    variable.filter(|variable| std::env::var_os(variable).is_none_or(|text| text.is_empty()))
 }
 
 /// A secret that stands in a file or a variable.

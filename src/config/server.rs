@@ -78,6 +78,12 @@ pub struct ServerSettings {
 }
 
 impl ServerSettings {
+    /// The path of `public_url`, as browsers see it before each path of this server: `/api`, or nothing. A proxy takes it away.
+    pub fn public_path(&self) -> &str {
+        let after = self.public_url.split_once("://").map_or("", |(_, rest)| rest);
+        after.find('/').map_or("", |at| &after[at..])
+    }
+
     /// Keeps what only a start can change as a running server has it. Answers which settings so wait for the next start.
     pub(super) fn keep(&mut self, running: &Self) -> Vec<&'static str> {
         let same = [
@@ -147,12 +153,15 @@ fn database(text: &str) -> Result<PathBuf, String> {
 /// The longest public address: each access token holds it.
 const LONGEST_URL: usize = 300;
 
-fn public_url(text: &str) -> Result<String, String> {
+pub(super) fn public_url(text: &str) -> Result<String, String> {
     let uri = text.parse::<http::Uri>().ok();
     let sound = uri.is_some_and(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https"))
             && text.len() <= LONGEST_URL
             && uri.query().is_none()
+            // It stands in cookies, and pages link below it.
+            && !text.contains([';', ',', '#'])
+            && !uri.path().starts_with("//")
             && uri.authority().is_some_and(|host| !host.as_str().contains('@'))
     });
     if text.is_empty() || sound {
@@ -170,5 +179,31 @@ fn prefix(text: &str) -> Result<String, String> {
         Ok(text.into())
     } else {
         Err(format!("'{text}' is no prefix: write it as /auth, without a slash at its end"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Policy;
+
+    #[test]
+    fn what_browsers_see_before_each_path() {
+        let mut settings = Policy::load(None).expect("the defaults are sound").server;
+        for (url, path) in [
+            ("", ""),
+            ("https://api.example.com", ""),
+            ("https://api.example.com/", ""),
+            ("https://example.com:8443/api", "/api"),
+            ("https://example.com/a/b/", "/a/b"),
+        ] {
+            settings.public_url = public_url(url).expect("it is sound");
+            assert_eq!(settings.public_path(), path, "{url}");
+        }
+        for url in
+            ["https://example.com/a;Path=/", "https://example.com/a,b", "https://example.com/a#b", "https://example.com//evil.example"]
+        {
+            assert!(public_url(url).is_err(), "{url}");
+        }
     }
 }

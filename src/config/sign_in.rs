@@ -7,6 +7,7 @@ use super::secret::Secret;
 use super::throttle::ThrottleSettings;
 use crate::domain::phone::Country;
 use crate::domain::signing::SigningKey;
+use crate::domain::telegram;
 use crate::domain::time::Span;
 
 /// How many secrets, or signing keys, there may be: the one of now, the one of before, and some room.
@@ -84,6 +85,8 @@ pub struct SignInSettings {
     pub registration: bool,
     /// How many organizations a user may make.
     pub organizations: u64,
+    /// How many keys that last the users of an account may have in it.
+    pub keys: u64,
     /// Whose spelling of phone numbers is understood (ISO 3166); none: only numbers that begin with +.
     pub country: Option<Country>,
     /// The server's secrets, the first of them in use; none: the one beside the database.
@@ -119,9 +122,39 @@ pub struct SignInSettings {
 }
 
 impl SignInSettings {
+    /// What paths call the provider of an identity that is neither Google's nor Telegram's.
+    pub fn other_provider(&self, provider: &str) -> Option<String> {
+        let known = self.providers.oidc.iter().find(|known| known.kind == providers::Kind::Other && known.issuer == provider);
+        known.map(|known| known.name.clone())
+    }
+
     /// Whether an identity is one of Google's, or of whom the configuration has in its place.
     pub fn is_google(&self, provider: &str) -> bool {
         self.providers.oidc.iter().any(|known| known.kind == providers::Kind::Google && known.issuer == provider)
+    }
+
+    /// Whether identities of a provider let anybody in, as things are configured.
+    pub fn lets_in_by(&self, provider: &str) -> bool {
+        (provider == telegram::PROVIDER && self.providers.bot.is_some())
+            || self.of_provider(provider).any(providers::Provider::is_configured)
+    }
+
+    /// What people call the provider of an identity.
+    pub fn title_of<'a>(&'a self, provider: &'a str) -> &'a str {
+        self.of_provider(provider).next().map_or(provider, |known| &known.title)
+    }
+
+    /// How sessions say that somebody signed in by it.
+    pub fn method_of(&self, provider: &str) -> &'static str {
+        self.of_provider(provider).next().map_or(providers::Kind::Other, |known| known.kind).method()
+    }
+
+    fn of_provider<'a>(&'a self, provider: &'a str) -> impl Iterator<Item = &'a providers::Provider> {
+        let is_telegram = provider == telegram::PROVIDER;
+        self.providers
+            .oidc
+            .iter()
+            .filter(move |known| if known.kind == providers::Kind::Telegram { is_telegram } else { known.issuer == provider })
     }
 }
 
@@ -130,7 +163,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
     let base_path = table.parsed("base_path", base_path);
     let name = table.parsed("name", plain);
     let (at_gate, registration) = (table.flag("at_gate"), table.flag("registration"));
-    let organizations = table.number("organizations", 0..=1000);
+    let (organizations, keys) = (table.number("organizations", 0..=1000), table.number("keys", 0..=1_000_000));
     let country = table.parsed("country", country);
     let secrets = if table.holds("secret") { table.secrets("secret", MOST_SECRETS) } else { Some(Vec::new()) };
     if secrets.iter().flatten().any(|secret| secret.expose().len() < SHORTEST_SECRET) {
@@ -157,6 +190,7 @@ pub(super) fn read(table: Table<'_>) -> Option<SignInSettings> {
         at_gate: at_gate?,
         registration: registration?,
         organizations: organizations?,
+        keys: keys?,
         country: country?,
         secrets: secrets?,
         signing: signing?,

@@ -13,6 +13,7 @@ use super::certificates;
 use super::reader::Table;
 use super::retries;
 use super::secret::Secret;
+use crate::domain::phone::Country;
 use crate::domain::reach::is_public;
 use crate::domain::time::Span;
 use crate::style::gateway::{Body, Pattern, Values};
@@ -64,8 +65,8 @@ impl SmsSettings {
     }
 }
 
-/// The inner `None`: there is no gateway.
-pub(super) fn read(table: Table<'_>) -> Option<Option<SmsSettings>> {
+/// The inner `None`: there is no gateway. Beside it the countries that SMS are sent to, whoever sends them; none: all.
+pub(super) fn read(table: Table<'_>) -> Option<(Option<SmsSettings>, Vec<Country>)> {
     let is_set = !table.is_empty("url");
     let place = if is_set { place(&table) } else { None };
     let method = table.word("method", "GET, POST or PUT", |name| match name {
@@ -82,12 +83,13 @@ pub(super) fn read(table: Table<'_>) -> Option<Option<SmsSettings>> {
     });
     let success = table.numbers("success", 200..=399);
     let retries = retries::read(&table);
+    let countries = table.all_parsed("countries", Country::parse);
     let authorities = table.parsed("ca", |path| if path.is_empty() { Ok(Vec::new()) } else { certificates::read(Path::new(path)) });
     table.finish();
     let (method, headers, body, success, retries, authorities) = (method?, headers?, body?, success?, retries?, authorities?);
-    let content_type = HeaderValue::from_str(&content_type?).ok()?;
+    let (content_type, countries) = (HeaderValue::from_str(&content_type?).ok()?, countries?);
     if !is_set {
-        return Some(None);
+        return Some((None, countries));
     }
     let (address, query) = place?;
     let settings = SmsSettings {
@@ -103,10 +105,15 @@ pub(super) fn read(table: Table<'_>) -> Option<Option<SmsSettings>> {
     };
     let holds = |names: [&str; 2]| names.into_iter().any(|name| settings.holds(name));
     if !holds(["phone", "digits"]) || !holds(["text", "code"]) {
-        table.fault("body", "must hold {phone} or {digits}, and {text} or {code}, or the query of url must");
+        const WHAT: &str = "must hold {phone} or {digits}, and {text} or {code}";
+        if *method == Method::GET {
+            table.fault("url", format!("its query {WHAT}: GET sends no body"));
+        } else {
+            table.fault("body", format!("{WHAT}, or the query of url must"));
+        }
         return None;
     }
-    Some(Some(settings))
+    Some((Some(settings), countries))
 }
 
 /// The address, and its query taken apart. In it may stand a secret, so it is one.

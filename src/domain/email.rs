@@ -15,6 +15,7 @@ impl Email {
     /// read them in different ways.
     pub fn parse(text: &str) -> Result<Self, String> {
         const WRONG: &str = "is no e-mail address: write it as ada@example.com";
+        const LETTERS: &str = "has letters beyond ASCII before the @: such addresses are not taken";
         let text = text.trim_matches(' ');
         let (local, host) = text.split_once('@').ok_or(WRONG)?;
         let is_local = (1..=LONGEST_LOCAL).contains(&local.len())
@@ -31,7 +32,8 @@ impl Email {
         let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
         let is_host = host.contains('.') && host.split('.').all(is_label) && host.rsplit('.').next().is_some_and(|last| !is_number(last));
         if !text.is_ascii() {
-            return Err("has letters beyond ASCII: write a host as it is registered (xn--…)".into());
+            let is_host = local.is_ascii();
+            return Err(if is_host { "has letters beyond ASCII: write a host as it is registered (xn--…)" } else { LETTERS }.into());
         }
         if is_local && is_host && text.len() <= LONGEST { Ok(Self(text.to_ascii_lowercase())) } else { Err(WRONG.into()) }
     }
@@ -95,6 +97,8 @@ mod tests {
         ] {
             assert!(Email::parse(text).is_err(), "{text:?}");
         }
+        assert!(Email::parse("ünï@example.com").unwrap_err().contains("before the @"));
+        assert!(Email::parse("ada@bücher.example").unwrap_err().contains("xn--"));
         assert!(Email::parse(&format!("{}@example.com", "a".repeat(65))).is_err());
         assert!(Email::parse(&format!("a@{}.com", "b.".repeat(130))).is_err());
     }

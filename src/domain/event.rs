@@ -57,6 +57,8 @@ pub enum Event {
     UserChanged,
     /// Whoever proved an address took over a user who never had.
     UserTakenOver,
+    /// A user was deleted.
+    UserDeleted,
     /// Users were imported.
     UsersImported,
     /// A password was set.
@@ -97,7 +99,7 @@ pub enum Event {
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::AccountCreated,
         Self::AccountChanged,
         Self::AccountsImported,
@@ -125,6 +127,7 @@ impl Event {
         Self::UserCreated,
         Self::UserChanged,
         Self::UserTakenOver,
+        Self::UserDeleted,
         Self::UsersImported,
         Self::PasswordChanged,
         Self::SecondFactorChanged,
@@ -175,6 +178,7 @@ impl Event {
             Self::UserCreated => "user.created",
             Self::UserChanged => "user.changed",
             Self::UserTakenOver => "user.taken_over",
+            Self::UserDeleted => "user.deleted",
             Self::UsersImported => "users.imported",
             Self::PasswordChanged => "password.changed",
             Self::SecondFactorChanged => "second_factor.changed",

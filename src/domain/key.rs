@@ -148,6 +148,11 @@ impl Alphabet {
         }
     }
 
+    /// The letters, in the order of their value.
+    pub fn letters(&self) -> &[u8] {
+        &self.letters
+    }
+
     /// Whether a text could be written in these letters.
     pub fn spells(&self, text: &str) -> bool {
         text.bytes().all(|byte| self.contains(byte))

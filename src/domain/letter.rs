@@ -13,16 +13,28 @@ pub enum Template {
     Verify,
     /// Somebody registers with an address that has an account already.
     Known,
+    /// One of several registrations with this address was confirmed.
+    Several,
     /// Prove that the new address is yours.
     Change,
     /// To the old address: there is a new one.
     Changed,
+    /// To whoever had another: there is an address, or a number, besides.
+    AddressAdded,
+    /// To an address that was taken away.
+    AddressRemoved,
     /// Set a new password.
     Reset,
     /// The password was changed.
     PasswordChanged,
     /// A second factor was switched on or off.
     SecondFactorChanged,
+    /// A recovery code was used.
+    RecoveryCodeUsed,
+    /// A sign-in of somebody else was linked, or is linked no more.
+    IdentityChanged,
+    /// The user was deleted.
+    Deleted,
     /// Somebody is asked to join an account.
     Invitation,
     /// An application for a plan was decided.
@@ -33,14 +45,20 @@ pub enum Template {
 
 impl Template {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 16] = [
         Self::Verify,
         Self::Known,
+        Self::Several,
         Self::Change,
         Self::Changed,
+        Self::AddressAdded,
+        Self::AddressRemoved,
         Self::Reset,
         Self::PasswordChanged,
         Self::SecondFactorChanged,
+        Self::RecoveryCodeUsed,
+        Self::IdentityChanged,
+        Self::Deleted,
         Self::Invitation,
         Self::Application,
         Self::Test,
@@ -51,11 +69,17 @@ impl Template {
         match self {
             Self::Verify => "verify",
             Self::Known => "known",
+            Self::Several => "several",
             Self::Change => "change",
             Self::Changed => "changed",
+            Self::AddressAdded => "address_added",
+            Self::AddressRemoved => "address_removed",
             Self::Reset => "reset",
             Self::PasswordChanged => "password_changed",
             Self::SecondFactorChanged => "second_factor_changed",
+            Self::RecoveryCodeUsed => "recovery_code_used",
+            Self::IdentityChanged => "identity_changed",
+            Self::Deleted => "deleted",
             Self::Invitation => "invitation",
             Self::Application => "application",
             Self::Test => "test",
@@ -69,14 +93,14 @@ impl Template {
 
     /// Whether something stands in it that nobody else may know: in a mail a link, in an SMS a code.
     pub const fn is_secret(self) -> bool {
-        matches!(self, Self::Verify | Self::Change | Self::Reset | Self::Invitation)
+        matches!(self, Self::Verify | Self::Several | Self::Change | Self::Reset | Self::Invitation)
     }
 
-    /// Whether it is written by this channel: invitations and decisions go by mail alone.
+    /// Whether it is written by this channel: invitations, decisions and what is about a link go by mail alone.
     pub const fn goes_by(self, channel: Channel) -> bool {
         match channel {
             Channel::Email => true,
-            Channel::Phone => !matches!(self, Self::Invitation | Self::Application),
+            Channel::Phone => !matches!(self, Self::Several | Self::Invitation | Self::Application),
             Channel::None => false,
         }
     }
@@ -85,10 +109,13 @@ impl Template {
     /// with a secret of the link, or of the code.
     pub fn sample(self) -> Map<String, Value> {
         let sample = match self {
-            Self::Verify | Self::Change | Self::Reset => json!({ "name": "Ada", "valid_for": "2 hours" }),
+            Self::Verify | Self::Several | Self::Change | Self::Reset => json!({ "name": "Ada", "valid_for": "2 hours" }),
             Self::Known => json!({ "name": "Ada" }),
             Self::Changed => json!({ "name": "Ada", "new": "ada@example.org" }),
-            Self::PasswordChanged => json!({ "name": "Ada", "at": "2026-04-01 12:00 UTC" }),
+            Self::AddressAdded => json!({ "name": "Ada", "new": "+4915112345678", "at": "2026-04-01 12:00 UTC" }),
+            Self::PasswordChanged | Self::AddressRemoved | Self::Deleted => json!({ "name": "Ada", "at": "2026-04-01 12:00 UTC" }),
+            Self::RecoveryCodeUsed => json!({ "name": "Ada", "left": 9, "at": "2026-04-01 12:00 UTC" }),
+            Self::IdentityChanged => json!({ "name": "Ada", "provider": "Google", "is_linked": true, "at": "2026-04-01 12:00 UTC" }),
             Self::SecondFactorChanged => json!({ "name": "Ada", "is_on": true, "at": "2026-04-01 12:00 UTC" }),
             Self::Invitation => json!({ "account": "Analytical Engines", "inviter": "Charles", "role": "member", "valid_for": "7 days" }),
             Self::Application => json!({ "name": "Ada", "plan": "Partner", "is_approved": true, "note": "Welcome." }),

@@ -7,6 +7,7 @@ pub mod application;
 pub mod balance;
 pub mod caller;
 pub mod carrier;
+pub mod colour;
 pub mod decision;
 pub mod delivery;
 pub mod email;

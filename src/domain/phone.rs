@@ -6,7 +6,7 @@ use std::fmt;
 
 use phonenumber::country::Id;
 
-use plan::Kind;
+use plan::{Found, Kind};
 
 /// The longest text that is read as a number.
 const LONGEST: usize = 40;
@@ -28,6 +28,16 @@ impl Country {
         let is_code = text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase());
         if is_code { text.parse().map(Self).map_err(|_| wrong()) } else { Err(wrong()) }
     }
+
+    /// Its two letters.
+    pub fn letters(&self) -> &str {
+        self.0.as_ref()
+    }
+
+    /// What its numbers begin with: 49.
+    pub fn calling_code(self) -> Option<u16> {
+        phonenumber::metadata::DATABASE.by_id(self.0.as_ref()).map(|country| country.country_code())
+    }
 }
 
 /// A phone number as it is kept: E.164, `+4915112345678`.
@@ -38,6 +48,21 @@ impl Phone {
     /// Reads a number as people write it: with `+` and its country's code, or, where there is a country, as one dials it there. A
     /// number that cannot be a person's is refused: premium rate, free of charge, a company's, too short. The fault does not repeat it.
     pub fn parse(text: &str, country: Option<Country>) -> Result<Self, String> {
+        Self::read(text, country).map(|(phone, _)| phone)
+    }
+
+    /// The same for a number that an SMS is to go to: it is of one of these countries, or where none are named of any.
+    pub fn parse_reached(text: &str, country: Option<Country>, reached: &[Country]) -> Result<Self, String> {
+        let (phone, own) = Self::read(text, country)?;
+        if reached.is_empty() || reached.iter().any(|Country(id)| id.as_ref() == own) {
+            return Ok(phone);
+        }
+        let names: Vec<&str> = reached.iter().map(|Country(id)| id.as_ref()).collect();
+        Err(format!("is of a country that no SMS are sent to: give a number of {}", names.join(" or ")))
+    }
+
+    /// A number, and the two letters of its country.
+    fn read(text: &str, country: Option<Country>) -> Result<(Self, &'static str), String> {
         let dialled = dialled(text).ok_or_else(|| wrong(country))?;
         let read = match (dialled.strip_prefix('+'), country) {
             (Some(digits), _) => plan::international(digits),
@@ -45,8 +70,8 @@ impl Phone {
             (None, None) => None,
         };
         match read {
-            Some((digits, Kind::Personal)) => Ok(Self(format!("+{digits}"))),
-            Some((_, Kind::Other)) => Err("is no number of a person: give one that takes calls and SMS at the usual price".into()),
+            Some(Found { digits, kind: Kind::Personal, country }) => Ok((Self(format!("+{digits}")), country)),
+            Some(_) => Err("is no number of a person: give one that takes calls and SMS at the usual price".into()),
             None => Err(wrong(country)),
         }
     }
@@ -267,6 +292,49 @@ mod tests {
         for text in ["", "de", "DEU", "XX", "49", "+49", "D\u{fc}"] {
             assert!(Country::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn where_sms_go() {
+        let read = |text: &str, reached: &[&str]| {
+            let reached: Vec<Country> = reached.iter().map(|name| Country::parse(name).unwrap()).collect();
+            Phone::parse_reached(text, Some(Country::parse("DE").unwrap()), &reached).map(|phone| phone.to_string())
+        };
+        // Some share a code: +1 is Canada's, too, and +7 Kazakhstan's, +44 Jersey's.
+        for (text, country, others) in [
+            ("0151 12345678", "DE", ["AT", "CH"]),
+            ("+43 664 1234567", "AT", ["DE", "CH"]),
+            ("+1 650 253 0000", "US", ["CA", "JM"]),
+            ("+1 416 555 0134", "CA", ["US", "BS"]),
+            ("+1 876 210 1234", "JM", ["US", "CA"]),
+            ("+7 916 123 45 67", "RU", ["KZ", "BY"]),
+            ("+7 701 123 45 67", "KZ", ["RU", "BY"]),
+            ("+44 7400 123456", "GB", ["JE", "IE"]),
+            ("+44 7797 712345", "JE", ["GB", "IE"]),
+        ] {
+            assert!(read(text, &[]).is_ok() && read(text, &[others[0], country]).is_ok(), "{text}");
+            let fault = read(text, &others).expect_err(text);
+            assert!(fault.contains(&others.join(" or ")) && !fault.contains(&text[..4]), "{fault}");
+        }
+        assert!(read("+999 12345678", &["DE"]).expect_err("none").starts_with("is no phone number"));
+        assert!(read("+883 510 012 345", &["DE"]).is_err(), "of no country");
+    }
+
+    /// The mobile number that each plan names is of that country, whoever shares its code; but for islands and the like whose numbers are
+    /// those of a larger country.
+    #[test]
+    fn every_country_is_told_from_its_neighbours() {
+        const ALIKE: [&str; 9] = ["IM", "SJ", "AX", "BL", "EH", "VA", "CC", "MF", "CX"];
+        let mut wrong = Vec::new();
+        for plan in phonenumber::metadata::DATABASE.iter() {
+            let Some(example) = plan.descriptors().mobile().and_then(|mobile| mobile.example()) else { continue };
+            let Ok(country) = Country::parse(plan.id()) else { continue };
+            let text = format!("+{}{example}", plan.country_code());
+            if Phone::parse_reached(&text, None, &[country]).is_err() && !ALIKE.contains(&plan.id()) {
+                wrong.push(format!("{text} in {}: {:?}", plan.id(), Phone::read(&text, None)));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 
     proptest! {

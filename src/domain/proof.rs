@@ -1,7 +1,10 @@
 //! What is sent to an address to prove that it is somebody's: a token in a link, or a code.
 
+use std::net::IpAddr;
+
 use serde_json::Value;
 
+use super::address;
 use super::key::KeyHash;
 use super::time::Timestamp;
 
@@ -89,8 +92,12 @@ pub struct ProofRecord {
     pub user: Option<i64>,
     /// What they are to have for it.
     pub payload: Value,
-    /// How often a wrong code was entered.
+    /// The address that it was asked for from, as far as it is known.
+    pub origin: String,
+    /// How often a wrong code was entered from there.
     pub tries: u32,
+    /// How often from anywhere else.
+    pub tries_elsewhere: u32,
     /// When it was made.
     pub created_at: Timestamp,
     /// From when on it counts no more.
@@ -102,6 +109,21 @@ pub struct ProofRecord {
 impl ProofRecord {
     /// Whether it still counts.
     pub fn counts_at(&self, now: Timestamp) -> bool {
-        self.used_at.is_none() && now < self.expires_at && self.tries < TRIES
+        self.is_open_at(now) && self.tries < TRIES
+    }
+
+    /// Whether a code still counts for whoever enters it from there: those who guess elsewhere use up nothing of who asked for it.
+    pub fn counts_from(&self, visitor: Option<IpAddr>, now: Timestamp) -> bool {
+        let tries = if self.was_asked_from(visitor) { self.tries } else { self.tries_elsewhere };
+        self.is_open_at(now) && tries < TRIES
+    }
+
+    fn is_open_at(&self, now: Timestamp) -> bool {
+        self.used_at.is_none() && now < self.expires_at
+    }
+
+    /// Whether it was asked for from there: from the same network, where it is IPv6.
+    pub fn was_asked_from(&self, visitor: Option<IpAddr>) -> bool {
+        self.origin.parse().ok().map(address::counted) == visitor.map(address::counted)
     }
 }

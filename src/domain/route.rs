@@ -30,6 +30,8 @@ pub struct Route {
 /// Every route, ready to match. A path that no route matches needs a credential and costs 1.
 #[derive(Clone, Debug)]
 pub struct Routes {
+    /// As configured.
+    all: Vec<Arc<Route>>,
     by_method: BTreeMap<String, Tree>,
     /// For methods that no route names.
     any: Tree,
@@ -54,8 +56,8 @@ impl Routes {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let (everywhere, of_methods): (Vec<_>, Vec<_>) =
-            routes.into_iter().map(Arc::new).enumerate().partition(|(_, route)| route.methods.is_empty());
+        let all: Vec<Arc<Route>> = routes.into_iter().map(Arc::new).collect();
+        let (everywhere, of_methods): (Vec<_>, Vec<_>) = all.iter().cloned().enumerate().partition(|(_, route)| route.methods.is_empty());
         // Those that name the method come first: where one of all methods has the same path, it stands back.
         for (index, route) in of_methods {
             let fault = route.methods.iter().find_map(|method| by_method.get_mut(method.as_str())?.insert(&route).err());
@@ -69,7 +71,12 @@ impl Routes {
             let fault = by_method.values_mut().chain([&mut any]).find_map(|tree| tree.insert(&route).err());
             faults.extend(fault.map(|fault| (index, fault)));
         }
-        if faults.is_empty() { Ok(Self { by_method, any, fallback, ignore_case }) } else { Err(faults) }
+        if faults.is_empty() { Ok(Self { all, by_method, any, fallback, ignore_case }) } else { Err(faults) }
+    }
+
+    /// In the order of the config.
+    pub fn all(&self) -> &[Arc<Route>] {
+        &self.all
     }
 
     /// The route of a normalised path: the most specific one that holds for this method.

@@ -18,57 +18,27 @@ const NAME: &str = "refresh_token";
 /// How many refresh tokens one request may have ended.
 const MOST_ENDED: usize = 10;
 
-/// What keeps a sign-in that has begun at a provider, and for how many seconds.
-const BEGUN: &str = "sign_in_begun";
-const BEGUN_KEPT: i64 = 600;
-
 /// Sets the refresh cookie, for so many seconds.
 pub fn set(call: &Call, token: &PlainKey, seconds: u64, into: &mut HeaderMap) {
     let cookie = built(call, token.expose().to_owned(), Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX)));
-    if let Ok(value) = cookie.to_string().parse() {
-        into.append(SET_COOKIE, value);
-    }
+    append(&cookie, into);
 }
 
 /// Takes it away.
 pub fn clear(call: &Call, into: &mut HeaderMap) {
-    if let Ok(value) = built(call, String::new(), Duration::ZERO).to_string().parse() {
-        into.append(SET_COOKIE, value);
-    }
+    append(&built(call, String::new(), Duration::ZERO), into);
 }
 
-/// Keeps what a browser brings back from a provider. Whatever the refresh cookie is: it comes back from another site.
-pub fn set_begun(call: &Call, sealed: String, into: &mut HeaderMap) {
-    append(begun_cookie(call, sealed, Duration::seconds(BEGUN_KEPT)), into);
+/// A path of this server, as browsers see it: a proxy may take the beginning away.
+pub(super) fn path(call: &Call, base: &str) -> String {
+    format!("{}{base}", call.front.services.policy.server.public_path())
 }
 
-/// Takes it away.
-pub fn clear_begun(call: &Call, into: &mut HeaderMap) {
-    append(begun_cookie(call, String::new(), Duration::ZERO), into);
-}
-
-/// What was kept.
-pub fn begun(call: &Call) -> Option<String> {
-    named(call, BEGUN)
-}
-
-fn begun_cookie(call: &Call, value: String, max_age: Duration) -> Cookie<'static> {
-    let path = call.front.services.policy.sign_in.base_path.clone();
-    Cookie::build((BEGUN, value)).path(path).max_age(max_age).http_only(true).secure(true).same_site(SameSite::Lax).build()
-}
-
-/// Adds a cookie to an answer.
-pub fn append(cookie: Cookie<'_>, into: &mut HeaderMap) {
+/// Sets a cookie beside others.
+pub(super) fn append(cookie: &Cookie<'_>, into: &mut HeaderMap) {
     if let Ok(value) = cookie.to_string().parse() {
         into.append(SET_COOKIE, value);
     }
-}
-
-/// A path of ours as browsers see it: behind what `public_url` has before it, which a proxy takes away.
-pub fn seen_path(call: &Call, path: &str) -> String {
-    let public = call.front.services.policy.server.public_url.parse::<http::Uri>();
-    let before = public.as_ref().map(|url| url.path().trim_end_matches('/')).unwrap_or_default();
-    format!("{before}{path}")
 }
 
 fn built(call: &Call, value: String, max_age: Duration) -> Cookie<'static> {
@@ -78,7 +48,8 @@ fn built(call: &Call, value: String, max_age: Duration) -> Cookie<'static> {
         Wanted::Lax => SameSite::Lax,
         Wanted::None => SameSite::None,
     };
-    Cookie::build((NAME, value)).path(settings.base_path.clone()).max_age(max_age).http_only(true).secure(true).same_site(same_site).build()
+    let path = path(call, &settings.base_path);
+    Cookie::build((NAME, value)).path(path).max_age(max_age).http_only(true).secure(true).same_site(same_site).build()
 }
 
 /// Every refresh token that a request carries, for whoever wants to end them: one may have been slipped in.
@@ -95,7 +66,7 @@ pub fn refresh_token(call: &Call) -> Option<String> {
 }
 
 /// A cookie's value. Two that differ are none: one of them was slipped in.
-pub fn named(call: &Call, name: &str) -> Option<String> {
+pub(super) fn named(call: &Call, name: &str) -> Option<String> {
     let mut tokens = values(call, name);
     let first = tokens.next()?;
     tokens.all(|other| other == first).then_some(first)

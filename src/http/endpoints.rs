@@ -5,11 +5,11 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::dashboard::{self, Needs};
+use super::dashboard;
 use super::handlers::sign_in::{balance as own_balance, identities, login, others, register, second_factor, session, user};
 use super::handlers::{
-    accounts, agreement, applications, audit, backup, balance, check, export, health, import, invitations, jwks, keys, mails, me, members,
-    metrics, openapi, plans, probe, state, tokens, usage, users, verify, webhooks,
+    accounts, agreement, applications, audit, backup, balance, check, docs, export, health, import, invitations, jwks, keys, mails, me,
+    members, metrics, openapi, plans, probe, state, tokens, usage, users, verify, webhooks,
 };
 use super::pages;
 use super::request::{Call, Unreadable};
@@ -44,8 +44,8 @@ pub enum Access {
     Shared(Role),
     /// Users with an access token.
     User,
-    /// Users in a browser, on the dashboard; anybody else is sent to sign in.
-    Page(Needs),
+    /// Users in a browser, on the dashboard, who are this to their account; whoever is not signed in is sent to sign in.
+    Page(Role),
     /// The operator at the control socket, and nobody else.
     Operator,
 }
@@ -69,14 +69,33 @@ pub struct Endpoint {
     pub handler: fn(Call) -> Answering,
 }
 
-/// Where somebody signs in with one request.
-const SIGNS_IN: [&str; 7] =
-    ["/auth/verify", "/auth/login", "/auth/login-phone", "/auth/telegram", "/auth/google", "/auth/oidc/{id}", "/auth/second-factor"];
+/// Where somebody signs in with one request, below the sign-in's base path; a callback is the end of one.
+const SIGNS_IN: [&str; 8] = [
+    "/auth/verify",
+    "/auth/login",
+    "/auth/login-phone",
+    "/auth/telegram",
+    "/auth/google",
+    "/auth/oidc/{id}",
+    "/auth/invitation",
+    "/auth/second-factor",
+];
+/// The pages whose forms do.
+const PAGES: [&str; 3] = ["/verify", "/invitation", "/second-factor"];
 
 impl Endpoint {
+    /// Whether the style tells what goes wrong.
+    pub fn is_of_sign_in(&self) -> bool {
+        self.part == Part::SignIn
+    }
+
     /// Whether it answers a sign-in.
     pub fn signs_in(&self) -> bool {
-        self.part == Part::SignIn && SIGNS_IN.contains(&self.path)
+        match self.part {
+            Part::SignIn => SIGNS_IN.contains(&self.path) || self.path.ends_with("/callback"),
+            Part::Api => self.method == Some(Method::POST) && PAGES.contains(&self.path),
+            Part::Dashboard => false,
+        }
     }
 }
 
@@ -116,7 +135,7 @@ const MEMBER: Access = Access::Shared(Role::Member);
 const MANAGER: Access = Access::Shared(Role::Admin);
 const USER: Access = Access::User;
 /// Whoever belongs to the account, in a browser.
-const SEEN: Access = Access::Page(Needs::Role(Role::Member));
+const SEEN: Access = Access::Page(Role::Member);
 
 endpoints! {
     /// Those below the prefix.
@@ -131,12 +150,19 @@ endpoints! {
     GET    "/v1/health"            ANYONE => health::health;
     GET    "/v1/ready"             ANYONE => health::ready;
     GET    "/v1/openapi.json"      ANYONE => openapi::openapi;
+    GET    "/docs"                 ANYONE => docs::docs;
+    GET    "/docs.md"              ANYONE => docs::markdown;
+    GET    "/docs/reference"       ANYONE => docs::reference;
+    GET    "/docs/style.css"       ANYONE => docs::sheet;
+    GET    "/docs/logo"            ANYONE => docs::logo;
     GET    "/verify"               VISITOR => pages::verify;
     POST   "/verify"               VISITOR => pages::verify_pressed;
     GET    "/reset"                VISITOR => pages::reset;
     POST   "/reset"                VISITOR => pages::reset_pressed;
     GET    "/invitation"           VISITOR => pages::invitation::ask;
     POST   "/invitation"           VISITOR => pages::invitation::pressed;
+    GET    "/second-factor"        VISITOR => pages::second_factor::ask;
+    POST   "/second-factor"        VISITOR => pages::second_factor::pressed;
     GET    "/page.css"             VISITOR => pages::style_sheet;
     GET    "/.well-known/jwks.json" VISITOR => jwks::jwks;
     GET    "/metrics"              METRICS => metrics::metrics;
@@ -185,6 +211,7 @@ endpoints! {
     POST   "/v1/users/import"      WHOLE  => import::users, streams;
     GET    "/v1/users/{id}"        WHOLE  => users::show;
     PATCH  "/v1/users/{id}"        WHOLE  => users::set;
+    DELETE "/v1/users/{id}"        WHOLE  => users::delete;
     DELETE "/v1/users/{id}/sessions" WHOLE => users::sign_out;
     DELETE "/v1/users/{id}/second-factor" WHOLE => users::remove_second_factor;
     GET    "/v1/webhooks"          WHOLE  => webhooks::list;
@@ -216,6 +243,8 @@ endpoints! {
     GET    "/auth/oidc/{id}/start" ANYONE => others::start_oidc;
     GET    "/auth/oidc/{id}/callback" ANYONE => others::oidc_callback;
     POST   "/auth/second-factor"   ANYONE => second_factor::enter;
+    GET    "/auth/join"            ANYONE => pages::join::ask;
+    POST   "/auth/join"            ANYONE => pages::join::pressed;
     GET    "/auth/methods"         ANYONE => identities::methods;
     GET    "/user/identities"      USER   => identities::list;
     POST   "/user/identities/{id}" USER   => identities::link;
@@ -227,6 +256,7 @@ endpoints! {
     DELETE "/auth/sessions/{id}"   USER   => session::end;
     GET    "/user/me"              ANYONE => user::show;
     PATCH  "/user/me"              USER   => user::set;
+    DELETE "/user/me"              USER   => user::delete;
     POST   "/user/second-factor"   USER   => second_factor::begin;
     DELETE "/user/second-factor"   USER   => second_factor::end;
     POST   "/user/second-factor/confirm" USER => second_factor::confirm;
@@ -236,15 +266,15 @@ endpoints! {
 
 endpoints! {
     /// The dashboard's, below the prefix.
-    PAGES (Dashboard):
+    DASHBOARD (Dashboard):
     GET    ""                      VISITOR => dashboard::to_start;
     GET    "/"                     VISITOR => dashboard::to_start;
     GET    "/dashboard.css"        VISITOR => dashboard::style_sheet;
     GET    "/dashboard.js"         VISITOR => dashboard::script;
     GET    "/sign-in"              VISITOR => dashboard::sign_in;
     POST   "/sign-in"              VISITOR => dashboard::enter;
-    GET    "/second-factor"        VISITOR => dashboard::second_factor;
-    POST   "/second-factor"        VISITOR => dashboard::second_factor_entered;
+    GET    "/sign-in/code"         VISITOR => dashboard::second_factor;
+    POST   "/sign-in/code"         VISITOR => dashboard::second_factor_entered;
     POST   "/sign-out"             SEEN   => dashboard::sign_out;
     GET    "/keys"                 SEEN   => dashboard::keys::list;
     POST   "/keys"                 SEEN   => dashboard::keys::create;
@@ -259,8 +289,8 @@ endpoints! {
 pub enum Matched {
     /// An endpoint, and what stands where its path has braces.
     Endpoint(&'static Endpoint, [String; 2]),
-    /// The path is known, with these methods.
-    WrongMethod(Vec<&'static str>),
+    /// The path is known, with these methods; and whether all of them are the sign-in's.
+    WrongMethod(Vec<&'static str>, bool),
     /// Nothing.
     Nothing,
 }
@@ -269,6 +299,15 @@ impl Matched {
     /// Whether what is asked for may take as long as it takes.
     pub const fn streams(&self) -> bool {
         matches!(self, Self::Endpoint(endpoint, _) if endpoint.streams)
+    }
+
+    /// Whether the style tells what goes wrong.
+    pub fn is_of_sign_in(&self) -> bool {
+        match self {
+            Self::Endpoint(endpoint, _) => endpoint.is_of_sign_in(),
+            Self::WrongMethod(_, is_of_sign_in) => *is_of_sign_in,
+            Self::Nothing => false,
+        }
     }
 
     /// What kind of request it is, for the metrics.
@@ -302,7 +341,7 @@ impl<'p> Below<'p> {
             });
             all.filter(move |(endpoint, ..)| is_operator || endpoint.access != Access::Operator)
         };
-        let found: Vec<_> = of(SIGN_IN, self.sign_in).chain(of(ENDPOINTS, self.prefix)).chain(of(PAGES, self.prefix)).collect();
+        let found: Vec<_> = of(SIGN_IN, self.sign_in).chain(of(ENDPOINTS, self.prefix)).chain(of(DASHBOARD, self.prefix)).collect();
         let is_spelled_out = found.iter().any(|(_, _, exact)| *exact);
         found.into_iter().filter(|(_, _, exact)| *exact || !is_spelled_out).map(|(endpoint, ids, _)| (endpoint, ids)).collect()
     }
@@ -326,7 +365,8 @@ pub fn find(method: &Method, path: Below<'_>, is_operator: bool) -> Matched {
     if methods.contains(&"GET") {
         methods.push("HEAD");
     }
-    if methods.is_empty() { Matched::Nothing } else { Matched::WrongMethod(methods) }
+    let is_of_sign_in = there.iter().all(|(endpoint, _)| endpoint.is_of_sign_in());
+    if methods.is_empty() { Matched::Nothing } else { Matched::WrongMethod(methods, is_of_sign_in) }
 }
 
 /// Whether a path is of a pattern, and what its ids are; empty where it has none.
@@ -354,7 +394,7 @@ mod tests {
     fn paths_are_found() {
         let told = |method: Method, path: &str| match find(&method, Below { prefix: Some(path), sign_in: Some(path) }, false) {
             Matched::Endpoint(endpoint, [id, second]) => format!("{} {id} {second}", endpoint.path).trim_end().to_owned(),
-            Matched::WrongMethod(methods) => methods.join(","),
+            Matched::WrongMethod(methods, _) => methods.join(","),
             Matched::Nothing => "nothing".into(),
         };
         assert_eq!(told(Method::GET, "/v1/keys/key_1"), "/v1/keys/{id} key_1");

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::cors::Cors;
+use super::handlers::docs::Docs;
 use super::provider::Registry;
 use super::upstream::Upstream;
 use super::upstream::outcome::Figures;
@@ -20,6 +21,8 @@ pub struct Front {
     pub(super) providers: Registry,
     /// The OpenAPI document, once somebody has asked for it.
     pub(super) document: OnceLock<String>,
+    /// The authentication page and the reference, once somebody has asked for one.
+    pub(super) docs: OnceLock<Docs>,
     /// What is counted of the app.
     figures: Arc<Figures>,
 }
@@ -40,6 +43,6 @@ impl Front {
         let upstream = policy.upstream.target.clone().map(|target| Upstream::new(target, policy.upstream.clone(), figures.clone()));
         let cors = policy.cors.clone().map(|settings| Cors::new(settings, policy.style.header_names()));
         let providers = Registry::new(&policy.sign_in.providers.oidc);
-        Self { services, upstream, cors, providers, document: OnceLock::new(), figures }
+        Self { services, upstream, cors, providers, document: OnceLock::new(), docs: OnceLock::new(), figures }
     }
 }

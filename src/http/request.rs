@@ -137,6 +137,11 @@ impl Call {
         values.flat_map(|value| value.split(',')).map(|media| media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
     }
 
+    /// Whether a browser shows the answer to somebody: then a refusal is a page.
+    pub fn wants_page(&self) -> bool {
+        self.accepted().any(|media| media == "text/html")
+    }
+
     /// The body as it comes, however long it is. Only for endpoints that stream: the time-out is for each piece.
     pub fn pieces(&mut self) -> Pieces {
         Pieces { body: std::mem::take(&mut self.body), patience: self.front.services.policy.server.header_timeout.as_duration() }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
 use http::{HeaderMap, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
@@ -16,6 +16,7 @@ use super::request::BodyFault;
 use super::upstream::download::Download;
 use crate::domain::decision::Decision;
 use crate::domain::error::{Error, FieldFault};
+use crate::domain::verdict::Verdict;
 use crate::style::Answer;
 
 /// A response.
@@ -137,6 +138,20 @@ pub fn empty(status: StatusCode) -> Response {
     response
 }
 
+/// Sends a browser on (RFC 9110, 15.4.4).
+pub fn see_other(place: &str) -> Result<Response, Error> {
+    let place = HeaderValue::from_str(place).map_err(|_| Error::Internal("an address cannot be sent".into()))?;
+    let mut response = empty(StatusCode::SEE_OTHER);
+    response.headers_mut().insert(LOCATION, place);
+    Ok(response)
+}
+
+/// Notes what became of somebody who came to sign in, where the status alone does not say so.
+pub fn came_to(verdict: Verdict, mut response: Response) -> Response {
+    response.extensions_mut().insert(verdict);
+    response
+}
+
 /// Nothing that tollgate says about keys is for caches.
 pub fn keep_from_caches(headers: &mut HeaderMap) {
     headers.insert(CACHE_CONTROL, NO_STORE);
@@ -182,9 +197,9 @@ pub fn nothing_here(request_id: &str) -> Response {
     problem(StatusCode::NOT_FOUND, "There is nothing at this path.", Vec::new(), request_id)
 }
 
-/// An operation that failed. What is inner goes to the log, under the request's id.
-pub fn failed(error: &Error, request_id: &str) -> Response {
-    let status = match error {
+/// The status of an operation that failed.
+pub const fn status_of(error: &Error) -> StatusCode {
+    match error {
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::Invalid(_) => StatusCode::BAD_REQUEST,
         Error::Conflict(_) => StatusCode::CONFLICT,
@@ -193,7 +208,12 @@ pub fn failed(error: &Error, request_id: &str) -> Response {
         Error::NoBalance => StatusCode::PAYMENT_REQUIRED,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-    };
+    }
+}
+
+/// An operation that failed. What is inner goes to the log, under the request's id.
+pub fn failed(error: &Error, request_id: &str) -> Response {
+    let status = status_of(error);
     if status.is_server_error() {
         tracing::error!(request_id, "{error}");
     }

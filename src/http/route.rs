@@ -14,10 +14,11 @@ use super::note::{self, RequestLine};
 use super::peer::Peer;
 use super::request::{Body, Call, Unreadable, request_id};
 use super::response::{self, Response};
+use super::telling;
 use crate::domain::act::Actor;
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::path::normalise;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{By, Refusal};
 use crate::domain::time::Timestamp;
 use crate::domain::token::TokenScope;
 use crate::domain::user::Role;
@@ -102,10 +103,14 @@ async fn route(call: Call, path: &str) -> Response {
     if matched.streams() {
         return own_answer(call, matched).await;
     }
+    let is_of_sign_in = matched.is_of_sign_in();
     let patience = services.policy.server.request_timeout.as_duration();
     tokio::time::timeout(patience, own_answer(call, matched)).await.unwrap_or_else(|_| {
         let (method, path) = without_secrets(&services, &method, path);
         tracing::error!(request_id, "{method} {path} took too long");
+        if is_of_sign_in {
+            return telling::told(&Refusal::of(Verdict::Unavailable), &services, &request_id);
+        }
         response::problem(StatusCode::SERVICE_UNAVAILABLE, "This took too long. Try again.", Vec::new(), &request_id)
     })
 }
@@ -114,11 +119,15 @@ async fn route(call: Call, path: &str) -> Response {
 async fn own_answer(mut call: Call, matched: Matched) -> Response {
     let (request_id, services) = (call.request_id.clone(), call.front.services.clone());
     let _timer = services.metrics.time(matched.kind());
+    let is_of_sign_in = matched.is_of_sign_in();
     let (endpoint, ids) = match matched {
         Matched::Endpoint(endpoint, ids) => (endpoint, ids),
-        Matched::WrongMethod(methods) => {
+        Matched::WrongMethod(methods, _) => {
             let cors = call.front.cors.as_ref().filter(|_| is_preflight(call.parts.method.as_str(), &call.parts.headers));
-            return cors.map_or_else(|| wrong_method(&methods.join(", "), &request_id), |cors| cors.answer_preflight(&call.parts.headers));
+            return cors.map_or_else(
+                || wrong_method(&methods, is_of_sign_in, &services, &request_id),
+                |cors| cors.answer_preflight(&call.parts.headers),
+            );
         }
         Matched::Nothing => return response::nothing_here(&request_id),
     };
@@ -126,6 +135,9 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
         Ok(actor) => actor,
         Err(refusal) => return refusal,
     };
+    if let Some(refusal) = too_many_changes(&call, endpoint.access) {
+        return refusal;
+    }
     [call.id, call.second_id] = ids;
     // What goes wrong on a page is told on one.
     let shell = (endpoint.part == Part::Dashboard).then(|| dashboard::Shell::of(&call, ""));
@@ -135,15 +147,14 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
     }
     answered.unwrap_or_else(|unreadable| match shell {
         Some(shell) => dashboard::failed(&shell, &request_id, without_secret(&services, unreadable)),
-        None => unanswered(unreadable, endpoint, &services, &request_id),
+        None => unanswered(without_secret(&services, unreadable), endpoint, &services, &request_id),
     })
 }
 
 /// What became of somebody who came to sign in.
 fn sign_in_verdict(answered: &Result<Response, Unreadable>) -> Verdict {
     match answered {
-        Ok(response) if response.status().is_success() => Verdict::Ok,
-        Ok(_) => Verdict::SecondFactorNeeded,
+        Ok(response) => response.extensions().get().copied().unwrap_or(Verdict::Ok),
         Err(Unreadable::Error(Error::Refused(refusal))) => refusal.verdict,
         Err(Unreadable::Error(Error::Unavailable(_))) => Verdict::Unavailable,
         Err(Unreadable::Error(Error::Internal(_))) => Verdict::Internal,
@@ -162,35 +173,15 @@ fn without_secret(services: &Services, unreadable: Unreadable) -> Unreadable {
 /// What is told where a handler has no answer of its own.
 fn unanswered(unreadable: Unreadable, endpoint: &Endpoint, services: &Services, request_id: &str) -> Response {
     let problem = |status, detail: &str| response::problem(status, detail, Vec::new(), request_id);
-    match unreadable {
-        Unreadable::Error(error) => match refusal(discreet(services, error), endpoint) {
-            Ok(refusal) => response::styled(services.policy.style.tell(&refusal, request_id, Timestamp::now())),
-            Err(error) => response::failed(&error, request_id),
-        },
-        Unreadable::Bad(detail) if endpoint.part == Part::SignIn => {
-            let refusal = Refusal::fields(vec![FieldFault { field: "body".into(), message: detail }]);
-            response::styled(services.policy.style.tell(&refusal, request_id, Timestamp::now()))
-        }
-        Unreadable::Bad(detail) => problem(StatusCode::BAD_REQUEST, &detail),
-        Unreadable::TooSlow => problem(StatusCode::REQUEST_TIMEOUT, "The body did not come in time."),
-        Unreadable::TooLarge => {
+    match telling::refusal(unreadable, endpoint) {
+        Ok(refusal) => telling::told(&refusal, services, request_id),
+        Err(Unreadable::Error(error)) => response::failed(&error, request_id),
+        Err(Unreadable::Bad(detail)) => problem(StatusCode::BAD_REQUEST, &detail),
+        Err(Unreadable::TooSlow) => problem(StatusCode::REQUEST_TIMEOUT, telling::TOO_SLOW),
+        Err(Unreadable::TooLarge) => {
             problem(StatusCode::PAYLOAD_TOO_LARGE, &format!("The body is over {} bytes.", services.policy.server.max_body_bytes))
         }
-        Unreadable::WrongType => problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send JSON, with Content-Type: application/json."),
-    }
-}
-
-/// What the style tells of an error: whoever is not let in anywhere, and all that goes wrong on the way in.
-fn refusal(error: Error, endpoint: &Endpoint) -> Result<Refusal, Error> {
-    match error {
-        Error::Refused(refusal) => Ok(*refusal),
-        error if endpoint.part != Part::SignIn => Err(error),
-        Error::Invalid(faults) => Ok(Refusal::fields(faults)),
-        Error::Unavailable(_) | Error::Internal(_) => {
-            tracing::error!("{error}");
-            Ok(Refusal::of(if matches!(error, Error::Unavailable(_)) { Verdict::Unavailable } else { Verdict::Internal }))
-        }
-        error => Err(error),
+        Err(Unreadable::WrongType) => problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, telling::WRONG_TYPE),
     }
 }
 
@@ -217,8 +208,14 @@ fn below<'p>(services: &Services, path: &'p str) -> Below<'p> {
     Below { prefix: rest(&services.policy.server.prefix), sign_in: rest(&sign_in.base_path).filter(|_| sign_in.enabled) }
 }
 
-fn wrong_method(allowed: &str, request_id: &str) -> Response {
-    let mut response = response::problem(StatusCode::METHOD_NOT_ALLOWED, &format!("This path knows {allowed}."), Vec::new(), request_id);
+fn wrong_method(methods: &[&str], is_of_sign_in: bool, services: &Services, request_id: &str) -> Response {
+    let (status, allowed) = (StatusCode::METHOD_NOT_ALLOWED, methods.join(", "));
+    let detail = format!("This path knows {allowed}.");
+    let mut response = if is_of_sign_in {
+        telling::told(&Refusal::request(status.as_u16(), detail), services, request_id)
+    } else {
+        response::problem(status, &detail, Vec::new(), request_id)
+    };
     if let Ok(allowed) = allowed.parse() {
         response.headers_mut().insert(http::header::ALLOW, allowed);
     }
@@ -235,7 +232,7 @@ async fn admit(call: &Call, access: Access) -> Result<Actor, Response> {
         Access::Operator => return Err(response::nothing_here(&call.request_id)),
         // Who they are: an account that is switched off is looked at where something is done in it.
         Access::User => return admit_user(call, false).await,
-        Access::Page(needs) if call.front.services.policy.sign_in.enabled => return dashboard::admit(call, needs).await,
+        Access::Page(role) if call.front.services.policy.sign_in.enabled => return dashboard::admit(call, role).await,
         Access::Page(_) => return Err(response::nothing_here(&call.request_id)),
         Access::Shared(_) => TokenScope::Admin,
         Access::Token(scope) | Access::Unbound(scope) => scope,
@@ -282,7 +279,7 @@ async fn admit(call: &Call, access: Access) -> Result<Actor, Response> {
 /// A user with an access token; where it is asked for, one whose account is not switched off.
 async fn admit_user(call: &Call, needs_account: bool) -> Result<Actor, Response> {
     let services = &call.front.services;
-    let refused = |verdict| response::styled(services.policy.style.tell(&Refusal::of(verdict), &call.request_id, call.now));
+    let refused = |verdict| telling::told(&Refusal::of(verdict).by(By::Session), services, &call.request_id);
     let Some(raw) = call.bearer() else { return Err(refused(Verdict::Missing)) };
     match services.signed_in(raw, call.now).await {
         Ok(Some(known)) if !needs_account || known.caller().refused_by_state(call.now).is_none() => Ok(Actor::User(known.caller().clone())),
@@ -293,6 +290,20 @@ async fn admit_user(call: &Call, needs_account: bool) -> Result<Actor, Response>
             Err(refused(Verdict::Unavailable))
         }
     }
+}
+
+/// Counts what a user changes, or tries to, with an access token: nobody writes without end. Answers a refusal where it is too much. What
+/// is the operator's is not counted.
+fn too_many_changes(call: &Call, access: Access) -> Option<Response> {
+    let is_change =
+        matches!(access, Access::User | Access::Shared(_) | Access::Page(_)) && ![Method::GET, Method::HEAD].contains(&call.parts.method);
+    let user = call.actor.user().filter(|_| is_change)?;
+    let refusal = call.front.services.count_change(user.id, call.now).err()?;
+    note::verdict(refusal.verdict);
+    if let Access::Page(_) = access {
+        return Some(dashboard::failed(&dashboard::Shell::of(call, ""), &call.request_id, Error::from(refusal).into()));
+    }
+    Some(response::styled(call.front.services.policy.style.tell(&refusal, &call.request_id, call.now)))
 }
 
 /// Whether a user may go on where this is asked of them: administrators everywhere, and others where their role in the account is

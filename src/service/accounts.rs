@@ -147,9 +147,7 @@ impl Services {
         if act.developer().is_some() {
             faults.extend(developers::account_faults(&input));
         }
-        if !act.reaches(id) {
-            return Err(no_such(id));
-        }
+        self.check_reach(id, act).await?;
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));
         }
@@ -192,9 +190,7 @@ impl Services {
 
     /// One account, its balance as it stands now.
     pub async fn account(&self, id: &str, act: &Act) -> Result<StoredAccount> {
-        if !act.reaches(id) {
-            return Err(no_such(id));
-        }
+        self.check_reach(id, act).await?;
         let id = id.to_owned();
         let account = self.store.read(move |connection| found(connection, &id)).await?;
         Ok(self.refilled(account, act.at))

@@ -11,6 +11,12 @@ use crate::domain::verdict::Verdict;
 use crate::store::{Connection, agreements, users};
 
 impl Services {
+    /// Whether a user has accepted it, in its version of now.
+    pub async fn has_accepted(&self, user: i64, agreement: &Agreement) -> Result<bool> {
+        let found = self.store.read(move |connection| users::find(connection, &users::By::Id(user))).await?;
+        Ok(found.and_then(|user| user.agreement).as_ref() == Some(&agreement.version))
+    }
+
     /// Notes that whoever acts accepts the agreement: the version that is asked for now, and no other. Again does no harm.
     pub async fn accept_agreement(self: &Arc<Self>, version: &str, act: &Act) -> Result<Agreement> {
         let agreement = self.policy.sign_in.agreement.clone();

@@ -249,18 +249,31 @@ impl Services {
     pub async fn withdraw(self: &Arc<Self>, id: &str, act: &Act) -> Result<()> {
         let (id, act, services) = (id.to_owned(), act.clone(), self.clone());
         let job = move |connection: &Connection| {
-            let mut record = found(connection, &id, &act)?;
+            let record = found(connection, &id, &act)?;
             services.check_role(connection, &act, &record.account, Role::Admin)?;
             if record.state == ApplicationState::Withdrawn {
                 return Ok(());
             }
             check_open(&record)?;
-            let before = views::application(&record);
-            close(&mut record, ApplicationState::Withdrawn, "", &act);
-            applications::update(connection, &record)?;
-            services.journal_application(connection, &act, Event::ApplicationDecided, before, &record)
+            services.withdraw_one(connection, record, &act)
         };
         self.store.write(job, |()| ()).await
+    }
+
+    fn withdraw_one(&self, connection: &Connection, mut record: ApplicationRecord, act: &Act) -> Result<()> {
+        let before = views::application(&record);
+        close(&mut record, ApplicationState::Withdrawn, "", act);
+        applications::update(connection, &record)?;
+        self.journal_application(connection, act, Event::ApplicationDecided, before, &record)
+    }
+
+    /// Takes back those of an account that are open, where it is closed.
+    pub(super) fn withdraw_all(&self, connection: &Connection, account: &str, act: &Act) -> Result<()> {
+        let (account, state) = (Some(account.to_owned()), Some(ApplicationState::Open));
+        for record in applications::list(connection, &Filter { account, state, after: String::new(), limit: 1000 })? {
+            self.withdraw_one(connection, record, act)?;
+        }
+        Ok(())
     }
 
     fn journal_application(

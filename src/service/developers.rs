@@ -11,7 +11,9 @@ use crate::domain::act::Act;
 use crate::domain::caller::{KeyRecord, Kind};
 use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::key::Environment;
+use crate::domain::refusal::Refusal;
 use crate::domain::scope;
+use crate::domain::time::Timestamp;
 use crate::domain::user::{Role, UserRecord};
 use crate::domain::verdict::Verdict;
 use crate::store::users::{self, By};
@@ -21,6 +23,11 @@ use crate::store::{Connection, accounts, members, sessions};
 const OPERATORS: &str = "is the operator's to set";
 
 impl Services {
+    /// Counts something that a user who is signed in changes; fails where it is too much. Called once a request.
+    pub fn count_change(&self, user: i64, now: Timestamp) -> Result<(), Refusal> {
+        self.sign_in.throttles.change(user, now).map_err(Refusal::until)
+    }
+
     /// The user who acts, where one does: as they are now, in this change, and still signed in.
     pub(super) fn acting_user(&self, connection: &Connection, act: &Act) -> Result<Option<UserRecord>> {
         let Some(user) = act.actor.user() else { return Ok(None) };
@@ -48,7 +55,16 @@ impl Services {
             Some(user) if user.is_admin => Some(Role::Owner),
             Some(user) => members::find(connection, account, user.id)?.filter(|_| act.reaches(account)).map(|member| member.role),
         };
-        role.ok_or_else(|| no_such(account))
+        role.map_or_else(|| Err(out_of_reach(connection, act, account)?), Ok)
+    }
+
+    /// Fails where an account is not there for whoever acts.
+    pub(super) async fn check_reach(&self, account: &str, act: &Act) -> Result<()> {
+        if act.reaches(account) {
+            return Ok(());
+        }
+        let (account, act) = (account.to_owned(), act.clone());
+        Err(self.store.read(move |connection| out_of_reach(connection, &act, &account)).await?)
     }
 
     /// Fails where whoever acts is less than that to an account, or where it is switched off and theirs.
@@ -67,6 +83,15 @@ impl Services {
         let accepted = user.and_then(|user| user.agreement);
         if accepted.as_deref() == Some(agreement.version.as_str()) { Ok(()) } else { Err(Error::refused(Verdict::AgreementNeeded)) }
     }
+}
+
+/// Why an account is not there: whoever belongs to it has to go on for it first.
+fn out_of_reach(connection: &Connection, act: &Act, account: &str) -> Result<Error> {
+    let user = act.actor.user().filter(|_| !act.reaches(account));
+    let member = user.map(|user| members::find(connection, account, user.id)).transpose()?.flatten();
+    let elsewhere =
+        || format!("account {account} for this access token, which names another of yours: POST auth/switch goes on for this one");
+    Ok(if member.is_some() { Error::NotFound(elsewhere()) } else { no_such(account) })
 }
 
 /// Their part in an account is not enough.

@@ -19,7 +19,8 @@ use crate::store::{
 /// A window is kept this long after it is full again, against clocks that step back.
 const WINDOWS_KEPT: Span = Span::from_secs(3600);
 
-/// Sessions and proofs are kept this long after their end: from where somebody signed in lately is familiar.
+/// Sessions and proofs are kept this long after their end: from where somebody signed in lately is familiar. Of a proof only that it
+/// was.
 const SIGN_IN_KEPT: Span = Span::from_secs(30 * 86_400);
 
 impl Services {
@@ -52,8 +53,8 @@ impl Services {
             let account = account.to_owned();
             move |connection| accounts::by_id(connection, &account)
         });
-        let found = if act.reaches(account) { found.await? } else { None };
-        let found = found.ok_or_else(|| Error::no_such("account", id::ACCOUNT, account))?;
+        self.check_reach(account, act).await?;
+        let found = found.await?.ok_or_else(|| Error::no_such("account", id::ACCOUNT, account))?;
         let period = found.balance.period;
         if self.refilled(found, act.at).balance.period != period {
             self.begin_month(account, act.at).await?;
@@ -81,6 +82,7 @@ impl Services {
         let history = self.policy.history;
         self.rounds(idempotency::tidy, now).await?;
         self.rounds(spent::tidy, now).await?;
+        self.rounds(proofs::wipe, now).await?;
         self.rounds(proofs::tidy, now.minus(SIGN_IN_KEPT)).await?;
         self.rounds(sessions::tidy, now.minus(SIGN_IN_KEPT)).await?;
         self.rounds(windows::tidy, now.minus(WINDOWS_KEPT)).await?;

@@ -126,9 +126,7 @@ impl Services {
 
     /// A page of an account's invitations, oldest first, whatever became of them.
     pub async fn invitations(&self, account: &str, ask: PageAsk, act: &Act) -> Result<Page<InvitationRecord>> {
-        if !act.reaches(account) {
-            return Err(no_such_account(account));
-        }
+        self.check_reach(account, act).await?;
         let (account, wanted) = (account.to_owned(), ask.clone());
         let job = move |connection: &Connection| {
             accounts::by_id(connection, &account)?.ok_or_else(|| no_such_account(&account))?;
@@ -214,6 +212,16 @@ impl Services {
         let member = Member { account: record.account.clone(), user: user.id, role: record.role, joined_at: now };
         self.join(connection, &member, user, act)?;
         Ok(member)
+    }
+
+    /// Ends those that are open for the address of somebody who goes.
+    pub(super) fn end_received(&self, connection: &Connection, user: &UserRecord, act: &Act) -> Result<()> {
+        let Some(email) = user.proven_email() else { return Ok(()) };
+        for record in invitations::open_for(connection, email, act.at)? {
+            invitations::end(connection, &record.id, act.at)?;
+            self.journal_invitation(connection, act, Event::InvitationEnded, &record)?;
+        }
+        Ok(())
     }
 
     fn journal_invitation(&self, connection: &Connection, act: &Act, event: Event, record: &InvitationRecord) -> Result<()> {

@@ -168,9 +168,7 @@ impl Services {
             faults.extend(developers::key_faults(&self.policy, &input, environment, None));
         }
         let Some(environment) = environment.filter(|_| faults.is_empty()) else { return Err(Error::Invalid(faults)) };
-        if !act.reaches(account) {
-            return Err(super::accounts::no_such(account));
-        }
+        self.check_reach(account, act).await?;
         let plain = environment.generate();
         let mut record = new_record(&self.policy, account, environment, act.at);
         record.prefix = environment.shown(&plain);
@@ -182,6 +180,7 @@ impl Services {
                 return Ok((found(connection, &id, &act)?, false));
             }
             services.check_agreement(connection, &act)?;
+            services.check_room(connection, &stored.record.account, false, &act)?;
             if accounts::by_id(connection, &stored.record.account)?.is_none() {
                 return Err(super::accounts::no_such(&stored.record.account));
             }
@@ -271,6 +270,9 @@ impl Services {
             services.check_agreement(connection, &act)?;
             act.check_revision(old.record.revision)?;
             let (new, plain) = services.successor(connection, &old.record, &act)?;
+            if grace.millis() > 0 {
+                services.check_room(connection, &old.record.account, true, &act)?;
+            }
             keys::insert(connection, &new)?;
             let before = views::key(&old.record);
             retire(&mut old.record, &new.record.id, grace, act.at);
@@ -292,6 +294,17 @@ impl Services {
     /// Fails where a user who was let in may not any more.
     fn check_holder(&self, connection: &Connection, account: &str, act: &Act) -> Result<()> {
         if act.actor.user().is_none() { Ok(()) } else { self.check_role(connection, act, account, Role::Member).map(|_| ()) }
+    }
+
+    /// Fails where the users of an account have as many keys as they may. A rotation makes no new one, but the old one lives on for a
+    /// while: those have a bound of their own.
+    fn check_room(&self, connection: &Connection, account: &str, is_replaced: bool, act: &Act) -> Result<()> {
+        let most = self.policy.sign_in.keys;
+        if act.developer().is_none() || keys::count_lasting(connection, account, is_replaced, act.at, most)? < most {
+            return Ok(());
+        }
+        let what = if is_replaced { "rotated keys that still count, and no more may be" } else { "keys, and may have no more" };
+        Err(Error::Conflict(format!("This account has {most} {what}: revoke one that nobody uses any more.")))
     }
 
     /// The key that takes an old one's place, not stored yet.

@@ -59,9 +59,7 @@ impl Services {
 
     /// A page of those who belong to an account, in the order of their ids.
     pub async fn members(&self, account: &str, ask: PageAsk, act: &Act) -> Result<Page<Known>> {
-        if !act.reaches(account) {
-            return Err(no_such(account));
-        }
+        self.check_reach(account, act).await?;
         let (account, after, limit) = (account.to_owned(), ask.cursor.parse().unwrap_or_default(), ask.limit + 1);
         let job = move |connection: &Connection| {
             accounts::by_id(connection, &account)?.ok_or_else(|| no_such(&account))?;
@@ -127,13 +125,11 @@ impl Services {
                 check_owners(connection, &account, user)?;
             }
             let record = users::found(connection, user)?;
-            members::remove(connection, &account, user)?;
-            sessions::leave_account(connection, user, &account, &record.account)?;
             if let Some(email) = &record.email {
                 // They come back when they are asked anew.
                 invitations::end_of_email(connection, &account, email, act.at)?;
             }
-            services.journal_member(connection, &act, Event::MemberLeft, Some(&member), None, &record)
+            services.leave(connection, &member, &record, &act)
         };
         let services = self.clone();
         self.store.write(job, move |()| services.user_changed(user)).await
@@ -143,6 +139,13 @@ impl Services {
     pub(super) fn join(&self, connection: &Connection, member: &Member, user: &UserRecord, act: &Act) -> Result<()> {
         members::put(connection, member)?;
         self.journal_member(connection, act, Event::MemberJoined, None, Some(member), user)
+    }
+
+    /// Somebody belongs to an account no more. Whoever commits it calls [`Services::user_changed`] afterwards.
+    pub(super) fn leave(&self, connection: &Connection, member: &Member, user: &UserRecord, act: &Act) -> Result<()> {
+        members::remove(connection, &member.account, user.id)?;
+        sessions::leave_account(connection, user.id, &member.account, &user.account)?;
+        self.journal_member(connection, act, Event::MemberLeft, Some(member), None, user)
     }
 
     /// What whoever acts is to an account of several people; a personal one has no others.

@@ -124,12 +124,7 @@ impl Services {
                 user.disabled = true;
                 users::update(connection, &user)?;
             }
-            // Whoever has to prove an address is asked to.
-            for address in addresses.iter().filter(|_| !verified && !user.disabled) {
-                let (purpose, template, payload) = (Purpose::Verify, Template::Verify, Value::Null);
-                let wanted = Wanted { purpose, address, user: Some(user.id), payload, template, name: &user.name };
-                services.send_proof(connection, wanted, act.at)?;
-            }
+            services.ask_for_proof(connection, &user, Purpose::Verify, &addresses, &act)?;
             idempotency::remember(connection, once.as_ref(), &user.id.to_string(), act.at)?;
             Ok(user)
         };
@@ -137,7 +132,19 @@ impl Services {
         self.store.write(job, move |user| services.user_changed(user.id)).await
     }
 
-    /// Changes a user. Whoever is switched off, or gets another password, is signed out everywhere.
+    /// Asks a user to prove those addresses that are not proven theirs.
+    fn ask_for_proof(&self, connection: &Connection, user: &UserRecord, purpose: Purpose, addresses: &[Address], act: &Act) -> Result<()> {
+        let template = if purpose == Purpose::Change { Template::Change } else { Template::Verify };
+        for address in addresses.iter().filter(|address| !user.disabled && !address.is_proven_by(user)) {
+            let wanted =
+                Wanted { purpose, address, user: Some(user.id), payload: Value::Null, template, name: &user.name, origin: &act.origin };
+            self.send_proof(connection, wanted, act.at)?;
+        }
+        Ok(())
+    }
+
+    /// Changes a user. Whoever is switched off, or gets another password, is signed out everywhere. A new address counts as proven
+    /// only where that is said; else a proof is sent to it.
     pub async fn set_user(self: &Arc<Self>, id: i64, input: UserInput, act: &Act) -> Result<UserRecord> {
         let faults = input.check(self);
         if !faults.is_empty() {
@@ -154,11 +161,16 @@ impl Services {
             let before = found(connection, id)?;
             act.check_revision(before.revision)?;
             let mut user = before.clone();
+            let named = [input.email.clone().flatten().map(Address::Email), input.phone.clone().flatten().map(Address::Phone)];
             apply(input, password, &mut user, &act);
             check_reachable(connection, &user)?;
             let (email, phone) = (user.email.as_deref(), user.phone.as_deref());
             check_free(connection, email, phone, Some(id))?;
             services.write_user(connection, &before, &mut user, &act)?;
+            let is_new =
+                |address: &Address| ![&before.email, &before.phone].into_iter().any(|was| was.as_deref() == Some(address.as_str()));
+            let new: Vec<Address> = named.into_iter().flatten().filter(is_new).collect();
+            services.ask_for_proof(connection, &user, Purpose::Change, &new, &act)?;
             Ok(user)
         };
         let services = self.clone();
@@ -218,7 +230,8 @@ impl Services {
             let target = handle(id);
             let (before, after) = (json!({ "second_factor": true }), json!({ "user": id, "second_factor": false }));
             let change = Change { event: Event::SecondFactorChanged, target: &target, account: Some(&user.account), before, after };
-            services.journal(connection, &act, change)
+            services.journal(connection, &act, change)?;
+            services.tell_of_second_factor(connection, &user, false, act.at)
         };
         self.store.write(job, |()| ()).await
     }
@@ -296,7 +309,7 @@ fn check_free(connection: &Connection, email: Option<&str>, phone: Option<&str>,
 }
 
 /// An operator's act, where a visit is asked for.
-fn visit(act: &Act) -> Visit {
+pub(super) fn visit(act: &Act) -> Visit {
     Visit { act: act.clone(), address: None, agent: String::new() }
 }
 

@@ -10,3 +10,9 @@ pub fn accept(connection: &Connection, user: i64, version: &str, at: Timestamp, 
     let sql = "INSERT INTO agreements (user, version, at, origin) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
     Ok(connection.prepare_cached(sql)?.execute(params![user, version, at.millis(), origin])? == 1)
 }
+
+/// Forgets from where a user accepted; that they did stays.
+pub fn forget_origins(connection: &Connection, user: i64) -> Result<()> {
+    connection.prepare_cached("UPDATE agreements SET origin = '' WHERE user = ?1")?.execute([user])?;
+    Ok(())
+}

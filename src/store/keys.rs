@@ -170,3 +170,45 @@ pub fn lasting_of_account(connection: &Connection, account: &str) -> Result<Vec<
         connection.prepare_cached(&format!("SELECT {COLUMNS} FROM keys k WHERE k.account = ?1 AND k.revoked_at IS NULL"))?;
     Ok(statement.query_map([account], from_row)?.collect::<rusqlite::Result<_>>()?)
 }
+
+/// What [`count_lasting`] reads: none of those that have ended, of which there may be any number, and no more than is asked for.
+const LASTING: &str = "SELECT count(*) FROM (SELECT 1 FROM keys WHERE account = ?1 AND (replaced_by IS NOT NULL) = ?2
+         AND coalesce(expires_at, 9223372036854775807) > ?3 AND revoked_at IS NULL LIMIT ?4)";
+
+/// How many keys of an account last, up to `most`: those that another has taken the place of, or all others.
+pub fn count_lasting(connection: &Connection, account: &str, is_replaced: bool, now: Timestamp, most: u64) -> Result<u64> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(LASTING)?;
+    let count: i64 = statement.query_row(params![account, is_replaced, now.millis(), most], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{opened, plan};
+
+    #[test]
+    fn no_key_is_read_that_has_ended() {
+        let lines = plan(&opened(), LASTING);
+        assert!(lines.iter().any(|line| line == "SEARCH keys USING INDEX keys_lasting (account=? AND <expr>=? AND <expr>>?)"), "{lines:?}");
+    }
+
+    #[test]
+    fn what_has_ended_does_not_last() {
+        let connection = opened();
+        connection.pragma_update(None, "foreign_keys", false).unwrap();
+        // Of each: who took its place, when it expires, when it was revoked.
+        let keys =
+            [(None, None, None), (None, Some(11), None), (None, Some(10), None), (None, None, Some(9)), (Some("key_1"), Some(11), None)];
+        for (number, (replaced_by, expires_at, revoked_at)) in (0u8..).zip(keys) {
+            let sql = "INSERT INTO keys (hash, id, account, name, environment, prefix, limits, scopes, ips, metadata, created_at, expires_at, revoked_at, disabled, replaced_by, revision)
+                VALUES (?1, ?2, 'acc_1', '', '', '', '{}', '[]', '[]', '{}', 0, ?3, ?4, 0, ?5, 1)";
+            connection.execute(sql, params![[number; 32], format!("key_{number}"), expires_at, revoked_at, replaced_by]).unwrap();
+        }
+        let count =
+            |account, is_replaced, most| count_lasting(&connection, account, is_replaced, Timestamp::from_millis(10), most).unwrap();
+        assert_eq!((count("acc_1", false, 100), count("acc_1", true, 100), count("acc_2", false, 100)), (2, 1, 0));
+        assert_eq!(count("acc_1", false, 1), 1, "no more than is asked for");
+    }
+}

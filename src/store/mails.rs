@@ -85,6 +85,18 @@ pub fn insert(connection: &Connection, mail: &Mail) -> Result<()> {
     Ok(())
 }
 
+/// Forgets one.
+pub fn remove(connection: &Connection, id: &str) -> Result<()> {
+    connection.prepare_cached("DELETE FROM mails WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
+/// Forgets those to an address, sent or not.
+pub fn remove_to(connection: &Connection, channel: Channel, address: &str) -> Result<()> {
+    connection.prepare_cached("DELETE FROM mails WHERE address = ?1 AND channel = ?2")?.execute([address, channel.name()])?;
+    Ok(())
+}
+
 /// How long a mail waits for an older one to the same address.
 const SOON: Span = Span::from_secs(300);
 

@@ -56,6 +56,12 @@ pub fn other_owners(connection: &Connection, account: &str, user: i64) -> Result
     Ok(statement.query_row(params![account, user], |row| row.get(0))?)
 }
 
+/// How many belong to an account beside one of them, whatever they are to it.
+pub fn others(connection: &Connection, account: &str, user: i64) -> Result<i64> {
+    let sql = "SELECT count(*) FROM members WHERE account = ?1 AND user <> ?2";
+    Ok(connection.prepare_cached(sql)?.query_row(params![account, user], |row| row.get(0))?)
+}
+
 /// How many organizations a user owns.
 pub fn owned(connection: &Connection, user: i64) -> Result<i64> {
     let sql = "SELECT count(*) FROM members m JOIN accounts a ON a.id = m.account

@@ -28,6 +28,8 @@ pub mod sessions;
 pub mod side;
 pub mod spent;
 pub mod state;
+#[cfg(test)]
+mod tests;
 pub mod tokens;
 pub mod usage;
 pub mod users;

@@ -10,7 +10,7 @@ use crate::domain::key::KeyHash;
 use crate::domain::proof::{Channel, ProofRecord, Purpose};
 use crate::domain::time::Timestamp;
 
-const COLUMNS: &str = "id, hash, purpose, channel, address, user, payload, tries, created_at, expires_at, used_at";
+const COLUMNS: &str = "id, hash, purpose, channel, address, user, payload, origin, tries, tries_elsewhere, created_at, expires_at, used_at";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<ProofRecord> {
     Ok(ProofRecord {
@@ -21,7 +21,9 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<ProofRecord> {
         address: row.get("address")?,
         user: row.get("user")?,
         payload: from_json::<Value>(row, "payload")?,
+        origin: row.get("origin")?,
         tries: row.get("tries")?,
+        tries_elsewhere: row.get("tries_elsewhere")?,
         created_at: instant(row, "created_at")?,
         expires_at: instant(row, "expires_at")?,
         used_at: maybe_instant(row, "used_at")?,
@@ -54,7 +56,7 @@ pub fn open(connection: &Connection, address: &str, purpose: Purpose, now: Times
 pub fn insert(connection: &Connection, proof: &ProofRecord) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO proofs (id, hash, purpose, channel, address, user, payload, tries, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO proofs (id, hash, purpose, channel, address, user, payload, origin, tries, tries_elsewhere, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
             proof.id,
@@ -64,16 +66,20 @@ pub fn insert(connection: &Connection, proof: &ProofRecord) -> Result<()> {
             proof.address,
             proof.user,
             json(&proof.payload)?,
+            proof.origin,
             proof.tries,
+            proof.tries_elsewhere,
             proof.created_at.millis(),
             proof.expires_at.millis(),
         ])?;
     Ok(())
 }
 
-/// Uses one up; answers whether it was there to be used.
+/// Uses one up; answers whether it was there to be used. Of one that counts no more, however it came to that, only what it was is
+/// kept: no address, and nothing of whom it was for.
 pub fn spend(connection: &Connection, id: &str, at: Timestamp) -> Result<bool> {
-    let sql = "UPDATE proofs SET used_at = ?2, payload = '{}' WHERE id = ?1 AND used_at IS NULL AND expires_at > ?2";
+    let sql =
+        "UPDATE proofs SET used_at = ?2, address = '', origin = '', payload = '{}' WHERE id = ?1 AND used_at IS NULL AND expires_at > ?2";
     Ok(connection.prepare_cached(sql)?.execute(params![id, at.millis()])? == 1)
 }
 
@@ -83,26 +89,40 @@ pub fn count_try(connection: &Connection, id: &str) -> Result<()> {
     Ok(())
 }
 
+/// Counts a wrong code that came from elsewhere than it was asked for.
+pub fn count_try_elsewhere(connection: &Connection, id: &str) -> Result<()> {
+    connection.prepare_cached("UPDATE proofs SET tries_elsewhere = tries_elsewhere + 1 WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
 /// Those for an address count no more.
 pub fn end_of_address(connection: &Connection, address: &str, at: Timestamp) -> Result<()> {
-    let sql = "UPDATE proofs SET used_at = ?2, payload = '{}' WHERE address = ?1 AND used_at IS NULL";
+    let sql = "UPDATE proofs SET used_at = ?2, address = '', origin = '', payload = '{}' WHERE address = ?1 AND used_at IS NULL";
     connection.prepare_cached(sql)?.execute(params![address, at.millis()])?;
     Ok(())
 }
 
 /// Those of a user count no more.
 pub fn end_of_user(connection: &Connection, user: i64, at: Timestamp) -> Result<()> {
-    let sql = "UPDATE proofs SET used_at = ?2, payload = '{}' WHERE user = ?1 AND used_at IS NULL";
+    let sql = "UPDATE proofs SET used_at = ?2, address = '', origin = '', payload = '{}' WHERE user = ?1 AND used_at IS NULL";
     connection.prepare_cached(sql)?.execute(params![user, at.millis()])?;
     Ok(())
 }
 
 /// Those of a user count no more, but for those that prove an address that goes by another channel.
 pub fn end_of_user_by(connection: &Connection, user: i64, channel: Channel, at: Timestamp) -> Result<()> {
-    let sql = "UPDATE proofs SET used_at = ?2, payload = '{}'
+    let sql = "UPDATE proofs SET used_at = ?2, address = '', origin = '', payload = '{}'
                WHERE user = ?1 AND used_at IS NULL AND (channel = ?3 OR purpose NOT IN ('verify', 'change'))";
     connection.prepare_cached(sql)?.execute(params![user, at.millis(), channel.name()])?;
     Ok(())
+}
+
+/// Wipes a bounded number of those that have expired; answers whether there may be more.
+pub fn wipe(connection: &Connection, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE proofs SET address = '', origin = '', payload = '{}'
+               WHERE id IN (SELECT id FROM proofs WHERE address <> '' AND expires_at <= ?1 LIMIT ?2)";
+    let wiped = connection.prepare_cached(sql)?.execute(params![now.millis(), ROUND])?;
+    Ok(wiped as i64 == ROUND)
 }
 
 /// Forgets a bounded number of those that expired before `before`; answers whether there may be more.

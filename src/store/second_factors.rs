@@ -104,8 +104,7 @@ mod tests {
 
     /// A database with two users, 1 and 2.
     fn opened() -> Connection {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("../../schema.sql")).unwrap();
+        let connection = crate::store::tests::opened();
         for user in [1, 2] {
             let account = format!("acc_{user}");
             let sql = "INSERT INTO accounts (id, name, kind, plan, limits, disabled, created_at, plan_tokens, bonus_tokens, period, version, revision)

@@ -52,17 +52,24 @@ pub fn set_page(connection: &Connection, id: &str, hash: &KeyHash) -> Result<()>
     connection.prepare_cached("UPDATE sessions SET page = ?2 WHERE id = ?1")?.execute(params![id, hash.as_bytes()])?;
     Ok(())
 }
+/// What [`of_user`] reads: none of those that have ended, of which there may be any number.
+const OF_USER: &str = "WHERE user = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY id DESC";
 
 /// Those of a user that last, the newest first.
 pub fn of_user(connection: &Connection, user: i64, now: Timestamp) -> Result<Vec<SessionRecord>> {
-    let sql = format!("SELECT {COLUMNS} FROM sessions WHERE user = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY id DESC");
-    let mut statement = connection.prepare_cached(&sql)?;
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM sessions {OF_USER}"))?;
     Ok(statement.query_map(params![user, now.millis()], from_row)?.collect::<rusqlite::Result<_>>()?)
 }
 
+/// From one place to the next, each looked up once: DISTINCT would read every session there is.
+const ORIGINS: &str = "WITH RECURSIVE known (origin) AS (
+         SELECT min(origin) FROM sessions WHERE user = ?1
+         UNION ALL SELECT (SELECT min(origin) FROM sessions WHERE user = ?1 AND origin > known.origin) FROM known WHERE known.origin IS NOT NULL)
+     SELECT origin FROM known WHERE origin IS NOT NULL LIMIT 1000";
+
 /// From where a user was signed in, in sessions that are still remembered.
 pub fn origins(connection: &Connection, user: i64) -> Result<Vec<String>> {
-    let mut statement = connection.prepare_cached("SELECT DISTINCT origin FROM sessions WHERE user = ?1 LIMIT 1000")?;
+    let mut statement = connection.prepare_cached(ORIGINS)?;
     Ok(statement.query_map([user], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -117,6 +124,12 @@ pub fn end(connection: &Connection, id: &str, why: &str, at: Timestamp) -> Resul
         at.millis(),
         why
     ])?;
+    Ok(())
+}
+
+/// Forgets those of a user, with their tokens.
+pub fn remove_all(connection: &Connection, user: i64) -> Result<()> {
+    connection.prepare_cached("DELETE FROM sessions WHERE user = ?1")?.execute([user])?;
     Ok(())
 }
 
@@ -179,4 +192,59 @@ pub fn tidy(connection: &Connection, before: Timestamp) -> Result<bool> {
         "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE min(expires_at, coalesce(ended_at, expires_at)) < ?1 LIMIT ?2)";
     let forgotten = connection.prepare_cached(sql)?.execute(params![before.millis(), ROUND])?;
     Ok(forgotten as i64 == ROUND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{opened, plan};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    /// Sessions of user 7, each from one of five places; all but the last have ended.
+    fn filled(sessions: u32) -> Connection {
+        let connection = opened();
+        connection.pragma_update(None, "foreign_keys", false).unwrap();
+        for number in 0..sessions {
+            let id = format!("ses_{number:05}");
+            let session = SessionRecord {
+                id: id.clone(),
+                user: 7,
+                account: "acc_1".into(),
+                method: "password".into(),
+                origin: format!("192.0.2.{}", number % 5),
+                agent: String::new(),
+                created_at: NOW,
+                used_at: NOW,
+                expires_at: Timestamp::MAX,
+                ended_at: None,
+            };
+            insert(&connection, &session).unwrap();
+            if number + 1 < sessions {
+                end(&connection, &id, "too_many", NOW).unwrap();
+            }
+        }
+        connection
+    }
+
+    #[test]
+    fn what_lasts_is_found_and_where_somebody_was_whatever_has_ended() {
+        let connection = filled(300);
+        let lasting: Vec<String> = of_user(&connection, 7, NOW).unwrap().into_iter().map(|session| session.id).collect();
+        assert_eq!(lasting, ["ses_00299"]);
+        assert_eq!(origins(&connection, 7).unwrap(), ["192.0.2.0", "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"]);
+        assert!(of_user(&connection, 8, NOW).unwrap().is_empty() && origins(&connection, 8).unwrap().is_empty());
+    }
+
+    #[test]
+    fn no_session_is_read_that_has_ended() {
+        let connection = opened();
+        let lines = plan(&connection, &format!("SELECT {COLUMNS} FROM sessions {OF_USER}"));
+        assert_eq!(lines, ["SEARCH sessions USING INDEX sessions_lasting (user=?)"]);
+        let lines = plan(&connection, ORIGINS);
+        let searched: Vec<&String> = lines.iter().filter(|line| line.contains("sessions")).collect();
+        let seeks =
+            ["(user=?)", "(user=? AND origin>?)"].map(|seek| format!("SEARCH sessions USING COVERING INDEX sessions_of_origin {seek}"));
+        assert_eq!(searched, seeks.each_ref(), "{lines:?}");
+    }
 }

@@ -146,26 +146,11 @@ mod tests {
     use super::*;
     use crate::domain::id;
     use crate::domain::usage::{Of, Sums};
-
-    fn opened() -> Connection {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("../../schema.sql")).unwrap();
-        connection
-    }
+    use crate::store::tests::{opened, plan};
 
     fn ask(by: By, account: Option<&str>, key: Option<&str>, verdict: Option<Verdict>) -> UsageAsk {
         let (account, key) = (account.map(str::to_owned), key.map(str::to_owned));
         UsageAsk { account, key, verdict, from: Timestamp::default(), to: Timestamp::MAX, by, of: Of::Key }
-    }
-
-    fn plan(connection: &Connection, sql: &str) -> Vec<String> {
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let mut rows = statement.raw_query();
-        let mut lines = Vec::new();
-        while let Some(row) = rows.next().unwrap() {
-            lines.push(row.get(3).unwrap());
-        }
-        lines
     }
 
     #[test]

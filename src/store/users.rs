@@ -39,10 +39,11 @@ pub enum By {
     Phone(String),
 }
 
-/// Finds one.
+/// Finds one. Whoever was deleted is nobody.
 pub fn find(connection: &Connection, by: &By) -> Result<Option<UserRecord>> {
     let one = |column: &str, value: &dyn rusqlite::ToSql| -> rusqlite::Result<Option<UserRecord>> {
-        let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM users WHERE {column} = ?1"))?;
+        let mut statement =
+            connection.prepare_cached(&format!("SELECT {COLUMNS} FROM users WHERE {column} = ?1 AND deleted_at IS NULL"))?;
         statement.query_row([value], from_row).optional()
     };
     Ok(match by {
@@ -66,7 +67,7 @@ pub struct Filter {
 /// Users in the order of their ids.
 pub fn list(connection: &Connection, filter: &Filter) -> Result<Vec<UserRecord>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM users WHERE id > :after AND (:search IS NULL OR id = :search OR instr(lower(name), lower(:search)) > 0
+        "SELECT {COLUMNS} FROM users WHERE id > :after AND deleted_at IS NULL AND (:search IS NULL OR id = :search OR instr(lower(name), lower(:search)) > 0
          OR instr(email, lower(:search)) > 0 OR instr(phone, :search) > 0) ORDER BY id LIMIT :limit"
     );
     let mut statement = connection.prepare_cached(&sql)?;
@@ -124,9 +125,18 @@ pub fn update(connection: &Connection, user: &UserRecord) -> Result<()> {
     Ok(())
 }
 
-/// A password hash of each kind that was made elsewhere.
-pub fn foreign_hashes(connection: &Connection) -> Result<Vec<String>> {
-    let sql = "SELECT max(password) FROM users WHERE password IS NOT NULL AND password NOT LIKE '$argon2id$%' GROUP BY substr(password, 1, 7) LIMIT 16";
+/// Takes all that is personal from one, who is nobody from then on; the id stays.
+pub fn delete(connection: &Connection, id: i64, at: Timestamp) -> Result<()> {
+    let sql = "UPDATE users SET name = '', email = NULL, email_verified_at = NULL, phone = NULL, phone_verified_at = NULL, password = NULL,
+         picture = NULL, is_admin = 0, disabled = 1, agreement = NULL, deleted_at = ?2, revision = revision + 1 WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute(params![id, at.millis()])?;
+    Ok(())
+}
+
+/// A password hash of each kind that is stored: of Argon2id one for each choice of parameters.
+pub fn kinds_of_hashes(connection: &Connection) -> Result<Vec<String>> {
+    let sql = "SELECT max(password) FROM users WHERE password IS NOT NULL GROUP BY CASE
+         WHEN password LIKE '$argon2id$v=19$%' THEN substr(password, 1, 15 + instr(substr(password, 16), '$')) ELSE substr(password, 1, 7) END LIMIT 32";
     let mut statement = connection.prepare(sql)?;
     Ok(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }

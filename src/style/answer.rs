@@ -21,6 +21,17 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+/// A header, and what stands in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderFact<'a> {
+    /// Its name, as the configuration writes it.
+    pub name: &'a str,
+    /// Whether its value is repeated over all limits.
+    pub each_limit: bool,
+    /// Its placeholders: `hour.reset`; of a time also the format's name.
+    pub fields: Vec<(String, Option<&'static str>)>,
+}
+
 impl Style {
     /// What the caller is told: on a pass 200 and the headers of every answer, else the refusal, whole.
     pub fn answer(&self, decision: &Decision, request_id: &str) -> Answer {
@@ -30,17 +41,22 @@ impl Style {
             write_headers(&self.headers, &facts, &mut headers);
             return Answer { status: StatusCode::OK, headers, body: Bytes::new() };
         }
-        self.filled(decision, None, request_id)
+        self.filled(decision, self.refusal(decision), None, request_id)
     }
 
     /// What somebody is told who is not let in.
     pub fn tell(&self, why: &Refused, request_id: &str, now: Timestamp) -> Answer {
-        self.filled(&Decision::of_nobody(why.verdict, now), Some(why), request_id)
+        let (refusal, chooses) = self.telling(why);
+        let decision = Decision::of_nobody(why.verdict, now);
+        let status = why.status.filter(|_| !chooses).and_then(|status| StatusCode::from_u16(status).ok());
+        match status {
+            None => self.filled(&decision, refusal, Some(why), request_id),
+            Some(status) => self.filled(&decision, &Refusal { status, ..refusal.clone() }, Some(why), request_id),
+        }
     }
 
     /// A refusal, whole.
-    fn filled(&self, decision: &Decision, why: Option<&Refused>, request_id: &str) -> Answer {
-        let refusal = self.refusal(decision);
+    fn filled(&self, decision: &Decision, refusal: &Refusal, why: Option<&Refused>, request_id: &str) -> Answer {
         let mut facts = Facts { refusal: why, ..self.facts(decision, request_id, Some(refusal)) };
         let message = refusal.message.fill_what_there_is(&facts);
         facts.message = &message;
@@ -69,9 +85,30 @@ impl Style {
         self.refusals_of(verdict).map(|refusal| (refusal.status, refusal.content_type.to_str().unwrap_or_default()))
     }
 
+    /// The same on the way in; of `bad_request` with a status of its own.
+    pub fn told_on_the_way_in(&self, verdict: Verdict, status: Option<u16>) -> impl Iterator<Item = (StatusCode, &str)> {
+        let own = move |refusal: &Refusal| status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(refusal.status);
+        self.on_the_way_in(verdict, status).map(move |refusal| (own(refusal), refusal.content_type.to_str().unwrap_or_default()))
+    }
+
     /// The headers that a pass may carry: those of every checked answer.
     pub fn pass_headers(&self) -> impl Iterator<Item = &HeaderName> {
         self.headers.iter().map(|header| &header.name)
+    }
+
+    /// What the headers of every checked answer speak of.
+    pub fn header_facts(&self) -> impl Iterator<Item = HeaderFact<'_>> {
+        self.headers.iter().map(|header| HeaderFact {
+            name: &header.written,
+            each_limit: header.each_limit,
+            fields: header.value.fields().map(|field| (field.name(), field.format())).collect(),
+        })
+    }
+
+    /// A header's name as the configuration writes it.
+    pub fn written<'a>(&'a self, name: &'a HeaderName) -> &'a str {
+        let own = self.refusals().flat_map(|refusal| &refusal.headers);
+        self.headers.iter().chain(own).find(|header| header.name == *name).map_or(name.as_str(), |header| &header.written)
     }
 
     /// The message of a verdict alone.

@@ -148,6 +148,12 @@ impl Field {
         }
     }
 
+    /// How a time is written; of anything else nothing.
+    pub fn format(&self) -> Option<&'static str> {
+        let (Self::RetryAt(format) | Self::KeyExpiresAt(format) | Self::Limit(_, LimitField::Reset(format))) = self else { return None };
+        NAMES.iter().find(|(_, known)| known == format).map(|(name, _)| *name)
+    }
+
     /// How it is written.
     pub fn name(&self) -> String {
         let plain = PLAIN.iter().find(|(_, field)| field == self).map(|(name, _)| (*name).to_owned());

@@ -36,6 +36,9 @@ impl Values<'_> {
     }
 }
 
+/// What is most likely wrong with a body that is no JSON.
+const NOT_JSON: &str = "a placeholder stands in quotes, \"{phone}\", and a brace is written twice within a text alone";
+
 /// A text with placeholders, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern(Vec<Part>);
@@ -134,7 +137,7 @@ impl Body {
     pub fn parse(text: &str, content_type: &str) -> Result<Self, String> {
         match content_type.split(';').next().unwrap_or_default().trim() {
             "application/json" => {
-                let value = serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}"))?;
+                let value = serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}; {NOT_JSON}"))?;
                 Leaf::of(value).map(Self::Json)
             }
             "application/x-www-form-urlencoded" => Pattern::parse(text).map(Self::Form),

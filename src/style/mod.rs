@@ -16,6 +16,7 @@ pub use answer::Answer;
 pub use compile::Style;
 pub use vocabulary::Vocabulary;
 
+use crate::domain::refusal::By;
 use crate::domain::verdict::Verdict;
 
 /// The style as written.
@@ -29,6 +30,8 @@ pub struct StyleSource {
     pub headers: Vec<HeaderSource>,
     /// The refusals, each over those before it.
     pub answers: Vec<AnswerSource>,
+    /// Over those, what the sign-in tells otherwise.
+    pub sign_in: Vec<AnswerSource>,
 }
 
 /// One header as written.
@@ -49,6 +52,10 @@ pub struct AnswerSource {
     pub verdicts: Vec<Verdict>,
     /// Only where one of these limits decided.
     pub limits: Option<Vec<String>>,
+    /// Of a sign-in: only where somebody wanted to be let in by one of these.
+    pub by: Option<Vec<By>>,
+    /// Of a sign-in: only where `bad_request` has one of these statuses.
+    pub statuses: Option<Vec<u16>>,
     /// 400 to 599.
     pub status: Option<u16>,
     /// What `{code}` stands for; the verdict's name where nobody says.

@@ -65,8 +65,14 @@ fn refused(plan_title: &str) -> Decision {
 fn compile(body: &str, headers: &[(&str, &str, bool)], answers: Vec<AnswerSource>) -> Result<Style, Vec<StyleFault>> {
     let headers =
         headers.iter().map(|(name, value, each)| HeaderSource { name: (*name).into(), value: (*value).into(), each_limit: *each });
-    let source = StyleSource { content_type: "application/json".into(), body: body.into(), headers: headers.collect(), answers };
-    Style::compile(&source, &[], &vocabulary())
+    let source = StyleSource {
+        content_type: "application/json".into(),
+        body: body.into(),
+        headers: headers.collect(),
+        answers,
+        sign_in: Vec::new(),
+    };
+    Style::compile(&source, &StyleSource::default(), &vocabulary())
 }
 
 fn rate_limited(body: &str) -> AnswerSource {

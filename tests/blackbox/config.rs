@@ -627,7 +627,7 @@ fn people_read_one_line_a_fault_on_stderr() {
 #[test]
 fn programs_read_one_document() {
     let good = Folder::new().json(&["validate"]);
-    assert_eq!(good, serde_json::json!({ "valid": true, "faults": [] }));
+    assert_eq!((&good["valid"], &good["faults"], &good["warnings"]), (&true.into(), &serde_json::json!([]), &serde_json::json!([])));
     let output = Folder::with("[server]\nprefix = \"auth\"\n").run(&["validate", "--json"]);
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     let fields: Vec<&String> = told["faults"][0].as_object().unwrap().keys().collect();
@@ -723,4 +723,30 @@ fn every_setting_stands_in_the_default_file() {
     let words: BTreeSet<&str> = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
     let undocumented: Vec<&String> = settings.iter().filter(|name| !words.contains(name.as_str())).collect();
     assert_eq!(undocumented, Vec::<&String>::new());
+}
+
+#[test]
+fn what_is_wrong_with_the_authentication_page_is_told() {
+    each_is_refused(&[
+        ("[docs]\nenabled = 1\n", "docs.enabled", &["true or false"]),
+        ("[docs]\nintro = { file = \"missing.md\" }\n", "docs.intro", &["missing.md"]),
+        ("[docs]\nintro = { path = \"a\" }\n", "docs.intro", &["{ file ="]),
+        ("[docs]\nbase_url = \"api.example.com\"\n", "docs.base_url", &["https://api.example.com"]),
+        ("[docs]\nvariable = \"my key\"\n", "docs.variable", &["API_KEY"]),
+        ("[docs]\ntitel = \"x\"\n", "docs.titel", &["title"]),
+        ("[docs.example]\npath = \"/a\\\"; rm -rf /\"\n", "docs.example.path", &["percent-encoded"]),
+        ("[docs.example]\npath = \"/a\"\nmethod = \"POST\"\nbody = \"{\"\n", "docs.example.body", &["not JSON"]),
+        ("[docs.example]\npath = \"/a\"\nbody = \"{}\"\n", "docs.example.body", &["POST"]),
+        ("[docs.example]\nmethod = \"POST\"\n", "docs.example.method", &["path"]),
+        ("[[docs.section]]\ntitle = \"A\"\n", "docs.section[0].text", &["must be given"]),
+        ("[[docs.section]]\ntitle = \"A\"\ntext = \"b\"\nbefore = \"error\"\n", "docs.section[0].before", &["errors", "sign-in"]),
+        ("[brand]\ncolour = \"red\"\n", "brand.colour", &["#1a56db"]),
+        ("[brand]\nlogo = \"missing.png\"\n", "brand.logo", &["missing.png"]),
+        ("[brand]\nlogo = \"auth.toml\"\n", "brand.logo", &["no picture"]),
+    ]);
+    each_is_taken(&[
+        "[docs]\nenabled = false\n",
+        "[[docs.section]]\ntitle = \"A\"\ntext = \"b\"\nbefore = \"sign-in\"\n",
+        "[brand]\ncolour = \"#15d\"\n",
+    ]);
 }

@@ -11,6 +11,7 @@ mod cli;
 mod clients;
 mod config;
 mod dashboard;
+mod docs;
 mod doctor;
 mod edges;
 mod embed;

@@ -283,6 +283,7 @@ fn every_operation_answers_as_the_document_says() {
     sign_in::by_mail(&mut tour);
     sign_in::signed_in(&mut tour);
     sign_in::by_others(&mut tour);
+    sign_in::in_a_browser(&mut tour);
     sign_in::by_invitation(&mut tour);
     tour.call("GET", "/webhooks", Value::Null, 200);
     let message = tour.call("POST", "/webhooks/billing/test", Value::Null, 201);
@@ -295,6 +296,11 @@ fn every_operation_answers_as_the_document_says() {
     tour.call("GET", "/health", Value::Null, 200);
     tour.call("GET", "/ready", Value::Null, 200);
     tour.call("GET", "/openapi.json", Value::Null, 200);
+    for (path, status) in [("docs", 200), ("docs.md", 200), ("docs/reference", 200), ("docs/style.css", 200), ("docs/logo", 404)] {
+        let path = format!("/auth/{path}");
+        tour.send("GET", &path, Request::get(&path), status);
+    }
+    tour.seen.insert("get /auth/docs/logo".into());
     tour.call("GET", "/probe", Value::Null, 404);
     tour.seen.insert("get /auth/v1/probe".into());
     let request = Request::get("/auth/metrics").bearer(&tour.metrics);
@@ -351,6 +357,8 @@ fn tour_of_people(tour: &mut Tour) {
     tour.call("PATCH", &of_other, json!({ "role": "admin" }), 200);
     tour.call("DELETE", &of_other, Value::Null, 204);
     tour.as_user("DELETE", &of_other, Value::Null, 404);
+    tour.call("DELETE", &format!("/users/{}", other["id"]), Value::Null, 204);
+    tour.call("DELETE", &format!("/users/{}", other["id"]), Value::Null, 404);
 }
 
 #[test]

@@ -1,21 +1,33 @@
 //! Signing in.
 
 mod abuse;
+mod bounds;
+mod browser;
 mod change;
 mod csrf;
 mod door;
 mod gate;
+mod identities;
 mod input;
+mod joining;
+mod leaving;
 mod login;
 mod me;
 mod pages;
 mod phone;
 mod post;
 mod providers;
+mod refused_callback;
 mod register;
 mod reset;
+mod rivals;
 pub mod second_factor;
+mod second_factor_page;
 mod sessions;
 pub mod telegram;
+mod tidying;
 mod timing;
 mod tokens;
+mod told;
+mod ways;
+mod words;

@@ -47,6 +47,17 @@ pub struct DoctorArgs {
     pub path: Option<String>,
 }
 
+/// What is printed of the documents.
+#[derive(Debug, ClapArgs)]
+pub struct DocsArgs {
+    /// As one HTML file instead of Markdown
+    #[arg(long)]
+    pub html: bool,
+    /// The API reference instead of the authentication page
+    #[arg(long)]
+    pub reference: bool,
+}
+
 /// Where a copy goes.
 #[derive(Debug, ClapArgs)]
 pub struct BackupArgs {

@@ -19,7 +19,7 @@ pub use account::{AccountCommand, AccountSettings};
 pub use application::ApplicationCommand;
 pub use history::{AuditArgs, UsageArgs};
 pub use key::{KeyCommand, KeySettings};
-pub use machine::{BackupArgs, DoctorArgs, ProxyArgs, ProxyKind, RestoreArgs};
+pub use machine::{BackupArgs, DocsArgs, DoctorArgs, ProxyArgs, ProxyKind, RestoreArgs};
 pub use mail::MailCommand;
 pub use rows::{ExportArgs, ImportArgs, RowFormat};
 pub use token::TokenCommand;
@@ -115,6 +115,15 @@ It replaces nothing. What happened since the copy is gone: keys that were revoke
     Restore(RestoreArgs),
     /// Print the OpenAPI document of tollgate's own paths
     Openapi,
+    /// Print the API's authentication page, as the server shows it at PREFIX/docs
+    #[command(after_help = "\
+Examples:
+  tollgate docs > authentication.md
+  tollgate docs --html > public/authentication.html
+  tollgate docs --html --reference > public/reference.html
+
+It is written from the configuration alone: no server needs to run. An HTML file has everything in it that belongs to it.")]
+    Docs(DocsArgs),
     /// Show webhooks and their messages, send one again, try one
     #[command(subcommand)]
     Webhook(WebhookCommand),

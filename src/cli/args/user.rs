@@ -51,10 +51,10 @@ pub enum UserCommand {
         /// Another name
         #[arg(long)]
         name: Option<String>,
-        /// Another e-mail address
+        /// Another e-mail address; without --verified a link is sent to it, and it counts once that was opened
         #[arg(long)]
         email: Option<String>,
-        /// Another phone number
+        /// Another phone number; the same with a code
         #[arg(long)]
         phone: Option<String>,
         #[command(flatten)]
@@ -78,6 +78,12 @@ pub enum UserCommand {
         #[arg(long)]
         sign_out: bool,
     },
+    /// Delete a user: their id stays, and nothing personal; accounts that are theirs alone are closed
+    #[command(after_help = "Example:\n  tollgate user delete 42")]
+    Delete {
+        /// A number
+        id: String,
+    },
     /// Bring users along from elsewhere, with bcrypt, Argon2 and scrypt hashes, all or nothing: JSON lines or CSV; docs/import.md says how
     #[command(
         after_help = "Example:\n  echo '{\"email\": \"ada@example.com\", \"password_hash\": \"$2b$12$…\", \"verified\": true}' | tollgate user import -"
@@ -91,7 +97,7 @@ pub struct UserSettings {
     /// `-`: a password, read from stdin; it ends every session
     #[arg(long, value_name = "-")]
     pub password: Option<String>,
-    /// Address and number are theirs: no mail has to prove it
+    /// Address and number are theirs: nothing is sent to prove it
     #[arg(long)]
     pub verified: bool,
 }

@@ -79,6 +79,15 @@ pub fn config(file: Option<&Path>, policy: &Policy) -> Check {
     findings.check(NAME, format!("{shown} is valid"))
 }
 
+/// What is missing for people to sign in, and how they are written to.
+pub fn sign_in(policy: &Policy) -> Check {
+    let mut findings = Findings::default();
+    for warning in &policy.warnings {
+        findings.warning(warning.to_string(), "set it, or take that table out of the configuration");
+    }
+    findings.check("sign_in", policy.sending().unwrap_or("mail and SMS go out"))
+}
+
 /// Who may read the secrets that the configuration holds, or says where they stand.
 fn judge_secrets(config: &Path, mode: u32, policy: &Policy, findings: &mut Findings) {
     for Held { key, place, .. } in &policy.secrets {

@@ -99,6 +99,9 @@ async fn look(
 ) {
     let database = &policy.server.database;
     report.add(machine::config(file, policy));
+    if policy.sign_in.enabled {
+        report.add(machine::sign_in(policy));
+    }
     report.add(machine::disk(database, scratch));
     let server = match Server::find(policy, wanted.through.is_some()).await {
         Ok(server) => found.insert(server),

@@ -22,8 +22,18 @@ pub(super) enum Kind {
     Other,
 }
 
-/// Reads the digits of a number, with its country's code: E.164 without the plus, and whose it is.
-pub(super) fn international(digits: &str) -> Option<(String, Kind)> {
+/// A number that was read.
+pub(super) struct Found {
+    /// E.164 without the plus.
+    pub digits: String,
+    /// Whose it is.
+    pub kind: Kind,
+    /// Of which country, by its two letters: several share a code.
+    pub country: &'static str,
+}
+
+/// Reads the digits of a number, with its country's code.
+pub(super) fn international(digits: &str) -> Option<Found> {
     let (code, national) = (1..=3).find_map(|length| {
         let (code, national) = digits.split_at_checked(length)?;
         let code: u16 = code.parse().ok().filter(|_| !code.starts_with('0'))?;
@@ -36,7 +46,7 @@ pub(super) fn international(digits: &str) -> Option<(String, Kind)> {
 }
 
 /// Reads the digits of a number as one dials it in a country.
-pub(super) fn national(digits: &str, country: Id) -> Option<(String, Kind)> {
+pub(super) fn national(digits: &str, country: Id) -> Option<Found> {
     let plan = DATABASE.by_id(country.as_ref())?;
     let code = plan.country_code();
     let at_home = || without_trunk(plan, digits).and_then(|national| found(code, &national)).or_else(|| found(code, digits));
@@ -50,11 +60,13 @@ pub(super) fn national(digits: &str, country: Id) -> Option<(String, Kind)> {
     at_home().or_else(abroad).or_else(bare)
 }
 
-fn found(code: u16, national: &str) -> Option<(String, Kind)> {
-    let number = format!("{code}{national}");
-    let plans = DATABASE.by_code(&code).filter(|_| number.len() <= MOST_DIGITS)?;
-    let kind = plans.into_iter().filter(|plan| begins_so(plan, national)).find_map(|plan| kind(plan, national))?;
-    Some((number, kind))
+fn found(code: u16, national: &str) -> Option<Found> {
+    let digits = format!("{code}{national}");
+    let mut plans = DATABASE.by_code(&code).filter(|_| digits.len() <= MOST_DIGITS)?.into_iter();
+    plans.find_map(|plan| {
+        let kind = kind(plan, national).filter(|_| begins_so(plan, national))?;
+        Some(Found { digits: digits.clone(), kind, country: plan.id() })
+    })
 }
 
 /// Several countries share a code; some of them say how their numbers begin.

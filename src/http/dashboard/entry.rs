@@ -65,7 +65,7 @@ pub async fn enter(mut call: Call) -> Result<Response, Unreadable> {
         Ok(Entered::SignedIn(signed_in)) => go_on(&call, &signed_in, &next).await,
         Ok(Entered::SecondFactor(waiting)) => {
             let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
-            let mut response = see(&format!("{}second-factor?next={next}", root(&call)));
+            let mut response = see(&format!("{}sign-in/code?next={next}", root(&call)));
             set(&call, &waiting, SECOND_FACTOR_KEPT, response.headers_mut());
             Ok(response)
         }
@@ -82,13 +82,13 @@ async fn by_password(call: &Call, form: &Form, visit: &Visit) -> Outcome<Entered
     call.front.services.sign_in_by_password(address, password, visit).await
 }
 
-/// `GET PREFIX/second-factor`.
+/// `GET PREFIX/sign-in/code`.
 pub async fn second_factor(call: Call) -> Result<Response, Unreadable> {
     let next = parameter(&call, "next");
     page(StatusCode::OK, &SecondFactorPage { s: Shell::of(&call, ""), next: &next, fault: None })
 }
 
-/// `POST PREFIX/second-factor`.
+/// `POST PREFIX/sign-in/code`.
 pub async fn second_factor_entered(mut call: Call) -> Result<Response, Unreadable> {
     let form = Form::read(&mut call).await?;
     let visit = call.visit()?;

@@ -19,17 +19,8 @@ use crate::http::response::Response;
 /// What the cookie is called.
 const NAME: &str = "dashboard";
 
-/// Who may see a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
-    /// Whoever is signed in, with this part in their account.
-    Role(Role),
-    /// Administrators of the whole server.
-    Administrator,
-}
-
-/// Lets in who is signed in, as an actor like any other; sends everybody else to sign in.
-pub async fn admit(call: &Call, needs: Needs) -> Result<Actor, Response> {
+/// Lets in who is signed in and is this to their account, as an actor like any other; sends everybody else to sign in.
+pub async fn admit(call: &Call, role: Role) -> Result<Actor, Response> {
     let Some(token) = token(call) else { return Err(to_sign_in(call)) };
     let failed = |unreadable| failed(&Shell::of(call, ""), &call.request_id, unreadable);
     let visit = call.visit_from_anywhere().map_err(failed)?;
@@ -37,11 +28,7 @@ pub async fn admit(call: &Call, needs: Needs) -> Result<Actor, Response> {
     let Some(known) = known.map_err(|error| failed(error.into()))? else { return Err(to_sign_in(call)) };
     let caller = known.caller().clone();
     let user = caller.user.as_ref();
-    let is_admin = user.is_some_and(|user| user.is_admin);
-    let may = match needs {
-        Needs::Administrator => is_admin,
-        Needs::Role(role) => is_admin || user.is_some_and(|user| user.role >= role),
-    };
+    let may = user.is_some_and(|user| user.is_admin || user.role >= role);
     let actor = Actor::User(caller.clone());
     if may {
         return Ok(actor);
@@ -69,16 +56,16 @@ pub fn place(call: &Call, wanted: &str) -> String {
 
 /// Sets the cookie, for so many seconds.
 pub fn set(call: &Call, token: &PlainKey, seconds: u64, into: &mut HeaderMap) {
-    cookies::append(built(call, token.expose().to_owned(), Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX))), into);
+    cookies::append(&built(call, token.expose().to_owned(), Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX))), into);
 }
 
 /// Takes it away.
 pub fn clear(call: &Call, into: &mut HeaderMap) {
-    cookies::append(built(call, String::new(), Duration::ZERO), into);
+    cookies::append(&built(call, String::new(), Duration::ZERO), into);
 }
 
 fn built(call: &Call, value: String, max_age: Duration) -> Cookie<'static> {
-    let path = cookies::seen_path(call, &call.front.services.policy.server.prefix);
+    let path = cookies::path(call, &call.front.services.policy.server.prefix);
     // Lax: a link in a mail leads here, and whoever follows it is still signed in. No form of another site carries it.
     Cookie::build((NAME, value)).path(path).max_age(max_age).http_only(true).secure(true).same_site(SameSite::Lax).build()
 }

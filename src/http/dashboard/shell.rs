@@ -8,7 +8,6 @@ use super::words::Words;
 use crate::domain::act::Actor;
 use crate::domain::caller::Kind;
 use crate::domain::time::Timestamp;
-use crate::domain::user::Role;
 use crate::http::request::Call;
 use crate::service::mails::service_name;
 
@@ -32,16 +31,10 @@ pub struct Shell {
 pub struct Viewer {
     /// Their name.
     pub name: String,
-    /// The account that they act for.
-    pub account: String,
-    /// Its name.
+    /// The name of the account that they act for.
     pub account_name: String,
-    /// Whether it is an organization.
+    /// Whether that is an organization.
     pub is_organization: bool,
-    /// What they are to it.
-    pub role: Role,
-    /// Whether they administrate the whole server.
-    pub is_admin: bool,
     /// What their forms carry, so that nobody else's page can send one.
     pub form_token: String,
 }
@@ -92,11 +85,8 @@ fn viewer(call: &Call, actor: &Actor) -> Option<Viewer> {
     let (user, account) = (caller.user.as_ref()?, caller.account.as_ref()?);
     Some(Viewer {
         name: user.name.clone(),
-        account: account.id.clone(),
         account_name: account.name.clone(),
         is_organization: account.kind == Kind::Organization,
-        role: user.role,
-        is_admin: user.is_admin,
         form_token: form_token(call, &user.session),
     })
 }

@@ -14,6 +14,7 @@ use crate::http::upstream::Upstream;
 use crate::http::upstream::outcome::Outcome;
 use crate::service::Services;
 use crate::service::metrics::Kind;
+use crate::service::sign_in::throttle::Deed;
 use crate::store::outbox;
 
 /// How long a thread of the database is waited for.
@@ -75,6 +76,9 @@ fn sign_in(text: &mut Exposition, services: &Services) {
     let told = OF_SIGN_IN.into_iter().map(|verdict| (verdict.name(), services.metrics.sign_ins(verdict)));
     let help = "Those who came to sign in, by what they were told; refreshing a session is none.";
     text.counters("tollgate_sign_ins_total", help, "verdict", told);
+    let throttles = &services.sign_in.throttles;
+    let refused = Deed::ALL.map(|deed| (deed.name(), throttles.refused(deed)));
+    text.counters("tollgate_throttled_total", "Times that [sign_in.throttle] told somebody to wait, by what they did.", "deed", refused);
 }
 
 fn memory(text: &mut Exposition, services: &Services) {

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod backup;
 pub mod balance;
 pub mod check;
+pub mod docs;
 pub mod export;
 pub mod gate;
 pub mod health;

@@ -46,6 +46,12 @@ pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
     Ok(response::record(StatusCode::OK, &views::user(&user), user.revision))
 }
 
+/// Deletes one.
+pub async fn delete(call: Call) -> Result<Response, Unreadable> {
+    call.front.services.delete_user(number(&call.id), &call.conditional_act()?).await?;
+    Ok(response::empty(StatusCode::NO_CONTENT))
+}
+
 /// Signs one out everywhere; again does no harm.
 pub async fn sign_out(call: Call) -> Result<Response, Unreadable> {
     call.front.services.sign_out_user(number(&call.id), &call.act()?).await?;

@@ -28,6 +28,9 @@ const WHAT: &str = "mail";
 /// By what is sent, and how many at once.
 const LANES: [(Channel, usize); 2] = [(Channel::Email, 8), (Channel::Phone, 4)];
 
+/// From which try on one that is not taken is worth a warning: whoever takes them may be gone.
+const WORRYING: u32 = 3;
+
 /// How a try ended.
 #[derive(Debug)]
 enum Ended {
@@ -72,6 +75,7 @@ impl Posts {
         if to_nowhere && policy.sign_in.enabled {
             tracing::warn!("[server] public_url is not set: the links in mails lead to where this server listens");
         }
+        policy.sending().into_iter().for_each(|told| tracing::info!("{told}"));
         Self { smtp: policy.mail.as_ref().map(Smtp::new), gateway: policy.sms.as_ref().map(Gateway::new) }
     }
 
@@ -154,6 +158,8 @@ async fn send(services: &Services, posts: &Posts, parcel: &Parcel, now: Timestam
     match (&ready, &posts.smtp, &posts.gateway) {
         (Ready::Mail { written, .. }, Some(smtp), _) => smtp.send(mail, written, secret.as_ref().map(|secret| secret.expose())).await,
         (Ready::Sms { text, code }, _, Some(gateway)) => gateway.send(mail, text, code.as_deref(), now).await,
+        // Where mail goes out nobody reads the log for codes.
+        (Ready::Sms { .. }, Some(_), None) => Ended::Refused { fault: "[sms] names no gateway".into() },
         _ => {
             log(mail, &ready);
             Ended::Taken
@@ -177,9 +183,10 @@ fn log(mail: &Mail, ready: &Ready) {
 /// What becomes of one after a try.
 fn judge(mail: &mut Mail, ended: Ended, retries: &[Span], services: &Services, now: Timestamp) {
     let (id, template, tries) = (&mail.id, mail.template.name(), mail.tries);
+    let what = if mail.channel == Channel::Phone { "an SMS" } else { "a mail" };
     let (fault, next) = match ended {
         Ended::Taken => {
-            tracing::debug!(id, template, "a mail was taken");
+            tracing::debug!(id, template, "{what} was taken");
             (mail.due_at, mail.fault, mail.taken_at) = (None, None, Some(now));
             return;
         }
@@ -187,10 +194,11 @@ fn judge(mail: &mut Mail, ended: Ended, retries: &[Span], services: &Services, n
         Ended::Failed { fault, wait } => (fault, next_try(retries, mail.tries, wait, rand::random(), now)),
     };
     match next {
-        Some(next) => tracing::info!(id, template, tries, "a mail was not taken: {fault}; next try {next}"),
+        Some(next) if tries < WORRYING => tracing::info!(id, template, tries, "{what} was not taken: {fault}; next try {next}"),
+        Some(next) => tracing::warn!(id, template, tries, "{what} was not taken again: {fault}; next try {next}"),
         None => {
             services.metrics.mails_given_up.count();
-            tracing::warn!(id, template, tries, "a mail was given up: {fault}; once that is mended: tollgate mail retry {id}");
+            tracing::warn!(id, template, tries, "{what} was given up: {fault}; once that is mended: tollgate mail retry {id}");
         }
     }
     (mail.due_at, mail.fault) = (next, Some(fault));

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::endpoints::{Access, ENDPOINTS, Endpoint, Part, SIGN_IN};
+use super::endpoints::{Access, ENDPOINTS, Endpoint, SIGN_IN};
 use crate::config::Policy;
 use crate::domain::verdict::Verdict;
 
@@ -80,11 +80,13 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
         answers.entry(status.to_string()).or_insert_with(|| reference(response));
     };
     let styled = told_by_style(endpoint);
-    if endpoint.part == Part::SignIn {
+    if endpoint.is_of_sign_in() {
         operation["security"] = match endpoint.access {
             Access::User => json!([{ "access_token": [] }]),
             // Signing out again does no harm.
-            _ if endpoint.path == "/auth/logout" => json!([{ "refresh_cookie": [] }, {}]),
+            _ if endpoint.path == "/auth/logout" => json!([{ "refresh_cookie": [] }, { "access_token": [] }, {}]),
+            // A page says that nobody is signed in.
+            _ if endpoint.path == "/auth/join" => json!([{ "refresh_cookie": [] }, {}]),
             _ if BY_COOKIE.contains(&endpoint.path) => json!([{ "refresh_cookie": [] }]),
             _ if BY_ANY.contains(&endpoint.path) => {
                 let keys = policy::credentials(policy).map(|(name, _)| json!({ name: [] }));
@@ -92,8 +94,6 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
             }
             _ => json!([]),
         };
-        add(403, "MayNot");
-        add(500, "Fault");
     } else if endpoint.access == Access::User {
         operation["security"] = json!([{ "access_token": [] }]);
         [(403, "MayNot"), (500, "Fault")].into_iter().for_each(|(status, name)| add(status, name));
@@ -108,24 +108,53 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
     } else {
         operation["security"] = policy::credentials(policy).map(|(name, _)| json!({ name: [] })).collect::<Vec<_>>().into();
     }
-    if let Some(body) = operation.get("requestBody") {
+    if endpoint.is_of_sign_in() {
+        // The style tells all of it, further below.
+    } else if let Some(body) = operation.get("requestBody") {
         [(400, "Bad"), (408, "TooSlow"), (415, "WrongType")].into_iter().for_each(|(status, name)| add(status, name));
         // Rows may be as many as they are.
         if body.get("$ref").is_none() {
             add(413, "TooLarge");
         }
     }
-    if operation.get("parameters").is_some() && !endpoint.path.starts_with("/v1/check") {
+    if operation.get("parameters").is_some() && !endpoint.is_of_sign_in() && !endpoint.path.starts_with("/v1/check") {
         add(400, "Bad");
     }
-    add(503, "Unavailable");
-    let mut refused = styled;
-    if endpoint.path.contains('{') && endpoint.part != Part::SignIn {
+    let mut refused: Vec<_> = styled.into_iter().map(|verdict| (verdict, None)).collect();
+    if endpoint.is_of_sign_in() {
+        refused.extend(told_of_requests(&mut answers, operation.get("requestBody").is_some()));
+    } else {
+        answers.entry("503".into()).or_insert_with(|| reference("Unavailable"));
+    }
+    if endpoint.path.contains('{') && !endpoint.is_of_sign_in() {
         // A path that reads in two ways is none of tollgate's own: the gate refuses it.
-        refused.push(Verdict::Ambiguous);
+        refused.push((Verdict::Ambiguous, None));
     }
     policy::add_refusals(&mut answers, &refused, policy);
+    if endpoint.is_of_sign_in() && TOLD_BY_PAGE.iter().any(|end| endpoint.path.ends_with(end)) {
+        for answer in answers.values_mut().filter(|answer| answer["content"].is_object()) {
+            answer["content"]["text/html"] = json!({ "schema": { "type": "string" } });
+        }
+    }
     operation["responses"] = answers.into_iter().collect::<Map<_, _>>().into();
+}
+
+/// Where a browser is told of a refusal by a page.
+const TOLD_BY_PAGE: [&str; 2] = ["/start", "/callback"];
+/// What the style tells of requests that are wrong in no field, on the sign-in's paths; the answers so far name some of the statuses.
+fn told_of_requests(answers: &mut BTreeMap<String, Value>, has_body: bool) -> Vec<(Verdict, Option<u16>)> {
+    let is_told = |status: &u16, answer: &Value| *status >= 400 && answer.get("$ref").is_some();
+    let mut statuses: Vec<u16> =
+        answers.iter().filter_map(|(status, answer)| status.parse().ok().filter(|status| is_told(status, answer))).collect();
+    statuses.iter().for_each(|status| drop(answers.remove(&status.to_string())));
+    statuses.push(403);
+    let mut told = Vec::new();
+    if has_body {
+        statuses.extend([408, 415]);
+        told.push((Verdict::TooLarge, None));
+    }
+    told.extend(statuses.into_iter().map(|status| (Verdict::BadRequest, Some(status))));
+    told
 }
 
 /// What is asked for with the refresh cookie.
@@ -139,15 +168,15 @@ fn told_by_style(endpoint: &Endpoint) -> Vec<Verdict> {
     let by_gate = Verdict::ALL.iter().copied().filter(|verdict| *verdict <= Verdict::Unavailable);
     let on_the_way_in = [Verdict::Missing, Verdict::Unknown, Verdict::Disabled, Verdict::Unavailable, Verdict::Internal];
     match endpoint.path {
-        path if endpoint.part == Part::SignIn && !(BY_ANY.contains(&path) && endpoint.method == Some(Method::GET)) => {
+        path if endpoint.is_of_sign_in() && !(BY_ANY.contains(&path) && endpoint.method == Some(Method::GET)) => {
             on_the_way_in.into_iter().chain(Verdict::ALL.iter().copied().filter(|verdict| verdict.is_of_sign_in())).collect()
         }
-        "/user/me" | "/balance" if endpoint.part == Part::SignIn => {
+        "/user/me" | "/balance" if endpoint.is_of_sign_in() => {
             by_gate.filter(|verdict| !(Verdict::WrongPlan..=Verdict::RateLimited).contains(verdict)).chain([Verdict::Internal]).collect()
         }
         path if endpoint.access == Access::User || matches!(endpoint.access, Access::Shared(_)) => {
             let is_new_key = endpoint.method == Some(Method::POST) && path.starts_with("/v1/keys");
-            let is_bounded = endpoint.method == Some(Method::POST) && (path.ends_with("/invitations") || path == "/v1/applications");
+            let is_bounded = endpoint.method != Some(Method::GET);
             let more = [(is_new_key, Verdict::AgreementNeeded), (is_bounded, Verdict::TooManyTries)];
             let more = more.into_iter().filter_map(|(is_told, verdict)| is_told.then_some(verdict));
             of_users(endpoint.access).iter().copied().chain(more).collect()

@@ -72,11 +72,14 @@ fn credential(carrier: &Carrier) -> Value {
     }
 }
 
-/// Adds what verdicts are told as, each status once, beside tollgate's own answer of that status.
-pub fn add_refusals(answers: &mut BTreeMap<String, Value>, verdicts: &[Verdict], policy: &Policy) {
+/// Adds what verdicts are told as, each status once, beside tollgate's own answer of that status. With `bad_request` may stand the
+/// status of what is wrong in no field.
+pub fn add_refusals(answers: &mut BTreeMap<String, Value>, verdicts: &[(Verdict, Option<u16>)], policy: &Policy) {
     let mut told: BTreeMap<(u16, &str), Vec<&str>> = BTreeMap::new();
-    for verdict in verdicts {
-        for (status, media) in policy.style.told_as(*verdict) {
+    for (verdict, status) in verdicts {
+        // What is asked with a key is told as the gate does, and what is asked by users as the sign-in does.
+        let by_gate = policy.style.told_as(*verdict).filter(|_| status.is_none());
+        for (status, media) in by_gate.chain(policy.style.told_on_the_way_in(*verdict, *status)) {
             let names = told.entry((status.as_u16(), media)).or_default();
             if !names.contains(&verdict.name()) {
                 names.push(verdict.name());

@@ -6,6 +6,7 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, REFERRER
 use http::{HeaderMap, StatusCode};
 use minijinja::{Environment, Value, context};
 
+use crate::http::cookies;
 use crate::http::request::Call;
 use crate::http::response::{self, Response};
 use crate::service::mails::service_name;
@@ -36,10 +37,18 @@ pub enum Page {
     Joined,
     /// An invitation that counts no more, or is for somebody else.
     WrongInvitation,
+    /// A button to join with, for whoever is signed in.
+    Join,
+    /// From a page that another site has led to, on to one that gets the refresh cookie.
+    GoOn,
+    /// The code of a second factor is asked for.
+    SecondFactor,
+    /// Whatever else keeps somebody out: what, and a way on.
+    Refused,
 }
 
 impl Page {
-    const ALL: [(Self, &'static str, &'static str); 9] = [
+    const ALL: [(Self, &'static str, &'static str); 13] = [
         (Self::Verify, "verify.html", include_str!("templates/verify.html")),
         (Self::Verified, "verified.html", include_str!("templates/verified.html")),
         (Self::Reset, "reset.html", include_str!("templates/reset.html")),
@@ -49,6 +58,10 @@ impl Page {
         (Self::Invitation, "invitation.html", include_str!("templates/invitation.html")),
         (Self::Joined, "joined.html", include_str!("templates/joined.html")),
         (Self::WrongInvitation, "wrong_invitation.html", include_str!("templates/wrong_invitation.html")),
+        (Self::Join, "join.html", include_str!("templates/join.html")),
+        (Self::GoOn, "go_on.html", include_str!("templates/go_on.html")),
+        (Self::SecondFactor, "second_factor.html", include_str!("templates/second_factor.html")),
+        (Self::Refused, "refused.html", include_str!("templates/refused.html")),
     ];
 
     const fn file(self) -> &'static str {
@@ -71,7 +84,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 /// A page, with what it speaks of.
 pub fn show(call: &Call, status: StatusCode, page: Page, about: Value) -> Response {
     let policy = &call.front.services.policy;
-    let all = context! { service => service_name(policy), ..about };
+    let all = context! { service => service_name(policy), style_sheet => place_of_style_sheet(call), ..about };
     let rendered = TEMPLATES.get_template(page.file()).and_then(|template| template.render(all));
     match rendered {
         Ok(html) => {
@@ -86,6 +99,16 @@ pub fn show(call: &Call, status: StatusCode, page: Page, about: Value) -> Respon
     }
 }
 
+/// Where the style sheet lies, seen from the page: beside it, below the prefix.
+fn place_of_style_sheet(call: &Call) -> String {
+    const NAME: &str = "page.css";
+    let prefix = &call.front.services.policy.server.prefix;
+    match call.parts.uri.path().strip_prefix(prefix.as_str()) {
+        Some(rest) if rest.matches('/').count() == 1 => NAME.into(),
+        _ => format!("{}/{NAME}", cookies::path(call, prefix)),
+    }
+}
+
 /// The style sheet, for the browser to keep.
 pub fn style_sheet() -> Response {
     let mut response = response::text(StatusCode::OK, "text/css; charset=utf-8", STYLE_SHEET.to_owned());
@@ -94,7 +117,8 @@ pub fn style_sheet() -> Response {
     response
 }
 
-fn guard(headers: &mut HeaderMap) {
+/// Keeps what is shown from being framed, taken for something else, or told of.
+pub fn guard(headers: &mut HeaderMap) {
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -110,7 +134,11 @@ mod tests {
     fn every_page_can_be_shown_and_escapes() {
         for (page, name, _) in Page::ALL {
             assert_eq!(page.file(), name);
-            let about = context! { service => "A & B", token => "\"><script>", fault => "<b>", name => "<i>" };
+            let evil = "\"><script>";
+            let about = context! {
+                service => "A & B", style_sheet => "page.css", token => evil, fault => "<b>", name => "<i>", account => evil, email => evil,
+                heading => evil, text => evil, href => evil, again => evil, others => [context! { title => evil, href => evil }]
+            };
             let html = TEMPLATES.get_template(name).unwrap().render(about).unwrap();
             assert!(html.contains("A &amp; B") && html.contains("href=\"page.css\""), "{html}");
             assert!(!html.contains("<script>") && !html.contains("<b>") && !html.contains("<i>"), "{html}");

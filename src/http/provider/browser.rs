@@ -22,6 +22,9 @@ pub const LIFETIME: Span = Span::from_secs(600);
 /// How many letters a state and a nonce have: more than 128 bits. Some providers take no long ones.
 const LETTERS: usize = 24;
 
+/// What a provider answers where somebody does not want to go on (RFC 6749, 4.1.2.1).
+const DENIED: &str = "access_denied";
+
 /// How long the address of a page may be.
 const LONGEST_PAGE: usize = 1000;
 
@@ -121,6 +124,9 @@ impl Source {
         }
         if returned.iss.is_some_and(|iss| iss != self.settings.issuer) {
             return refused("another provider answered");
+        }
+        if returned.error.as_deref() == Some(DENIED) {
+            return Err(Failed::Denied);
         }
         if let Some(error) = returned.error {
             return refused(&format!("the provider answered '{}'", told(&error)));

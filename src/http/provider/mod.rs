@@ -27,6 +27,8 @@ const MOST_TOLD: usize = 300;
 pub enum Failed {
     /// What was handed in is wrong: each field.
     Fields(Vec<FieldFault>),
+    /// Whoever was asked there does not want to.
+    Denied,
     /// The code, or the provider's word, is not good: the reason, for the log.
     Unknown(String),
     /// The provider cannot be used: the reason, for the log.
@@ -40,6 +42,10 @@ impl Failed {
     pub fn noted(self, provider: &str) -> Error {
         match self {
             Self::Fields(faults) => Refusal::fields(faults).into(),
+            Self::Denied => {
+                tracing::info!(provider, "a sign-in was given up there");
+                Error::refused(Verdict::Unknown)
+            }
             Self::Unknown(reason) => {
                 tracing::info!(provider, "a sign-in was refused: {}", told(&reason));
                 Error::refused(Verdict::Unknown)

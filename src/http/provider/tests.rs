@@ -56,6 +56,7 @@ fn verdict(result: &Result<Proven, Failed>) -> &'static str {
         Err(Failed::Unknown(_)) => "unknown",
         Err(Failed::Unavailable(_)) => "unavailable",
         Err(Failed::NotConfigured(_)) => "not_configured",
+        Err(Failed::Denied) => "denied",
     }
 }
 
@@ -427,7 +428,8 @@ fn a_browser_ends_what_it_began() {
             ("no state", Box::new(|back: &mut Returned| back.state = None) as Box<dyn Fn(&mut Returned)>, now),
             ("another state", Box::new(|back| back.state = Some("x".repeat(24))), now),
             ("another provider", Box::new(|back| back.iss = Some("https://evil.example".into())), now),
-            ("refused", Box::new(|back| back.error = Some("access_denied".into())), now),
+            ("refused", Box::new(|back| back.error = Some("server_error".into())), now),
+            ("given up in another browser", Box::new(|back| (back.error, back.state) = (Some("access_denied".into()), None)), now),
             ("too late", Box::new(|_| ()), later(601)),
         ] {
             let mut returned = query(&back);
@@ -436,6 +438,8 @@ fn a_browser_ends_what_it_began() {
         }
         let other = Source::new(Provider { name: "other".into(), ..settings(&provider.issuer, Kind::Other) });
         assert_eq!(verdict(&other.finish(secrets(), query(&back), now).await), "unknown");
+        let given_up = Returned { error: Some("access_denied".into()), ..query(&back) };
+        assert_eq!(verdict(&source.finish(secrets(), given_up, now).await), "denied");
         let no_code = Returned { code: None, ..query(&back) };
         assert_eq!(verdict(&source.finish(secrets(), no_code, now).await), "bad_request");
         assert_eq!(verdict(&source.finish(secrets(), query(&back), now).await), "ok");

@@ -11,7 +11,7 @@ impl Services {
     pub(super) fn link(&self, template: Template, token: &PlainToken) -> String {
         let links = &self.policy.sign_in.links;
         let (own, page) = match template {
-            Template::Reset => (&links.reset, "reset"),
+            Template::Reset | Template::Several => (&links.reset, "reset"),
             Template::Invitation => (&links.invitation, "invitation"),
             _ => (&links.verify, "verify"),
         };
@@ -32,9 +32,5 @@ impl Services {
 
 /// What the service is called to people.
 pub fn service_name(policy: &Policy) -> String {
-    let host = || policy.server.public_url.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
-    match policy.sign_in.name.as_str() {
-        "" => host().unwrap_or_else(|| "tollgate".into()),
-        name => name.to_owned(),
-    }
+    policy.service_name().unwrap_or_else(|| "tollgate".into())
 }

@@ -117,6 +117,15 @@ impl Services {
         Ok(mail.id)
     }
 
+    /// The same for what merely tells somebody of something, and nobody asked for: where SMS are used up, none is sent for it.
+    pub(crate) fn tell(&self, connection: &Connection, letter: Letter<'_>, at: Timestamp) -> Result<()> {
+        if letter.channel == Channel::Phone && self.sign_in.throttles.tell_by_sms(at).is_err() {
+            tracing::warn!(template = letter.template.name(), "an SMS was not sent: sms_overall_daily of [sign_in.throttle] is used up");
+            return Ok(());
+        }
+        self.post_mail(connection, letter, at).map(drop)
+    }
+
     /// A page of mails, oldest first.
     pub async fn mails(&self, mut filter: Filter, ask: PageAsk) -> Result<Page<Mail>> {
         (filter.after, filter.limit) = (ask.cursor.clone(), ask.limit + 1);

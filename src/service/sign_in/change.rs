@@ -1,5 +1,5 @@
 //! What users change of themselves: name, password and addresses. A password and an address want the password of now; an address
-//! changes only once it is proven.
+//! changes only once it is proven, and goes only where another way in is left.
 
 use std::sync::Arc;
 
@@ -13,25 +13,26 @@ use super::throttle::{Caller, Guess, Sending};
 use crate::domain::email::Email;
 use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::event::Event;
-use crate::domain::letter::Template;
+use crate::domain::letter::{Template, spoken_instant};
 use crate::domain::password::Password;
-use crate::domain::proof::Purpose;
+use crate::domain::proof::{Channel, Purpose};
 use crate::domain::refusal::Refusal;
 use crate::domain::user::{UserFacts, UserRecord};
 use crate::domain::verdict::Verdict;
+use crate::service::mails::Letter;
 use crate::service::{Services, check_discreet, check_name, views};
-use crate::store::Connection;
 use crate::store::users::{self, By};
+use crate::store::{Connection, identities, proofs};
 
 /// What somebody wants changed of themselves.
 #[derive(Default)]
 pub struct OwnChange {
     /// What they call themselves.
     pub name: Option<String>,
-    /// A new address; it holds once it is proven.
-    pub email: Option<Email>,
-    /// A new number; it holds once it is proven.
-    pub phone: Option<String>,
+    /// A new address, which holds once it is proven; `Some(None)`: none any more.
+    pub email: Option<Option<Email>>,
+    /// A new number, which holds once it is proven; `Some(None)`: none any more.
+    pub phone: Option<Option<String>>,
     /// A new password.
     pub password: Option<Password>,
     /// The one of now: needed for all but the name.
@@ -46,13 +47,13 @@ impl Services {
         let now = visit.act.at;
         let found = self.user_by(By::Id(own.id)).await?.ok_or_else(|| Error::refused(Verdict::Unknown))?;
         self.check_change(&found, &own.session, &change, visit).await?;
-        let new: Vec<Address> = change
-            .email
-            .map(Address::Email)
+        let (email, phone) = (change.email, change.phone);
+        let gone: Vec<Channel> = [(Channel::Email, email == Some(None)), (Channel::Phone, phone == Some(None))]
             .into_iter()
-            .chain(change.phone.map(Address::Phone))
-            .filter(|new| !is_theirs(new, &found))
+            .filter_map(|(channel, is_gone)| is_gone.then_some(channel))
             .collect();
+        let new = email.flatten().map(Address::Email).into_iter().chain(phone.flatten().map(Address::Phone));
+        let new: Vec<Address> = new.filter(|new| !is_theirs(new, &found)).collect();
         for address in &new {
             self.count_sending(Sending::Proof, address, visit.address, visit.act.at)?;
         }
@@ -76,8 +77,11 @@ impl Services {
             if let Some(hash) = hash {
                 services.set_password(connection, &mut user, hash, Some(&own.session), &visit)?;
             }
+            for channel in gone {
+                services.take_address(connection, &mut user, channel, &visit)?;
+            }
             for address in &new {
-                services.begin_change(connection, &user, address, now)?;
+                services.begin_change(connection, &user, address, &visit)?;
             }
             Ok(user)
         };
@@ -86,20 +90,35 @@ impl Services {
     }
 
     /// Sends a proof to a new address. To one that somebody else has, it says so to them: who asks is told the same.
-    fn begin_change(
-        &self,
-        connection: &Connection,
-        user: &UserRecord,
-        address: &Address,
-        now: crate::domain::time::Timestamp,
-    ) -> Result<()> {
-        let holder = users::find(connection, &address.by())?.filter(|holder| holder.id != user.id && address.is_proven_by(holder));
-        if let Some(holder) = holder {
-            return self.tell_user(connection, &holder, Template::Known, json!({ "name": holder.name }), now);
-        }
+    fn begin_change(&self, connection: &Connection, user: &UserRecord, address: &Address, visit: &Visit) -> Result<()> {
+        let (now, origin) = (visit.act.at, visit.act.origin.as_str());
         let (purpose, template) = (Purpose::Change, Template::Change);
-        let wanted = Wanted { purpose, address, user: Some(user.id), payload: json!({}), template, name: &user.name };
-        self.send_proof(connection, wanted, now)
+        let wanted = Wanted { purpose, address, user: Some(user.id), payload: json!({}), template, name: &user.name, origin };
+        let holder = users::find(connection, &address.by())?.filter(|holder| holder.id != user.id && address.is_proven_by(holder));
+        let Some(holder) = holder else { return self.send_proof(connection, wanted, now) };
+        self.write_as_much(connection, &wanted, now)?;
+        self.tell_user(connection, &holder, Template::Known, json!({ "name": holder.name }), now)
+    }
+
+    /// Takes an address from a user, who is told there; nothing that was sent to it counts any more.
+    fn take_address(&self, connection: &Connection, user: &mut UserRecord, channel: Channel, visit: &Visit) -> Result<()> {
+        let (was, now) = (user.clone(), visit.act.at);
+        let (address, verified_at) = match channel {
+            Channel::Phone => (&mut user.phone, &mut user.phone_verified_at),
+            _ => (&mut user.email, &mut user.email_verified_at),
+        };
+        let Some(address) = address.take() else { return Ok(()) };
+        *verified_at = None;
+        user.revision += 1;
+        self.check_way_in(user, &identities::of_user(connection, user.id)?)?;
+        users::update(connection, user)?;
+        proofs::end_of_user_by(connection, user.id, channel, now)?;
+        self.journal_user(connection, Event::UserChanged, views::user(&was), user, &visit.act)?;
+        if was.proven(channel).is_none() {
+            return Ok(());
+        }
+        let (template, fields) = (Template::AddressRemoved, json!({ "name": user.name, "at": spoken_instant(now) }));
+        self.tell(connection, Letter { channel, address: &address, template, fields, secret_of: None }, now)
     }
 
     async fn check_change(&self, user: &UserRecord, session: &str, change: &OwnChange, visit: &Visit) -> Result<()> {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::people::{Newcomer, by_themselves};
 use super::second_factor::still_in;
@@ -15,17 +15,19 @@ use crate::domain::email::Email;
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::identity::Proven;
+use crate::domain::letter::{Template, spoken_instant};
 use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
 use crate::domain::user::{UserFacts, UserRecord, handle};
 use crate::domain::verdict::Verdict;
 use crate::service::journal::Change;
 use crate::service::{Services, views};
 use crate::store::identities::Identity;
 use crate::store::users::{self, By};
-use crate::store::{Connection, identities, proofs};
+use crate::store::{Connection, identities, proofs, sessions};
 
 /// What a payload is that may be used once, and until when it would count.
-pub type OnlyOnce = ([u8; 32], crate::domain::time::Timestamp);
+pub type OnlyOnce = ([u8; 32], Timestamp);
 
 impl Services {
     /// Signs in whom a provider proved. `once`: the payload counts once.
@@ -81,32 +83,45 @@ impl Services {
             match identities::find(connection, &proven.provider, &proven.subject)? {
                 Some(own) if own.user == user.id => Ok(()),
                 Some(_) => Err(Error::Conflict("This sign-in belongs to another user.".into())),
-                None => services.add_identity(connection, &user, &proven, &visit),
+                None => services.add_identity(connection, &user, &proven, &visit, true),
             }
         };
         self.store.write(job, |()| ()).await
     }
 
-    /// Takes an identity from a user, where another way in is left.
+    /// Takes an identity from a user, where another way in is left. Where else they have come in by it they are signed out.
     pub async fn unlink_identity(self: &Arc<Self>, own: &UserFacts, provider: &str, visit: &Visit) -> Result<()> {
         let (services, visit, provider, own) = (self.clone(), visit.clone(), provider.to_owned(), own.clone());
+        let id = own.id;
         let job = move |connection: &Connection| {
             let user = still_in(connection, &own, visit.act.at)?;
             let all = identities::of_user(connection, user.id)?;
-            let own: Vec<&Identity> = all.iter().filter(|identity| identity.provider == provider).collect();
-            if own.is_empty() {
+            let (taken, left): (Vec<Identity>, Vec<Identity>) = all.into_iter().partition(|identity| identity.provider == provider);
+            if taken.is_empty() {
                 return Err(Error::NotFound("such linked sign-in".into()));
             }
-            if own.len() == all.len() && (user.password.is_none() || !user.has_proven_address()) {
-                return Err(Error::Conflict("This is the only way to sign in: prove an address and set a password first.".into()));
-            }
-            for identity in own {
+            services.check_way_in(&user, &left)?;
+            for identity in &taken {
                 identities::remove(connection, &identity.provider, &identity.subject)?;
                 services.journal_identity(connection, Event::IdentityUnlinked, identity, &user, &visit.act)?;
             }
-            Ok(())
+            let method = services.policy.sign_in.method_of(&provider);
+            let begun_so = sessions::of_user(connection, user.id, visit.act.at)?.into_iter().filter(|session| session.method == method);
+            for session in begun_so.filter(|session| session.id != own.session) {
+                services.end_sessions(connection, user.id, Some(&session.id), None, "unlinked", &visit)?;
+            }
+            services.tell_of_identity(connection, &user, &provider, false, visit.act.at)
         };
-        self.store.write(job, |()| ()).await
+        let services = self.clone();
+        self.store.write(job, move |()| services.user_changed(id)).await
+    }
+
+    /// Fails where nothing is left by which a user, as they would be then, could sign in.
+    pub(crate) fn check_way_in(&self, user: &UserRecord, identities: &[Identity]) -> Result<()> {
+        let by_password = user.password.is_some() && user.has_proven_address();
+        let is_left = by_password || identities.iter().any(|identity| self.policy.sign_in.lets_in_by(&identity.provider));
+        let told = "This is the only way to sign in: prove another address and set a password first, or link another sign-in.";
+        if is_left { Ok(()) } else { Err(Error::Conflict(told.into())) }
     }
 
     fn user_of_identity(&self, connection: &Connection, proven: &Proven, visit: &Visit) -> Result<(UserRecord, bool)> {
@@ -132,7 +147,7 @@ impl Services {
         if let Some(email) = &address {
             proofs::end_of_address(connection, email.as_str(), visit.act.at)?;
         }
-        self.add_identity(connection, &user, proven, visit)?;
+        self.add_identity(connection, &user, proven, visit, !is_new)?;
         Ok((user, is_new))
     }
 
@@ -146,12 +161,20 @@ impl Services {
         }
     }
 
-    fn add_identity(&self, connection: &Connection, user: &UserRecord, proven: &Proven, visit: &Visit) -> Result<()> {
+    /// `is_told`: to somebody who was there already it is news.
+    fn add_identity(&self, connection: &Connection, user: &UserRecord, proven: &Proven, visit: &Visit, is_told: bool) -> Result<()> {
         let now = visit.act.at;
         let (provider, subject, label) = (proven.provider.clone(), proven.subject.clone(), proven.label.clone());
         let identity = Identity { provider, subject, user: user.id, label, created_at: now, used_at: now };
         identities::put(connection, &identity)?;
-        self.journal_identity(connection, Event::IdentityLinked, &identity, user, &visit.act)
+        self.journal_identity(connection, Event::IdentityLinked, &identity, user, &visit.act)?;
+        if is_told { self.tell_of_identity(connection, user, &identity.provider, true, now) } else { Ok(()) }
+    }
+
+    fn tell_of_identity(&self, connection: &Connection, user: &UserRecord, provider: &str, is_linked: bool, now: Timestamp) -> Result<()> {
+        let provider = self.policy.sign_in.title_of(provider);
+        let fields = json!({ "name": user.name, "provider": provider, "is_linked": is_linked, "at": spoken_instant(now) });
+        self.tell_user(connection, user, Template::IdentityChanged, fields, now)
     }
 
     /// Writes down that a user signs in by others now, or no more: the audit names them, webhooks are told of the user.

@@ -1,20 +1,69 @@
 //! Whoever is invited and has no user yet becomes one by the invitation itself: its link went to their address, so that is proven.
-//! This works also where nobody else may register.
+//! This works also where nobody else may register. Whoever is signed in where the link is opened joins by that session.
 
 use std::sync::Arc;
 
-use super::people::Newcomer;
+use super::people::{Newcomer, by_themselves};
 use super::{Entered, Visit};
 use crate::domain::error::{Error, FieldFault, Result};
+use crate::domain::invitation::InvitationRecord;
+use crate::domain::key::KeyHash;
 use crate::domain::password::Password;
 use crate::domain::refusal::Refusal;
+use crate::domain::session::Turn;
+use crate::domain::time::Timestamp;
 use crate::domain::user::UserRecord;
 use crate::domain::verdict::Verdict;
 use crate::service::{Services, check_discreet, check_name};
 use crate::store::users::{self, By};
-use crate::store::{Connection, proofs};
+use crate::store::{Connection, accounts, proofs, sessions};
+
+/// Who would join what.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    /// What they call themselves.
+    pub name: String,
+    /// Their address, which the invitation went to.
+    pub email: String,
+    /// What the account is called.
+    pub account: String,
+}
 
 impl Services {
+    /// Who would join by an invitation where this refresh token is kept, which it does not use up. `None`: nobody is signed in there.
+    /// Refused where the invitation counts no more, or is for somebody else.
+    pub async fn guest(self: &Arc<Self>, token: &str, refresh_token: &str, now: Timestamp) -> Result<Option<Guest>> {
+        let (services, token, hash) = (self.clone(), token.to_owned(), self.hash_of_refresh_token(refresh_token));
+        let read = move |connection: &Connection| {
+            let Some(user) = hash.ok().map(|hash| user_of_session(connection, &hash, now)).transpose()?.flatten() else { return Ok(None) };
+            let invitation = services.found_for(connection, &token, &user, now)?;
+            let account = accounts::by_id(connection, &invitation.account)?.map(|account| account.record.name).unwrap_or_default();
+            Ok(Some(Guest { name: user.name, email: invitation.email, account }))
+        };
+        self.store.read(read).await
+    }
+
+    /// Joins by an invitation as whoever is signed in where this refresh token is kept.
+    pub async fn join_signed_in(self: &Arc<Self>, token: &str, refresh_token: &str, visit: &Visit) -> Result<()> {
+        let (services, visit, token, hash) = (self.clone(), visit.clone(), token.to_owned(), self.hash_of_refresh_token(refresh_token)?);
+        let job = move |connection: &Connection| {
+            let now = visit.act.at;
+            let user = user_of_session(connection, &hash, now)?.ok_or_else(|| Error::refused(Verdict::Missing))?;
+            let invitation = services.found_for(connection, &token, &user, now)?;
+            services.accept_for(connection, &invitation, &user, &by_themselves(&visit.act, &user), now)?;
+            Ok(user.id)
+        };
+        let services = self.clone();
+        self.store.write(job, move |user: &i64| services.user_changed(*user)).await.map(drop)
+    }
+
+    /// An open invitation that is for this user.
+    fn found_for(&self, connection: &Connection, token: &str, user: &UserRecord, now: Timestamp) -> Result<InvitationRecord> {
+        let found = self.found_open(connection, token, now)?;
+        let is_theirs = user.proven_email() == Some(found.email.as_str());
+        if is_theirs { Ok(found) } else { Err(Error::refused(Verdict::Unknown)) }
+    }
+
     /// Makes a user of whoever was invited, who joins the account and is signed in. Where the address has a user already, they have to
     /// sign in instead.
     pub async fn join_as_newcomer(self: &Arc<Self>, token: &str, name: &str, password: Password, visit: &Visit) -> Result<Entered> {
@@ -45,7 +94,7 @@ impl Services {
                 None => services.make_user(connection, newcomer, &visit.act)?,
             };
             proofs::end_of_address(connection, &invitation.email, now)?;
-            services.accept_for(connection, &invitation, &user, &super::people::by_themselves(&visit.act, &user), now)?;
+            services.accept_for(connection, &invitation, &user, &by_themselves(&visit.act, &user), now)?;
             let entering = user.clone();
             services.begin_session(connection, user, "invitation", true, &visit).map(|begun| (begun, entering))
         };
@@ -55,7 +104,7 @@ impl Services {
     }
 
     /// Fails where there is no such invitation any more.
-    async fn open_invitation(self: &Arc<Self>, token: &str, now: crate::domain::time::Timestamp) -> Result<()> {
+    async fn open_invitation(self: &Arc<Self>, token: &str, now: Timestamp) -> Result<()> {
         let (services, token) = (self.clone(), token.to_owned());
         let found = self.store.read(move |connection| services.found_open(connection, &token, now)).await;
         match found {
@@ -64,4 +113,13 @@ impl Services {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Who is signed in with a refresh token that is in use, or was a moment ago.
+fn user_of_session(connection: &Connection, hash: &KeyHash, now: Timestamp) -> Result<Option<UserRecord>> {
+    let Some((session, replaced_at)) = sessions::by_token(connection, hash)? else { return Ok(None) };
+    if !session.lasts_at(now) || Turn::of(replaced_at, now) == Turn::Reused {
+        return Ok(None);
+    }
+    Ok(users::find(connection, &By::Id(session.user))?.filter(|user| !user.disabled))
 }

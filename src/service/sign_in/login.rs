@@ -120,11 +120,12 @@ impl Services {
         })
     }
 
-    /// Learns how long password hashes take that were made elsewhere, so that a failed check tells nobody that there is one.
+    /// Learns how long password hashes take that were made elsewhere or with other parameters, so that a failed check tells nobody
+    /// that there is one.
     pub async fn prepare_passwords(&self) {
-        match self.store.list(users::foreign_hashes).await {
+        match self.store.list(users::kinds_of_hashes).await {
             Ok(samples) => self.sign_in.passwords.prepare(&samples).await,
-            Err(error) => tracing::warn!("how long imported password hashes take could not be measured: {error}"),
+            Err(error) => tracing::warn!("how long stored password hashes take could not be measured: {error}"),
         }
     }
 

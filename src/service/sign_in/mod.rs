@@ -5,6 +5,7 @@ pub mod caller;
 pub mod change;
 pub mod identity;
 pub mod invited;
+pub mod leaving;
 pub mod link;
 pub mod login;
 pub mod pages;

@@ -3,15 +3,16 @@
 //! Each hash takes Argon2id's memory, so `at_once` of them run on threads of their own and some wait a little; who finds the queue full is
 //! told to come back. A hash that was made elsewhere and needs more memory takes the places of several.
 //!
-//! Time tells nothing: where there is no user, or none with a password, a hash of nobody's is checked. Hashes made elsewhere take
-//! another time, so a check that fails lasts, by waiting, at least as long as the slowest of those has taken; with a right password
-//! they are replaced, and are soon gone.
+//! Time tells nothing: where there is no user, or none with a password, a hash of nobody's is checked. Hashes made elsewhere, or with
+//! other parameters, take another time, longer or shorter. So from the first that is met a check that fails lasts, by waiting, at least
+//! as long as the slowest of every kind took lately; with a right password they are replaced, and are soon gone.
 
 mod stored;
 mod strength;
+mod times;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use argon2::password_hash::PasswordHasher;
@@ -22,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::config::passwords::PasswordSettings;
 use crate::domain::password::Password;
 use stored::Stored;
+use times::Times;
 
 /// How long somebody waits for their turn before they are told to come back.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -62,8 +64,7 @@ pub struct Passwords {
     patience: Duration,
     /// What is checked where there is nothing to check.
     nobody: Stored,
-    /// The longest that a hash made elsewhere has taken so far, in microseconds.
-    slowest: Arc<AtomicU64>,
+    times: Times,
 }
 
 impl Passwords {
@@ -76,7 +77,7 @@ impl Passwords {
             places: Arc::new(Semaphore::new(settings.at_once)),
             waiting: AtomicUsize::new(0),
             patience: PATIENCE,
-            slowest: Arc::default(),
+            times: Times::default(),
             settings,
             params,
             nobody,
@@ -107,7 +108,7 @@ impl Passwords {
         let known = stored.and_then(read);
         let is_known = known.is_some();
         let hash = known.unwrap_or_else(|| self.nobody.clone());
-        let is_current = hash.is_current(&self.settings);
+        let (is_current, kind) = (hash.is_current(&self.settings), hash.kind());
         let (places, password) = (self.places_for(&hash), password.clone());
         let (found, took) = self
             .run(places, move || {
@@ -116,22 +117,24 @@ impl Passwords {
             })
             .await?;
         let found = found.map_err(Trouble::Failed)?;
-        if !is_current {
-            self.slowest.fetch_max(micros(took.min(LONGEST_PAD)), Ordering::Relaxed);
-        }
+        self.times.note(kind, is_current, took.min(LONGEST_PAD));
         let matches = is_known && found != Found::No;
         if !matches {
-            let least = Duration::from_micros(self.slowest.load(Ordering::Relaxed));
-            tokio::time::sleep(least.saturating_sub(took)).await;
+            tokio::time::sleep(self.times.least().saturating_sub(took)).await;
         }
         Ok(Checked { matches, needs_rehash: matches && (found == Found::AsTyped || !is_current) })
     }
 
-    /// Learns, before anybody asks, how long hashes take that were made elsewhere: one of each kind that is stored.
+    /// Learns, before anybody asks, how long hashes take: one of each kind that is stored. Where all are as a new one would be, there
+    /// is nothing to learn.
     pub async fn prepare(&self, samples: &[String]) {
         let Ok(nothing) = Password::parse("nobody's".into()) else { return };
-        for sample in samples {
-            if let Err(trouble) = self.check(&nothing, Some(sample)).await {
+        let others = samples.iter().filter(|sample| Stored::parse(sample).is_ok_and(|hash| !hash.is_current(&self.settings)));
+        let others: Vec<Option<&str>> = others.map(|sample| Some(sample.as_str())).collect();
+        // After the others that of nobody, which takes as long as a new one.
+        let nobody = (!others.is_empty()).then_some(None);
+        for sample in others.into_iter().chain(nobody) {
+            if let Err(trouble) = self.check(&nothing, sample).await {
                 tracing::warn!("how long a stored password hash takes could not be measured: {trouble:?}");
             }
         }
@@ -224,10 +227,6 @@ fn hash_with(params: &Params, plain: &str) -> Result<String, String> {
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
     let hash = argon2.hash_password_with_salt(plain.as_bytes(), &salt).map_err(|error| format!("Argon2: {error}"))?;
     Ok(hash.to_string())
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

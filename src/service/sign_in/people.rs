@@ -10,6 +10,7 @@ use crate::domain::act::{Act, Actor};
 use crate::domain::caller::Kind;
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
+use crate::domain::proof::Channel;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Role, UserRecord, handle};
 use crate::domain::verdict::Verdict;
@@ -18,7 +19,7 @@ use crate::service::journal::Change;
 use crate::service::{Services, views};
 use crate::store::members::Member;
 use crate::store::users::{self, By};
-use crate::store::{Connection, accounts, identities, keys, members, proofs, second_factors};
+use crate::store::{Connection, accounts, identities, keys, members, proofs, second_factors, sessions};
 
 /// Who is to become a user.
 #[derive(Clone, Default)]
@@ -75,8 +76,11 @@ impl Services {
     pub(crate) fn take_over(&self, connection: &Connection, mut user: UserRecord, newcomer: Newcomer, visit: &Visit) -> Result<UserRecord> {
         let (now, before) = (visit.act.at, views::user(&user));
         if has_proven(connection, &user)? {
-            self.take_unproven(connection, user, &visit.act)?;
-            return self.make_user(connection, newcomer, &visit.act);
+            let channel = if newcomer.email.is_some() { Channel::Email } else { Channel::Phone };
+            let taken = free_unproven(connection, user, channel)?;
+            let made = self.make_user(connection, newcomer, &visit.act)?;
+            self.journal_unproven(connection, taken, &by_themselves(&visit.act, &made))?;
+            return Ok(made);
         }
         self.strip(connection, &user, visit)?;
         (user.name, user.password, user.picture) = (newcomer.name, newcomer.password, newcomer.picture);
@@ -93,37 +97,55 @@ impl Services {
 
     /// Takes from a user who never proved an address all by which somebody else could come in.
     pub(crate) fn strip(&self, connection: &Connection, user: &UserRecord, visit: &Visit) -> Result<()> {
+        let act = by_themselves(&visit.act, user);
+        let elsewhere: Vec<Member> = members::of_user(connection, user.id)?.into_iter().filter(|own| own.account != user.account).collect();
+        let taken = json!({
+            "email": user.email,
+            "phone": user.phone,
+            "password": user.password.is_some(),
+            "admin": user.is_admin,
+            "sessions": sessions::of_user(connection, user.id, act.at)?.len(),
+            "identities": identities::of_user(connection, user.id)?.iter().map(views::identity).collect::<Vec<_>>(),
+            "second_factor": second_factors::is_in_force(connection, user.id)?,
+            "keys": keys::lasting_of_account(connection, &user.account)?.into_iter().map(|key| key.record.id).collect::<Vec<_>>(),
+            "accounts": elsewhere.iter().map(|own| own.account.as_str()).collect::<Vec<_>>(),
+        });
         self.end_sessions(connection, user.id, None, None, "taken_over", visit)?;
         identities::remove_all(connection, user.id)?;
         second_factors::remove(connection, user.id)?;
-        proofs::end_of_user(connection, user.id, visit.act.at)?;
-        for key in keys::lasting_of_account(connection, &user.account)? {
-            self.revoke_taken_over(connection, key, visit)?;
+        proofs::end_of_user(connection, user.id, act.at)?;
+        self.revoke_keys_of(connection, &user.account, &act)?;
+        for own in &elsewhere {
+            self.leave(connection, own, user, &act)?;
         }
-        for member in members::of_user(connection, user.id)?.into_iter().filter(|member| member.account != user.account) {
-            members::remove(connection, &member.account, user.id)?;
-        }
-        self.journal_quietly(connection, Event::UserTakenOver, user, &visit.act)
+        let target = handle(user.id);
+        let change =
+            Change { event: Event::UserTakenOver, target: &target, account: Some(&user.account), before: taken, after: Value::Null };
+        self.announce(connection, change.event, &views::user(user), act.at)?;
+        self.enter(connection, &act, change)
     }
 
-    fn revoke_taken_over(&self, connection: &Connection, mut key: keys::StoredKey, visit: &Visit) -> Result<()> {
-        let before = views::key(&key.record);
-        key.record.revoked_at = Some(visit.act.at);
-        key.record.revision += 1;
-        keys::update(connection, &key)?;
-        let (target, account) = (key.record.id.clone(), key.record.account.clone());
-        let after = views::key(&key.record);
-        self.journal(connection, &visit.act, Change { event: Event::KeyRevoked, target: &target, account: Some(&account), before, after })
+    /// Revokes every key of an account. Whoever commits it raises the account's generation.
+    pub(crate) fn revoke_keys_of(&self, connection: &Connection, account: &str, act: &Act) -> Result<()> {
+        for mut key in keys::lasting_of_account(connection, account)? {
+            let before = views::key(&key.record);
+            key.record.revoked_at = Some(act.at);
+            key.record.revision += 1;
+            keys::update(connection, &key)?;
+            let (target, after) = (key.record.id.as_str(), views::key(&key.record));
+            self.journal(connection, act, Change { event: Event::KeyRevoked, target, account: Some(account), before, after })?;
+        }
+        Ok(())
     }
 
-    /// Takes from somebody the address that they have not proven.
-    pub(crate) fn take_unproven(&self, connection: &Connection, mut user: UserRecord, act: &Act) -> Result<()> {
-        let before = views::user(&user);
-        user.email = user.proven_email().map(str::to_owned);
-        user.phone = user.proven_phone().map(str::to_owned);
-        user.revision += 1;
-        users::update(connection, &user)?;
-        self.journal_user(connection, Event::UserChanged, before, &user, act)
+    /// Takes from somebody the address that they have not proven; `act` is of whoever did.
+    pub(crate) fn take_unproven(&self, connection: &Connection, user: UserRecord, channel: Channel, act: &Act) -> Result<()> {
+        let taken = free_unproven(connection, user, channel)?;
+        self.journal_unproven(connection, taken, act)
+    }
+
+    fn journal_unproven(&self, connection: &Connection, (was, is): (UserRecord, UserRecord), act: &Act) -> Result<()> {
+        self.journal_user(connection, Event::UserChanged, views::user(&was), &is, act)
     }
 
     /// What must follow once a user was taken over: nothing that is remembered of them or of their keys counts any more.
@@ -151,6 +173,17 @@ impl Services {
     pub(crate) async fn user_by(self: &Arc<Self>, by: By) -> Result<Option<UserRecord>> {
         self.store.read(move |connection| users::find(connection, &by)).await
     }
+}
+
+/// Takes from somebody the address that they have not proven; answers them as they were and as they are.
+fn free_unproven(connection: &Connection, was: UserRecord, channel: Channel) -> Result<(UserRecord, UserRecord)> {
+    let mut is = UserRecord { revision: was.revision + 1, ..was.clone() };
+    match channel {
+        Channel::Phone => is.phone = None,
+        _ => is.email = None,
+    }
+    users::update(connection, &is)?;
+    Ok((was, is))
 }
 
 /// An act of somebody who proves in it who they are.

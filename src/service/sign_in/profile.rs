@@ -10,7 +10,7 @@ use crate::domain::user::{Role, UserRecord};
 use crate::service::Services;
 use crate::store::identities::{self, Identity};
 use crate::store::users::{self, By};
-use crate::store::{Connection, members};
+use crate::store::{Connection, members, second_factors};
 
 /// What is shown.
 #[derive(Clone, Debug)]
@@ -47,6 +47,20 @@ pub struct Profile {
     pub has_google: bool,
     /// See above.
     pub has_email: bool,
+    /// See above.
+    pub has_phone: bool,
+    /// The other providers by which they sign in, as paths call them.
+    pub oidc: Vec<String>,
+    /// Whether a second factor is asked for; of a key it is not told.
+    pub second_factor: Option<bool>,
+}
+
+/// Whom something is told of.
+#[derive(Default)]
+struct Who {
+    user: Option<UserRecord>,
+    identities: Vec<Identity>,
+    has_second_factor: bool,
 }
 
 impl Services {
@@ -57,7 +71,8 @@ impl Services {
         let (user, id) = (caller.user.as_ref().map(|user| user.id), account.id.clone());
         // A key of an organization tells of none of its people.
         let tells_of_owner = account.kind == Kind::Personal;
-        let (user, identities) = self.store.read(move |connection| who(connection, user, &id, tells_of_owner)).await?;
+        let Who { user, identities, has_second_factor } =
+            self.store.read(move |connection| who(connection, user, &id, tells_of_owner)).await?;
         let of_telegram = identities.iter().find(|identity| identity.provider == telegram::PROVIDER);
         let limit = |per: Per| {
             caller
@@ -83,19 +98,26 @@ impl Services {
             daily: limit(Per::Day),
             has_telegram: of_telegram.is_some(),
             has_google: identities.iter().any(|identity| self.policy.sign_in.is_google(&identity.provider)),
+            has_phone: user.is_some_and(|user| caller.user.is_some() && user.proven_phone().is_some() && user.password.is_some()),
+            oidc: identities.iter().filter_map(|identity| self.policy.sign_in.other_provider(&identity.provider)).collect(),
+            second_factor: caller.user.as_ref().map(|_| has_second_factor),
             has_email: user.is_some_and(|user| user.proven_email().is_some() && user.password.is_some()),
         })
     }
 }
 
 /// The user, or where they may be told of the oldest owner of the account; and how they sign in by others.
-fn who(connection: &Connection, user: Option<i64>, account: &str, tells_of_owner: bool) -> Result<(Option<UserRecord>, Vec<Identity>)> {
+fn who(connection: &Connection, user: Option<i64>, account: &str, tells_of_owner: bool) -> Result<Who> {
     let owner = || members::of_account(connection, account).map(|members| members.into_iter().find(|member| member.role == Role::Owner));
     let id = match user {
         Some(id) => Some(id),
         None if tells_of_owner => owner()?.map(|owner| owner.user),
         None => None,
     };
-    let Some(id) = id else { return Ok((None, Vec::new())) };
-    Ok((users::find(connection, &By::Id(id))?, identities::of_user(connection, id)?))
+    let Some(id) = id else { return Ok(Who::default()) };
+    Ok(Who {
+        user: users::find(connection, &By::Id(id))?,
+        identities: identities::of_user(connection, id)?,
+        has_second_factor: second_factors::is_in_force(connection, id)?,
+    })
 }

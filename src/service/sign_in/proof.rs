@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::login::{Address, told};
 use super::secret::ServerSecret;
@@ -14,7 +14,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::key::KeyHash;
-use crate::domain::letter::{Template, spoken};
+use crate::domain::letter::{Template, spoken, spoken_instant};
 use crate::domain::password::Password;
 use crate::domain::proof::{Channel, ProofRecord, Purpose};
 use crate::domain::refusal::Refusal;
@@ -24,7 +24,7 @@ use crate::domain::verdict::Verdict;
 use crate::service::mails::Letter;
 use crate::service::{Services, views};
 use crate::store::users::{self, By};
-use crate::store::{Connection, proofs};
+use crate::store::{Connection, mails, proofs};
 
 /// How many numbers that wait for a code are looked at, the newest first.
 const MOST_OPEN: usize = 3;
@@ -57,6 +57,8 @@ pub(crate) struct Wanted<'a> {
     pub template: Template,
     /// What it calls them.
     pub name: &'a str,
+    /// From where it is asked for.
+    pub origin: &'a str,
 }
 
 impl Address {
@@ -72,61 +74,64 @@ impl Address {
 impl Services {
     /// Makes a proof and posts it, inside a transaction. What it holds is worked out when it is sent.
     pub(crate) fn send_proof(&self, connection: &Connection, wanted: Wanted<'_>, now: Timestamp) -> Result<()> {
+        let proof = self.new_proof(connection, &wanted, now)?;
+        proofs::insert(connection, &proof)?;
+        self.post_proof(connection, &wanted, &proof).map(drop)
+    }
+
+    /// Does all that [`Services::send_proof`] does, but sends nothing: the time that an answer takes tells nobody whether there was
+    /// something to send.
+    pub(crate) fn send_nothing(&self, connection: &Connection, wanted: Wanted<'_>, now: Timestamp) -> Result<()> {
+        let proof = self.write_as_much(connection, &wanted, now)?;
+        let mail = self.post_proof(connection, &wanted, &proof)?;
+        mails::remove(connection, &mail)
+    }
+
+    /// Writes the proof that would be sent, but as one that nobody can bring back: neither time nor a code that is tried tells whether
+    /// there is a user, nor does a sign-in with what somebody else registered.
+    pub(crate) fn write_as_much(&self, connection: &Connection, wanted: &Wanted<'_>, now: Timestamp) -> Result<ProofRecord> {
+        let hash = KeyHash::from_bytes(rand::random());
+        let proof = ProofRecord { hash, user: None, ..self.new_proof(connection, wanted, now)? };
+        proofs::insert(connection, &proof)?;
+        Ok(proof)
+    }
+
+    fn new_proof(&self, connection: &Connection, wanted: &Wanted<'_>, now: Timestamp) -> Result<ProofRecord> {
         let id = self.next_id(connection, id::PROOF, now)?;
-        let lifetime = self.lifetime(wanted.purpose, wanted.address.channel());
+        let channel = wanted.address.channel();
         let secret = &self.sign_in.secret;
-        let hash = match wanted.address.channel() {
+        let hash = match channel {
             Channel::Phone => secret.hash_of_code(&id, secret.code_of(&id).expose()),
             _ => ServerSecret::hash_of_token(secret.token_of(&id).expose()),
         };
-        let proof = ProofRecord {
+        Ok(ProofRecord {
             id,
             hash,
             purpose: wanted.purpose,
-            channel: wanted.address.channel(),
+            channel,
             address: wanted.address.as_str().to_owned(),
             user: wanted.user,
-            payload: wanted.payload,
+            payload: wanted.payload.clone(),
+            origin: wanted.origin.to_owned(),
             tries: 0,
+            tries_elsewhere: 0,
             created_at: now,
-            expires_at: now.plus(lifetime),
+            expires_at: now.plus(self.lifetime(wanted.purpose, channel)),
             used_at: None,
-        };
-        proofs::insert(connection, &proof)?;
+        })
+    }
+
+    /// Posts a proof; answers the mail's id.
+    fn post_proof(&self, connection: &Connection, wanted: &Wanted<'_>, proof: &ProofRecord) -> Result<String> {
+        let lifetime = self.lifetime(proof.purpose, proof.channel);
         let letter = Letter {
             channel: proof.channel,
             address: &proof.address,
             template: wanted.template,
-            fields: serde_json::json!({ "name": wanted.name, "valid_for": spoken(lifetime) }),
+            fields: json!({ "name": wanted.name, "valid_for": spoken(lifetime) }),
             secret_of: Some(&proof.id),
         };
-        self.post_mail(connection, letter, now).map(drop)
-    }
-
-    /// Writes as much as a proof would take, but one that nobody can bring back: neither the time that an answer takes tells whether
-    /// there is a user, nor a sign-in with what somebody else registered.
-    pub(crate) fn write_as_much(
-        &self,
-        connection: &Connection,
-        address: &Address,
-        purpose: Purpose,
-        payload: Value,
-        now: Timestamp,
-    ) -> Result<()> {
-        let proof = ProofRecord {
-            id: self.next_id(connection, id::PROOF, now)?,
-            hash: KeyHash::from_bytes(rand::random()),
-            purpose,
-            channel: address.channel(),
-            address: address.as_str().to_owned(),
-            user: None,
-            payload,
-            tries: 0,
-            created_at: now,
-            expires_at: now.plus(self.lifetime(purpose, address.channel())),
-            used_at: None,
-        };
-        proofs::insert(connection, &proof)
+        self.post_mail(connection, letter, proof.created_at)
     }
 
     fn lifetime(&self, purpose: Purpose, channel: Channel) -> Span {
@@ -138,8 +143,11 @@ impl Services {
         }
     }
 
-    /// Counts something that is to be sent; fails where it is too much.
+    /// Counts something that is to be sent; fails where it is too much, or where nothing goes to such an address, whosever it is.
     pub(crate) fn count_sending(&self, why: Sending, to: &Address, from: Option<IpAddr>, now: Timestamp) -> Result<()> {
+        if !self.policy.sends_by(to.channel()) {
+            return Err(Error::refused(Verdict::NotConfigured));
+        }
         // Whoever proves an address is signed in already: strangers use up nothing of theirs.
         let caller = Caller { address: from, is_familiar: why == Sending::Proof };
         let counted = self.sign_in.throttles.send(why, caller, to.as_str(), now);
@@ -151,16 +159,18 @@ impl Services {
         self.sign_in.throttles.tidy(now);
     }
 
-    /// `verify`: whoever brings a proof back has shown that the address is theirs, and is signed in.
-    pub async fn verify(self: &Arc<Self>, brought: Brought, visit: &Visit) -> Result<Entered> {
+    /// `verify`: whoever brings a proof back has shown that the address is theirs, and is signed in. A password that comes along must be
+    /// the one that was chosen with the link of a registration; other links have none.
+    pub async fn verify(self: &Arc<Self>, brought: Brought, password: Option<Password>, visit: &Visit) -> Result<Entered> {
         let now = visit.act.at;
         let purposes = [Purpose::Register, Purpose::Verify, Purpose::Change];
         let proof = self.brought_back(&brought, &purposes, visit).await?;
+        self.check_chosen(&proof, password.as_ref(), visit).await?;
         let (services, visit) = (self.clone(), visit.clone());
         let job = move |connection: &Connection| {
             let proof = spent(connection, &proof, now)?;
             let (user, is_new) = match proof.purpose {
-                Purpose::Register => services.register_proven(connection, &proof, &visit)?,
+                Purpose::Register => services.register_proven(connection, &proof, password.is_some(), &visit)?,
                 _ => (services.address_proven(connection, &proof, &visit)?, false),
             };
             let method = if proof.channel == Channel::Phone { "code" } else { "link" };
@@ -188,7 +198,7 @@ impl Services {
                 let caller = Caller { address: visit.address, is_familiar: false };
                 let ticket = self.sign_in.throttles.guess(Guess::Code, caller, phone, now);
                 let ticket = ticket.map_err(|until| Error::from(Refusal::until(until)))?;
-                let found = self.matching_code(phone, code, purposes, now).await;
+                let found = self.matching_code(phone, code, purposes, visit).await;
                 // A right one, and one that nobody could look at, is no guess.
                 if !matches!(found, Ok(None)) {
                     self.sign_in.throttles.forgive(ticket);
@@ -199,21 +209,23 @@ impl Services {
     }
 
     /// The proof that this code is of; a wrong one counts against each that it could have been.
-    async fn matching_code(&self, phone: &str, code: &str, purposes: &[Purpose], now: Timestamp) -> Result<Option<ProofRecord>> {
+    async fn matching_code(&self, phone: &str, code: &str, purposes: &[Purpose], visit: &Visit) -> Result<Option<ProofRecord>> {
+        let (visitor, now) = (visit.address, visit.act.at);
         let (phone, code, purposes, secret) = (phone.to_owned(), code.to_owned(), purposes.to_vec(), self.sign_in.secret.clone());
         let job = move |connection: &Connection| {
             let mut open = Vec::new();
             for purpose in purposes {
                 open.extend(proofs::open(connection, &phone, purpose, now)?);
             }
-            open.retain(|proof| proof.channel == Channel::Phone && proof.counts_at(now));
+            open.retain(|proof| proof.channel == Channel::Phone && proof.counts_from(visitor, now));
             open.sort_by(|a, b| b.id.cmp(&a.id));
             open.truncate(MOST_OPEN);
             if let Some(at) = open.iter().position(|proof| secret.confirms_code(&proof.id, &code, &proof.hash)) {
                 return Ok(Some(open.swap_remove(at)));
             }
             for proof in &open {
-                proofs::count_try(connection, &proof.id)?;
+                let count = if proof.was_asked_from(visitor) { proofs::count_try } else { proofs::count_try_elsewhere };
+                count(connection, &proof.id)?;
             }
             Ok(None)
         };
@@ -223,14 +235,13 @@ impl Services {
     /// An address of a user who is there, proven: their first, or the one that they change to.
     fn address_proven(&self, connection: &Connection, proof: &ProofRecord, visit: &Visit) -> Result<UserRecord> {
         let (now, mut user) = (visit.act.at, people::user_of(connection, proof.user)?);
-        let before = views::user(&user);
-        let old = user.proven(proof.channel).map(str::to_owned);
+        let was = user.clone();
         let place = if proof.channel == Channel::Phone { By::Phone(proof.address.clone()) } else { By::Email(proof.address.clone()) };
         let holder = users::find(connection, &place)?.filter(|holder| holder.id != user.id);
         let holder = match holder {
             // It merely stands with them: whoever proves it has it.
             Some(holder) if holder.proven(proof.channel).is_none() => {
-                self.take_unproven(connection, holder, &visit.act)?;
+                self.take_unproven(connection, holder, proof.channel, &people::by_themselves(&visit.act, &user))?;
                 None
             }
             holder => holder,
@@ -252,13 +263,25 @@ impl Services {
         // Whatever was sent before counts no more, but for what proves an address of the other kind.
         proofs::end_of_user_by(connection, user.id, proof.channel, now)?;
         proofs::end_of_address(connection, &proof.address, now)?;
-        self.journal_user(connection, Event::UserChanged, before, &user, &visit.act)?;
-        if let (Purpose::Change, Some(old)) = (proof.purpose, old.filter(|old| *old != proof.address)) {
-            let fields = serde_json::json!({ "name": user.name, "new": proof.address });
-            let letter = Letter { channel: proof.channel, address: &old, template: Template::Changed, fields, secret_of: None };
-            self.post_mail(connection, letter, now)?;
-        }
+        self.journal_user(connection, Event::UserChanged, views::user(&was), &user, &visit.act)?;
+        self.tell_of_address(connection, &was, proof, now)?;
         Ok(user)
+    }
+
+    /// Tells whoever was reached before of a new address: at the old one in its place, or of the first of its kind at the other.
+    fn tell_of_address(&self, connection: &Connection, was: &UserRecord, proof: &ProofRecord, now: Timestamp) -> Result<()> {
+        let (name, new) = (&was.name, &proof.address);
+        match was.proven(proof.channel) {
+            Some(old) if old == new => Ok(()),
+            Some(old) => {
+                let (channel, template, fields) = (proof.channel, Template::Changed, json!({ "name": name, "new": new }));
+                self.tell(connection, Letter { channel, address: old, template, fields, secret_of: None }, now)
+            }
+            None => {
+                let fields = json!({ "name": name, "new": new, "at": spoken_instant(now) });
+                self.tell_user(connection, was, Template::AddressAdded, fields, now)
+            }
+        }
     }
 
     /// What is wrong with a password that somebody chose, if anything is; `own` is what others know of them.

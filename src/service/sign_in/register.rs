@@ -6,10 +6,12 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::Visit;
+use super::link::has_rivals;
 use super::login::Address;
 use super::people::Newcomer;
 use super::proof::Wanted;
 use super::throttle::Sending;
+use crate::domain::email::Email;
 use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::letter::Template;
 use crate::domain::password::Password;
@@ -47,20 +49,17 @@ impl Services {
         self.count_sending(Sending::Registration, &address, visit.address, visit.act.at)?;
         // Whoever it is: the same work for each.
         let hash = self.hashed(&password, visit.act.at).await?;
-        let (services, now) = (self.clone(), visit.act.at);
+        let (services, now, origin) = (self.clone(), visit.act.at, visit.act.origin.clone());
         let job = move |connection: &Connection| {
             let known = users::find(connection, &address.by())?.filter(|user| address.is_proven_by(user));
-            let payload = json!({ "name": name, "password": hash });
+            let (purpose, template, payload) = (Purpose::Register, Template::Verify, json!({ "name": name, "password": hash }));
+            let wanted = Wanted { purpose, address: &address, user: None, payload, template, name: &name, origin: &origin };
             match known {
                 Some(user) => {
                     services.tell_known(connection, &address, &user, now)?;
-                    services.write_as_much(connection, &address, Purpose::Register, payload, now)
+                    services.write_as_much(connection, &wanted, now).map(drop)
                 }
-                None => {
-                    let (purpose, template) = (Purpose::Register, Template::Verify);
-                    let wanted = Wanted { purpose, address: &address, user: None, payload, template, name: &name };
-                    services.send_proof(connection, wanted, now)
-                }
+                None => services.send_proof(connection, wanted, now),
             }
         };
         self.store.write(job, |()| ()).await
@@ -89,7 +88,15 @@ impl Services {
     }
 
     /// Makes the user of a registration that was proven. Whoever has held the address without proving it is taken over.
-    pub(super) fn register_proven(&self, connection: &Connection, proof: &ProofRecord, visit: &Visit) -> Result<(UserRecord, bool)> {
+    /// `knows_password`: whoever proves it has shown that the registration is their own.
+    pub(super) fn register_proven(
+        &self,
+        connection: &Connection,
+        proof: &ProofRecord,
+        knows_password: bool,
+        visit: &Visit,
+    ) -> Result<(UserRecord, bool)> {
+        let is_doubtful = !knows_password && has_rivals(connection, proof, visit.act.at)?;
         let text = |field: &str| proof.payload[field].as_str().map(str::to_owned);
         let is_phone = proof.channel == crate::domain::proof::Channel::Phone;
         let proven = Some((proof.address.clone(), true));
@@ -110,6 +117,9 @@ impl Services {
             None => self.make_user(connection, newcomer, &visit.act)?,
         };
         proofs::end_of_address(connection, &proof.address, visit.act.at)?;
+        if let Some(email) = Email::parse(&proof.address).ok().filter(|_| is_doubtful) {
+            self.tell_of_rivals(connection, &Address::Email(email), &user, visit.act.at)?;
+        }
         Ok((user, true))
     }
 }

@@ -35,7 +35,7 @@ impl Services {
     /// Sends a proof with which a new password can be set, where there is somebody to send it to. Answered alike in any case.
     pub async fn forgot(self: &Arc<Self>, address: Address, visit: &Visit) -> Result<()> {
         self.count_sending(Sending::Reset, &address, visit.address, visit.act.at)?;
-        let (services, now) = (self.clone(), visit.act.at);
+        let (services, now, origin) = (self.clone(), visit.act.at, visit.act.origin.clone());
         let job = move |connection: &Connection| {
             // An address that merely stands with somebody who has proven another is not theirs to sign in by.
             let found = users::find(connection, &address.by())?.filter(|user| !user.disabled);
@@ -43,12 +43,11 @@ impl Services {
                 Some(user) => address.is_proven_by(user) || !people::has_proven(connection, user)?,
                 None => false,
             };
-            let Some(user) = found.filter(|_| is_reached) else {
-                return services.write_as_much(connection, &address, Purpose::Reset, json!({}), now);
-            };
+            let found = found.filter(|_| is_reached);
+            let (id, name) = found.as_ref().map_or((None, address.as_str()), |user| (Some(user.id), user.name.as_str()));
             let (purpose, template) = (Purpose::Reset, Template::Reset);
-            let wanted = Wanted { purpose, address: &address, user: Some(user.id), payload: json!({}), template, name: &user.name };
-            services.send_proof(connection, wanted, now)
+            let wanted = Wanted { purpose, address: &address, user: id, payload: json!({}), template, name, origin: &origin };
+            if found.is_some() { services.send_proof(connection, wanted, now) } else { services.send_nothing(connection, wanted, now) }
         };
         self.store.write(job, |()| ()).await
     }
@@ -133,6 +132,6 @@ impl Services {
         let by_mail = user.proven_email().map(|email| (Channel::Email, email));
         let by_phone = user.proven_phone().map(|phone| (Channel::Phone, phone));
         let Some((channel, address)) = by_mail.or(by_phone).filter(|(channel, _)| template.goes_by(*channel)) else { return Ok(()) };
-        self.post_mail(connection, Letter { channel, address, template, fields, secret_of: None }, now).map(drop)
+        self.tell(connection, Letter { channel, address, template, fields, secret_of: None }, now)
     }
 }

@@ -76,6 +76,13 @@ impl Services {
         }
     }
 
+    /// Whether somebody still waits with this token.
+    pub async fn waits_for_second_factor(&self, token: &str, now: Timestamp) -> Result<bool> {
+        let Ok(hash) = self.hash_of_refresh_token(token) else { return Ok(false) };
+        let found = self.store.read(move |connection| proofs::by_hash(connection, &hash)).await?;
+        Ok(found.is_some_and(|proof| is_waiting(&proof, now)))
+    }
+
     async fn waiting(&self, hash: KeyHash, visit: &Visit) -> Result<Waiting> {
         let (now, visitor) = (visit.act.at, visit.address);
         let read = move |connection: &Connection| {
@@ -114,6 +121,19 @@ impl Services {
         ticket.map(Some).map_err(|until| Refusal::until(until).into())
     }
 
+    /// The same of a code that is asked for again: wherever that is from, whoever has stolen a session has one count.
+    pub(crate) fn guess_again(&self, user: i64, code: &Code, visit: &Visit) -> Result<Option<Ticket>> {
+        self.guess(user, true, code, &Visit { address: None, ..visit.clone() })
+    }
+
+    /// Fails where a user has a second factor and this is no code of it. It is used up.
+    pub(crate) fn check_code(&self, connection: &Connection, user: &UserRecord, code: Option<&Code>, visit: &Visit) -> Result<()> {
+        let factor = second_factors::of_user(connection, user.id)?.filter(|factor| factor.confirmed_at.is_some());
+        let Some(factor) = factor else { return Ok(()) };
+        let code = code.ok_or_else(|| Error::field("code", "must be given: six digits of your app, or a recovery code"))?;
+        if self.use_code(connection, user, &factor, code, visit)? { Ok(()) } else { Err(wrong_code()) }
+    }
+
     /// Whether a code is right. It is used up then.
     fn use_code(&self, connection: &Connection, user: &UserRecord, factor: &SecondFactor, code: &Code, visit: &Visit) -> Result<bool> {
         match code {
@@ -126,6 +146,8 @@ impl Services {
                 if is_right {
                     let left = second_factors::recovery_codes_left(connection, user.id)?;
                     self.journal_second_factor(connection, user, json!({ "recovery_codes_left": left }), visit)?;
+                    let fields = json!({ "name": user.name, "left": left, "at": spoken_instant(visit.act.at) });
+                    self.tell_user(connection, user, Template::RecoveryCodeUsed, fields, visit.act.at)?;
                 }
                 Ok(is_right)
             }
@@ -219,17 +241,14 @@ impl Services {
         change: impl FnOnce(&Self, &Connection, &UserRecord, &Visit) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.confirm_oneself(own, password, visit).await?;
-        // Wherever it is asked from: whoever has stolen a session has one count.
-        let everywhere = Visit { address: None, ..visit.clone() };
-        let ticket = self.guess(own.id, true, &code, &everywhere)?;
+        let ticket = self.guess_again(own.id, &code, visit)?;
         let (services, own, visit) = (self.clone(), own.clone(), visit.clone());
         let job = move |connection: &Connection| {
             let user = still_in(connection, &own, visit.act.at)?;
-            let factor = second_factors::of_user(connection, user.id)?.filter(|factor| factor.confirmed_at.is_some());
-            let factor = factor.ok_or_else(|| Error::NotFound("second factor of yours".into()))?;
-            if !services.use_code(connection, &user, &factor, &code, &visit)? {
-                return Err(wrong_code());
+            if !second_factors::is_in_force(connection, user.id)? {
+                return Err(Error::NotFound("second factor of yours".into()));
             }
+            services.check_code(connection, &user, Some(&code), &visit)?;
             change(&services, connection, &user, &visit)
         };
         let changed = self.store.write(job, |_| ()).await?;
@@ -265,8 +284,13 @@ impl Services {
 
     fn tell_of_change(&self, connection: &Connection, user: &UserRecord, is_on: bool, visit: &Visit) -> Result<()> {
         self.journal_second_factor(connection, user, json!({ "second_factor": is_on }), visit)?;
-        let fields = json!({ "name": user.name, "is_on": is_on, "at": spoken_instant(visit.act.at) });
-        self.tell_user(connection, user, Template::SecondFactorChanged, fields, visit.act.at)
+        self.tell_of_second_factor(connection, user, is_on, visit.act.at)
+    }
+
+    /// Tells a user that their second factor was switched on or off.
+    pub(crate) fn tell_of_second_factor(&self, connection: &Connection, user: &UserRecord, is_on: bool, now: Timestamp) -> Result<()> {
+        let fields = json!({ "name": user.name, "is_on": is_on, "at": spoken_instant(now) });
+        self.tell_user(connection, user, Template::SecondFactorChanged, fields, now)
     }
 
     fn journal_second_factor(&self, connection: &Connection, user: &UserRecord, mut after: Value, visit: &Visit) -> Result<()> {
@@ -280,8 +304,12 @@ impl Services {
 
 /// The proof of whoever waits with this token.
 fn waiting(connection: &Connection, hash: &KeyHash, now: Timestamp) -> Result<ProofRecord> {
-    let found = proofs::by_hash(connection, hash)?.filter(|proof| proof.purpose == Purpose::SecondFactor && proof.counts_at(now));
+    let found = proofs::by_hash(connection, hash)?.filter(|proof| is_waiting(proof, now));
     found.ok_or_else(|| Error::refused(Verdict::Unknown))
+}
+
+fn is_waiting(proof: &ProofRecord, now: Timestamp) -> bool {
+    proof.purpose == Purpose::SecondFactor && proof.counts_at(now)
 }
 
 /// The user of a session that lasts: it may have ended since they were let in.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::login::is_familiar;
+use super::throttle::Caller;
 use super::{Entered, SignedIn, Visit, people};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
@@ -14,7 +16,7 @@ use crate::domain::proof::{Channel, ProofRecord, Purpose};
 use crate::domain::refusal::Refusal;
 use crate::domain::session::{GRACE, SessionRecord, Turn};
 use crate::domain::time::{Span, Timestamp};
-use crate::domain::user::{UserRecord, handle};
+use crate::domain::user::{UserFacts, UserRecord, handle};
 use crate::domain::verdict::Verdict;
 use crate::service::journal::Change;
 use crate::service::{Services, views};
@@ -65,8 +67,8 @@ enum Refreshed {
 }
 
 impl Services {
-    /// Where every first factor ends: asks for the second where there is one, and else opens a session. Called inside the
-    /// transaction of whatever else the sign-in changes.
+    /// Where every first factor ends: asks for the second where there is one, and else opens a session. Each is counted: it writes.
+    /// Called inside the transaction of whatever else the sign-in changes.
     pub(crate) fn begin_session(
         &self,
         connection: &Connection,
@@ -78,6 +80,8 @@ impl Services {
         if user.disabled {
             return Err(Error::refused(Verdict::Disabled));
         }
+        let caller = Caller { address: visit.address, is_familiar: is_familiar(connection, user.id, visit.address)? };
+        self.sign_in.throttles.sign_in(user.id, caller, visit.act.at).map_err(Refusal::until)?;
         if second_factors::is_in_force(connection, user.id)? {
             return self.wait_for_second_factor(connection, &user, method, visit).map(Begun::Waits);
         }
@@ -222,7 +226,11 @@ impl Services {
         let Some((session, replaced_at)) = found else { return Ok(Refreshed::Nobody) };
         let user = users::find(connection, &By::Id(session.user))?.filter(|user| !user.disabled);
         let Some(user) = user else { return Ok(Refreshed::Nobody) };
-        match Turn::of(replaced_at, now) {
+        let turn = Turn::of(replaced_at, now);
+        if turn != Turn::Reused {
+            self.sign_in.throttles.refresh(&session.id, now).map_err(Refusal::until)?;
+        }
+        match turn {
             Turn::Reused => {
                 tracing::warn!(session = session.id, user = user.id, "a refresh token was used again: its session has ended");
                 sessions::end(connection, &session.id, "reuse", now)?;
@@ -278,6 +286,16 @@ impl Services {
         let services = self.clone();
         let ended = self.store.write(job, move |user: &Option<i64>| user.iter().for_each(|user| services.user_changed(*user))).await;
         ended.map(|_| ())
+    }
+
+    /// Ends the session of an access token, or all of its user's.
+    pub async fn sign_out_of(self: &Arc<Self>, own: &UserFacts, everywhere: bool, visit: &Visit) -> Result<()> {
+        let (services, visit, user, session) = (self.clone(), visit.clone(), own.id, own.session.clone());
+        let job = move |connection: &Connection| {
+            services.end_sessions(connection, user, (!everywhere).then_some(session.as_str()), None, "signed_out", &visit)
+        };
+        let services = self.clone();
+        self.store.write(job, move |()| services.user_changed(user)).await
     }
 
     /// Where a user is signed in, the newest first.
@@ -374,7 +392,9 @@ impl Services {
             address: String::new(),
             user: Some(user.id),
             payload: json!({ "method": method }),
+            origin: String::new(),
             tries: 0,
+            tries_elsewhere: 0,
             created_at: now,
             expires_at: now.plus(SECOND_FACTOR_LIFETIME),
             used_at: None,

@@ -1,4 +1,4 @@
-//! Slows down who guesses, and who has things sent, without ever locking a user out.
+//! Slows down who guesses, who has things sent, and who writes without end, without ever locking a user out.
 //!
 //! A guess is taken from its counts before it is looked at, and given back where it was right: so many at once see no more than one
 //! after the other would, and who knows their password is never counted.
@@ -6,7 +6,7 @@
 //! A user who is guessed at from everywhere uses up `wrong_by_target`. Then addresses that have guessed wrong at them already must
 //! wait, and each that has not still has a few tries of its own (`wrong_when_attacked`); in IPv6 a network of 48 bits is one address
 //! here, because that is what one can rent. An address from which the user has signed in before has its own count and looks at no
-//! other. What is sent is counted whatever comes of it.
+//! other. What is sent is counted whatever comes of it. What whoever is signed in does is counted by user, or by session.
 //!
 //! All is in memory, bounded: where there is too much of it, what is used up least goes.
 
@@ -21,6 +21,7 @@ use crate::config::throttle::ThrottleSettings;
 use crate::domain::address;
 use crate::domain::rate::Rate;
 use crate::domain::time::Timestamp;
+use crate::measure::Counter;
 use buckets::{Bucket, Buckets};
 
 /// What is guessed.
@@ -65,17 +66,52 @@ pub struct Ticket {
     at: Timestamp,
 }
 
+/// What somebody did too often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// To guess.
+    Guess,
+    /// To have something sent.
+    Sending,
+    /// To register.
+    Registration,
+    /// To sign in.
+    SignIn,
+    /// To go on with a session.
+    Refresh,
+    /// To change what is theirs.
+    Change,
+}
+
+impl Deed {
+    /// Every one.
+    pub const ALL: [Self; 6] = [Self::Guess, Self::Sending, Self::Registration, Self::SignIn, Self::Refresh, Self::Change];
+
+    /// What metrics call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Guess => "guess",
+            Self::Sending => "sending",
+            Self::Registration => "registration",
+            Self::SignIn => "sign_in",
+            Self::Refresh => "refresh",
+            Self::Change => "change",
+        }
+    }
+}
+
 /// All that is counted.
 #[derive(Debug)]
 pub struct Throttles {
     settings: ArcSwap<ThrottleSettings>,
     buckets: Mutex<Buckets>,
+    refused: [Counter; Deed::ALL.len()],
 }
 
 impl Throttles {
     /// With nothing counted yet.
     pub fn new(settings: ThrottleSettings) -> Self {
-        Self { settings: ArcSwap::new(Arc::new(settings)), buckets: Mutex::default() }
+        Self { settings: ArcSwap::new(Arc::new(settings)), buckets: Mutex::default(), refused: Default::default() }
     }
 
     /// From now on by other settings; what was counted stays.
@@ -86,6 +122,10 @@ impl Throttles {
     /// Takes a guess at a target: a user's address or number as the caller named it, known or not, or the user's id. `Err` is when to
     /// try again.
     pub fn guess(&self, what: Guess, caller: Caller, target: &str, now: Timestamp) -> Result<Ticket, Timestamp> {
+        self.noted(Deed::Guess, self.take_guess(what, caller, target, now))
+    }
+
+    fn take_guess(&self, what: Guess, caller: Caller, target: &str, now: Timestamp) -> Result<Ticket, Timestamp> {
         let settings = self.settings.load();
         let of = |name: &str, parts: &[&[u8]]| Bucket::of(name, what as u8, parts);
         let (from, target) = (counted(caller.address), target.as_bytes());
@@ -137,16 +177,52 @@ impl Throttles {
             let channel: &[u8] = if to.starts_with(b"+") { b"phone" } else { b"email" };
             wanted.push((Bucket::of("sent overall", why as u8, &[channel]), &settings.sent_overall));
         }
+        if to.starts_with(b"+") {
+            wanted.push(sms(&settings));
+        }
         if why == Sending::Registration {
             wanted.extend(registration(&settings, &from));
         }
-        self.count(&wanted, now)
+        self.count(Deed::Sending, &wanted, now)
+    }
+
+    /// Counts an SMS that nobody asks for, because it merely tells somebody of something. `Err`: there may be none now.
+    pub fn tell_by_sms(&self, now: Timestamp) -> Result<(), Timestamp> {
+        self.count(Deed::Sending, &[sms(&self.settings.load())], now)
     }
 
     /// Counts a registration for which nothing is sent, because somebody else vouches for the user. `Err` is when to try again.
     pub fn register(&self, caller: Caller, now: Timestamp) -> Result<(), Timestamp> {
         let settings = self.settings.load();
-        self.count(&registration(&settings, &counted(caller.address)), now)
+        self.count(Deed::Registration, &registration(&settings, &counted(caller.address)), now)
+    }
+
+    /// Counts a sign-in of a user that succeeds. From where they have signed in before it has a count of its own: whoever has stolen
+    /// the password, and not the second factor, uses up nothing of that. `Err` is when to try again.
+    pub fn sign_in(&self, user: i64, caller: Caller, now: Timestamp) -> Result<(), Timestamp> {
+        let (user, from) = (user.to_le_bytes(), network(caller.address));
+        let bucket = match caller.is_familiar {
+            true => Bucket::of("signed in familiar", 0, &[&user, &from]),
+            false => Bucket::of("signed in", 0, &[&user]),
+        };
+        self.count(Deed::SignIn, &[(bucket, &self.settings.load().signed_in_by_user)], now)
+    }
+
+    /// Counts a refresh of a session. `Err` is when to try again.
+    pub fn refresh(&self, session: &str, now: Timestamp) -> Result<(), Timestamp> {
+        let bucket = Bucket::of("refreshed", 0, &[session.as_bytes()]);
+        self.count(Deed::Refresh, &[(bucket, &self.settings.load().refreshed_by_session)], now)
+    }
+
+    /// Counts a change that a user asks for. `Err` is when to try again.
+    pub fn change(&self, user: i64, now: Timestamp) -> Result<(), Timestamp> {
+        let bucket = Bucket::of("changed", 0, &[&user.to_le_bytes()]);
+        self.count(Deed::Change, &[(bucket, &self.settings.load().changed_by_user)], now)
+    }
+
+    /// How often somebody was told to wait.
+    pub fn refused(&self, deed: Deed) -> u64 {
+        self.refused[deed as usize].get()
     }
 
     /// Forgets what is not worth remembering. To be called now and then.
@@ -160,8 +236,16 @@ impl Throttles {
         self.lock().len()
     }
 
-    fn count(&self, wanted: &[(Bucket, &Rate)], now: Timestamp) -> Result<(), Timestamp> {
-        Draw { buckets: &mut self.lock(), charged: Vec::new(), now }.all(wanted)
+    fn count(&self, deed: Deed, wanted: &[(Bucket, &Rate)], now: Timestamp) -> Result<(), Timestamp> {
+        let counted = Draw { buckets: &mut self.lock(), charged: Vec::new(), now }.all(wanted);
+        self.noted(deed, counted)
+    }
+
+    fn noted<T>(&self, deed: Deed, counted: Result<T, Timestamp>) -> Result<T, Timestamp> {
+        if counted.is_err() {
+            self.refused[deed as usize].count();
+        }
+        counted
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Buckets> {
@@ -215,6 +299,10 @@ fn registration<'s>(settings: &'s ThrottleSettings, from: &[u8]) -> [(Bucket, &'
         (Bucket::of("registered address", 0, &[from]), &settings.registered_by_address),
         (Bucket::of("registered overall", 0, &[]), &settings.registered_overall),
     ]
+}
+
+fn sms(settings: &ThrottleSettings) -> (Bucket, &Rate) {
+    (Bucket::of("sms overall", 0, &[]), &settings.sms_overall_daily)
 }
 
 fn counted(from: Option<IpAddr>) -> Vec<u8> {

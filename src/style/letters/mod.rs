@@ -19,6 +19,10 @@ const LONGEST_SUBJECT: usize = 200;
 /// How long a line of a mail's text is.
 const LONGEST_LINE: usize = 76;
 
+/// What stands in samples.
+const LINK: &str = "https://api.example.com/auth/verify?token=x";
+const CODE: &str = "123456";
+
 /// The page that every HTML mail stands in.
 const LAYOUT: &str = "layout.html";
 
@@ -27,15 +31,21 @@ macro_rules! built_in {
 }
 
 /// The built-in templates, by the names of their files.
-const BUILT_IN: [(&str, &str); 29] = built_in! {
+const BUILT_IN: [(&str, &str); 46] = built_in! {
     "layout.html"
     "verify.txt" "verify.html" "verify.sms"
     "known.txt" "known.html" "known.sms"
+    "several.txt" "several.html"
     "change.txt" "change.html" "change.sms"
     "changed.txt" "changed.html" "changed.sms"
+    "address_added.txt" "address_added.html" "address_added.sms"
+    "address_removed.txt" "address_removed.html" "address_removed.sms"
     "reset.txt" "reset.html" "reset.sms"
     "password_changed.txt" "password_changed.html" "password_changed.sms"
     "second_factor_changed.txt" "second_factor_changed.html" "second_factor_changed.sms"
+    "recovery_code_used.txt" "recovery_code_used.html" "recovery_code_used.sms"
+    "identity_changed.txt" "identity_changed.html" "identity_changed.sms"
+    "deleted.txt" "deleted.html" "deleted.sms"
     "invitation.txt" "invitation.html"
     "application.txt" "application.html"
     "test.txt" "test.html" "test.sms"
@@ -55,9 +65,19 @@ pub struct Written {
 /// What is wrong with a template: its file, and where and what.
 pub type LetterFault = (String, String);
 
-/// Compiled templates.
+/// Compiled templates, and the files of an operator among them.
 #[derive(Debug)]
-pub struct Letters(Environment<'static>);
+pub struct Letters {
+    compiled: Environment<'static>,
+    own: BTreeMap<String, String>,
+}
+
+/// Whether they read alike.
+impl PartialEq for Letters {
+    fn eq(&self, other: &Self) -> bool {
+        self.own == other.own
+    }
+}
 
 impl Letters {
     /// The built-in ones, and over them these files of an operator, by their names. Who replaces the text of a mail and not its
@@ -73,12 +93,12 @@ impl Letters {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|file| if file.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
         let built_in = built_in.into_iter().map(|(file, text)| (file.to_owned(), text.to_owned()));
-        for (file, text) in built_in.chain(own.into_iter().filter(|(file, _)| is_known(file))) {
+        for (file, text) in built_in.chain(own.clone().into_iter().filter(|(file, _)| is_known(file))) {
             if let Err(error) = environment.add_template_owned(file.clone(), text) {
                 faults.push((file, told(&error)));
             }
         }
-        let letters = Self(environment);
+        let letters = Self { compiled: environment, own };
         if faults.is_empty() {
             faults = Template::ALL.into_iter().flat_map(|template| letters.faults_of(template)).collect();
             faults.dedup();
@@ -109,7 +129,7 @@ impl Letters {
 
     fn html(&self, template: Template, subject: &str, fields: &Map<String, Value>) -> Result<Option<String>, LetterFault> {
         let file = format!("{}.html", template.name());
-        if self.0.get_template(&file).is_err() {
+        if self.compiled.get_template(&file).is_err() {
             return Ok(None);
         }
         let mut shown = shown(fields);
@@ -122,12 +142,12 @@ impl Letters {
         let mut around: BTreeMap<&str, Shown> =
             ["service", "address"].into_iter().filter_map(|name| Some((name, Shown::from(fields.get(name)?.as_str()?)))).collect();
         around.extend([("subject", Shown::from(subject)), ("body", body)]);
-        let layout = self.0.get_template(LAYOUT).and_then(|layout| layout.render(around));
+        let layout = self.compiled.get_template(LAYOUT).and_then(|layout| layout.render(around));
         layout.map(Some).map_err(|error| (LAYOUT.into(), told(&error)))
     }
 
     fn render(&self, file: &str, fields: &BTreeMap<&str, Shown>) -> Result<String, LetterFault> {
-        let template = self.0.get_template(file).map_err(|error| (file.to_owned(), told(&error)))?;
+        let template = self.compiled.get_template(file).map_err(|error| (file.to_owned(), told(&error)))?;
         template.render(fields).map_err(|error| {
             let names: Vec<&str> = fields.keys().copied().collect();
             (file.to_owned(), format!("{}; it may speak of {}", told(&error), names.join(", ")))
@@ -145,9 +165,26 @@ impl Letters {
                 }
                 fields
             };
-            faults.extend(self.mail(template, &with("link", "https://api.example.com/auth/verify?token=x")).err());
+            let name = template.name();
+            match self.mail(template, &with("link", LINK)) {
+                Ok(mail) => {
+                    let lacks = |text: &str| template.is_secret() && !text.contains(LINK);
+                    if lacks(&mail.text) {
+                        faults.push((format!("{name}.txt"), "holds no {{ link }}, which is what it is sent for".into()));
+                    }
+                    if mail.html.as_deref().is_some_and(lacks) {
+                        faults.push((format!("{name}.html"), "holds no {{ link }}, or layout.html no {{ body }}".into()));
+                    }
+                }
+                Err(fault) => faults.push(fault),
+            }
             if template.goes_by(Channel::Phone) {
-                faults.extend(self.sms(template, &with("code", "123456")).err());
+                match self.sms(template, &with("code", CODE)) {
+                    Ok(text) if template.is_secret() && !text.contains(CODE) => {
+                        faults.push((format!("{name}.sms"), "holds no {{ code }}, which is what it is sent for".into()));
+                    }
+                    sound => faults.extend(sound.err()),
+                }
             }
         }
         faults
@@ -303,6 +340,9 @@ mod tests {
             ("layout.html", "{{ bdy }}", "line 1"),
             ("rest.txt", "x", "reset.txt"),
             ("invitation.sms", "x", "none of the templates"),
+            ("verify.txt", "Subject: x\n\nHello", "{{ link }}"),
+            ("verify.html", "<p>Hello</p>", "{{ link }}"),
+            ("verify.sms", "Hello", "{{ code }}"),
         ] {
             let faults = letters(&[(file, text)]).unwrap_err();
             assert!(faults.iter().any(|(own, fault)| own == file && fault.contains(says)), "{file} {text:?}: {faults:?}");

@@ -282,4 +282,17 @@ fn its_page_takes_who_is_there_and_who_is_new() {
     press(&[("token", &token), ("name", "Newcomer"), ("password", PASSWORD)]).expect(401);
     let members = data(&scene.stage.get(&format!("/accounts/{org}/members")));
     assert_eq!(members.len(), 3, "{members:?}");
+    // Each of these is counted once, beside two who signed in before.
+    let counted = |verdict: &str| {
+        let metrics = scene.stage.server.get("/auth/metrics", &scene.stage.folder.token("metrics")).expect(200).body;
+        let begin = format!("tollgate_sign_ins_total{{verdict=\"{verdict}\"}} ");
+        metrics.lines().find_map(|line| line.strip_prefix(&begin)).map(str::to_owned)
+    };
+    assert_eq!(["ok", "unknown", "bad_request"].map(counted), ["4", "2", "1"].map(|count| Some(count.to_owned())));
+    // And so is the same by a page of one's own.
+    scene.invite(&owner, &org, "third@example.com", "member");
+    let body = json!({ "token": scene.token("third@example.com"), "name": "Third", "password": PASSWORD });
+    scene.stage.server.send(&Request::post("/auth/v1/auth/invitation", &body)).expect(200);
+    scene.stage.server.send(&Request::post("/auth/v1/auth/invitation", &body)).expect(401);
+    assert_eq!(["ok", "unknown"].map(counted), ["5", "3"].map(|count| Some(count.to_owned())));
 }

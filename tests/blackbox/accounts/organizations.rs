@@ -196,3 +196,23 @@ fn the_audit_tells_who_of_them_did_what() {
     let left = data(&owner.get("/audit?action=member.left").expect(200));
     assert_eq!((left.len(), &left[0]["target"]), (1, &json!(format!("user_{}", member.id))));
 }
+
+#[test]
+fn whoever_belongs_to_an_account_is_told_how_to_get_there() {
+    let stage = Stage::with(CONFIG);
+    let mut owner = Person::new(&stage);
+    let stranger = Person::new(&stage);
+    let org = owner.organization("Mills");
+    owner.sign_in();
+    for path in ["", "/members", "/invitations", "/balance"] {
+        let path = format!("/accounts/{org}{path}");
+        let told = owner.get(&path).expect(404);
+        assert!(told.body.contains("auth/switch") && told.body.contains(&org), "{path}: {told:?}");
+        assert!(!stranger.get(&path).expect(404).body.contains("switch"));
+    }
+    assert!(owner.patch(&format!("/accounts/{org}"), &json!({ "name": "x" })).expect(404).body.contains("auth/switch"));
+    assert!(owner.post("/keys", &json!({ "name": "x", "account": org })).expect(404).body.contains("auth/switch"));
+    assert!(!owner.get("/accounts/acc_00000000000000000000000000").expect(404).body.contains("switch"));
+    owner.switch(&org);
+    owner.get(&format!("/accounts/{org}")).expect(200);
+}

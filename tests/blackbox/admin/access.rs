@@ -98,6 +98,7 @@ pub const ROUTES: &[Route] = &[
     route("DELETE", "/v1/applications/APPLICATION", "", "admin", 204, Bound::Named),
     route("DELETE", "/v1/accounts/ACCOUNT/invitations/INVITATION", "", "admin", 204, Bound::Named),
     route("DELETE", "/v1/accounts/ACCOUNT/members/PERSON", "", "admin", 204, Bound::Named),
+    route("DELETE", "/v1/users/PERSON", "", "admin", 204, Bound::Whole),
     route("DELETE", "/v1/keys/KEY", "", "admin", 204, Bound::Named),
     route("DELETE", "/v1/tokens/TOKEN", "", "admin", 204, Bound::Named),
 ];
@@ -127,7 +128,13 @@ const OPEN: &[&str] = &[
     "/verify",
     "/reset",
     "/invitation",
+    "/second-factor",
     "/page.css",
+    "/docs",
+    "/docs.md",
+    "/docs/reference",
+    "/docs/style.css",
+    "/docs/logo",
 ];
 const OPERATOR: &[&str] = &["/v1/state", "/v1/backup"];
 

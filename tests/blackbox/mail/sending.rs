@@ -198,6 +198,11 @@ fn a_dead_server_loses_nothing_across_a_restart() {
     let ids: Vec<String> = (0..5).map(|nth| test(&stage, &format!("user{nth}@example.org"))).collect();
     let waiting = wait_for_try(&stage, &ids[0]);
     assert!(text(&waiting["fault"]).contains("no connection"), "{waiting}");
+    // Once is nothing; one that stays away is worth a warning.
+    eventually("a warning", || {
+        stage.server.log().lines().any(|line| line.contains("WARN") && line.contains("not taken again")).then_some(())
+    });
+    assert!(stage.server.log().lines().any(|line| line.contains("INFO") && line.contains("a mail was not taken: ")));
     let stage = stage.restart();
     let smtp = Smtp::at(port, Setup::plain());
     for id in &ids {

@@ -18,9 +18,13 @@ fn what_is_wrong_is_told_by_its_key() {
         ("[mail]\nsmtp_ulr = \"x\"".into(), "mail.smtp_ulr", "smtp_url"),
         ("[sms]\nurl = \"http://sms.example.com/?key=hush\"".into(), "sms.url", "in the clear"),
         ("[sms]\nurl = \"https://sms.example.com/\"\nbody = '{\"to\": \"{phone}\"}'".into(), "sms.body", "{text} or {code}"),
-        ("[sms]\nurl = \"https://sms.example.com/\"\nmethod = \"GET\"".into(), "sms.body", "query of url"),
+        ("[sms]\nurl = \"https://sms.example.com/\"\nmethod = \"GET\"".into(), "sms.url", "its query must hold"),
         ("[sms]\nbody = '{\"to\": \"{fone}\"}'".into(), "sms.body", "{phone}"),
         ("[sms]\nbody = 'to={phone}'".into(), "sms.body", "not JSON"),
+        ("[sms]\nbody = '{\"to\": {phone}}'".into(), "sms.body", "stands in quotes"),
+        ("[sms]\nbody = '{{\"to\": \"{phone}\"}}'".into(), "sms.body", "within a text alone"),
+        ("[sms]\nsuccess = [200, 99]".into(), "sms.success", "holds '99'"),
+        ("[mail]\nsmtp_url = \"smtp://u:hush#x@mail.example.com\"\nFROM".into(), "mail.smtp_url", "%23 for #"),
         ("[sms]\ncontent_type = \"application/xml\"".into(), "sms.content_type", "application/json"),
         ("[sms]\nmethod = \"DELETE\"".into(), "sms.method", "GET, POST or PUT"),
         ("[sms]\nsuccess = [500]".into(), "sms.success", "200 to 399"),
@@ -47,4 +51,66 @@ fn all_of_it_is_told_at_once() {
     let mut keys: Vec<String> = told["faults"].as_array().unwrap().iter().map(|fault| text(&fault["key"])).collect();
     keys.sort();
     assert_eq!(keys, ["mail.from", "mail.retries[0]", "mail.smtp_url", "sms.method", "sms.success", "sms.url"]);
+}
+
+#[test]
+fn a_secret_that_is_named_and_not_there_is_told_and_keeps_nothing_from_starting() {
+    let config = r#"
+[sign_in.telegram]
+bot_token = "abc"
+[sign_in.google]
+client_id = "x"
+client_secret = { env = "NOPE" }
+redirect_uris = ["https://app.example.com/"]
+[[sign_in.oidc]]
+name = "house"
+issuer = "https://login.example.com"
+client_id = "x"
+redirect_uris = ["https://app.example.com/"]
+"#;
+    let folder = Folder::with(config);
+    let warned = [
+        ("sign_in.telegram.bot_token", "BotFather"),
+        ("sign_in.google.client_secret", "NOPE"),
+        ("sign_in.oidc[0].client_secret", "not set"),
+    ];
+    let told = folder.json(&["validate"]);
+    let warnings = told["warnings"].as_array().unwrap();
+    assert_eq!((told["valid"] == true, warnings.len()), (true, 3), "{told:#}");
+    for (key, says) in warned {
+        assert!(warnings.iter().any(|warning| warning["key"] == key && text(&warning["message"]).contains(says)), "{key}: {told:#}");
+    }
+    let for_people = String::from_utf8(folder.run(&["validate"]).stdout).unwrap();
+    assert!(for_people.contains("NOPE") && for_people.contains("is valid"), "{for_people}");
+    let doctor: Value = serde_json::from_slice(&folder.run(&["doctor", "--json"]).stdout).unwrap();
+    let check = doctor["checks"].as_array().unwrap().iter().find(|check| check["name"] == "sign_in").expect("there is a check");
+    assert_eq!(check["outcome"], "warning");
+    let log = folder.serve().log();
+    for (key, says) in warned {
+        assert!(text(&check["detail"]).contains(key), "{check:#}");
+        assert!(log.lines().any(|line| line.contains("WARN") && line.contains(key) && line.contains(says)), "{log}");
+    }
+    assert!(Folder::new().json(&["validate"])["warnings"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn how_people_are_written_to_is_told() {
+    for (config, says) in [
+        (String::new(), Some("stand in the log")),
+        ("[sms]\nurl = \"https://sms.example.com/\"\n".into(), Some("[mail] names no server")),
+        (config("smtp://127.0.0.1:1", ""), Some("[sms] names no gateway")),
+        (config("smtp://127.0.0.1:1", "[sms]\nurl = \"https://sms.example.com/\"\n"), None),
+        ("[sign_in]\nenabled = false\n".into(), None),
+    ] {
+        let folder = Folder::with(&config);
+        let notes = folder.json(&["validate"])["notes"].clone();
+        let Some(says) = says else {
+            assert_eq!(notes, json!([]), "{config}");
+            continue;
+        };
+        let note = text(&notes[0]);
+        assert!(note.contains(says), "{config}: {note}");
+        let server = folder.serve();
+        eventually("the start says so", || server.log().contains(&note).then_some(()));
+    }
 }

@@ -111,7 +111,7 @@ fn what_it_never_takes_is_given_up_and_told() {
     let given_up = wait_for_state(&stage, &seed.id, "given_up");
     assert_eq!((&given_up["fault"], &given_up["tries"]), (&json!("the gateway answered 400"), &json!(2)));
     let (_, log) = stage.server.stop();
-    assert!(log.contains("given up") && !log.contains(&seed.code), "{log}");
+    assert!(log.contains("an SMS was not taken") && log.contains("an SMS was given up") && !log.contains(&seed.code), "{log}");
 }
 
 #[test]

@@ -166,14 +166,75 @@ pub fn by_invitation(tour: &mut Tour) {
     tour.sign_in("cy@example.com", None);
     let org = text(&tour.as_user("POST", "/accounts", json!({ "name": "Mills" }), 201)["id"]);
     tour.sign_in("cy@example.com", Some(&org));
-    for email in ["dy@example.com", "new@example.com"] {
+    tour.call("POST", "/users", json!({ "email": "ed@example.com", "password": PASSWORD, "verified": true }), 201);
+    for email in ["dy@example.com", "new@example.com", "ed@example.com"] {
         tour.as_user("POST", &format!("/accounts/{org}/invitations"), json!({ "email": email, "role": "member" }), 201);
     }
     let token = tour.link("dy@example.com", 2);
     tour.page(&format!("/invitation?token={token}"), None, 200);
     let form = format!("token={token}&email=dy%40example.com&password={}&code=", PASSWORD.replace(' ', "+"));
     tour.page("/invitation", Some(&form), 200);
+    join(tour, &org);
     let newcomer = json!({ "token": tour.link("new@example.com", 1), "name": "Newcomer", "password": PASSWORD });
     tour.open("/auth/invitation", newcomer.clone(), 200);
     tour.open("/auth/invitation", newcomer, 401);
+    tour.as_user("DELETE", "/user/me", json!({ "password": PASSWORD }), 409);
+    tour.sign_in("new@example.com", None);
+    tour.as_user("DELETE", "/user/me", json!({}), 400);
+    tour.as_user("DELETE", "/user/me", json!({ "password": PASSWORD }), 204);
+}
+
+/// By the page for whoever is signed in.
+fn join(tour: &mut Tour, org: &str) {
+    let token = tour.link("ed@example.com", 1);
+    let path = format!("/auth/join?token={token}");
+    tour.with_cookie("GET", &path, "a=b", Value::Null, 200);
+    tour.with_cookie("GET", &format!("{path}&again=1"), "a=b", Value::Null, 401);
+    tour.with_cookie("GET", "/auth/join", "a=b", Value::Null, 400);
+    let signed_in = tour.open("/auth/login", json!({ "email": "ed@example.com", "password": PASSWORD }), 200);
+    let cookie = cookie(&signed_in);
+    tour.with_cookie("GET", &path, &cookie, Value::Null, 200);
+    for (token, status) in [("", 400), (&*token, 200), (&*token, 401)] {
+        let request = Request::new("POST", "/auth/v1/auth/join").header("Content-Type", "application/x-www-form-urlencoded");
+        let request = request.header("Cookie", &cookie).body(format!("token={token}").as_bytes());
+        tour.send("POST", "/auth/v1/auth/join", request, status);
+    }
+    let members = tour.call("GET", &format!("/accounts/{org}/members"), Value::Null, 200);
+    assert_eq!(members["data"].as_array().unwrap().len(), 3);
+}
+
+/// Back from a provider to the page that asks for a code, and to those that tell of what is wrong.
+pub fn in_a_browser(tour: &mut Tour) {
+    let ask = |tour: &mut Tour, path: &str, cookie: &str, form: Option<&str>, status: u16| {
+        let method = if form.is_some() { "POST" } else { "GET" };
+        let request = Request::new(method, path).header("Accept", "text/html").header("Cookie", cookie);
+        let request = match form {
+            Some(form) => request.header("Content-Type", "application/x-www-form-urlencoded").body(form.as_bytes()),
+            None => request,
+        };
+        tour.send(method, path, request, status)
+    };
+    let callback = "/auth/v1/auth/google/callback";
+    ask(tour, callback, "a=b", None, 401);
+    ask(tour, &format!("{callback}?state=x&state=y"), "a=b", None, 400);
+    ask(tour, "/auth/v1/auth/google/start?return_to=//x", "a=b", None, 400);
+    ask(tour, "/auth/v1/auth/oidc/nobody/start", "a=b", None, 501);
+    ask(tour, "/auth/second-factor", "a=b", None, 401);
+    // Somebody whom the provider knows sets a second factor up.
+    tour.provider.person(json!({ "sub": "9001", "name": "Fi" }));
+    let body = json!({ "code": tour.provider.code(Grant { redirect_uri: HERE.into(), ..Grant::default() }), "redirect_uri": HERE });
+    let signed_in = tour.open("/auth/google", body, 200);
+    tour.taken(&signed_in);
+    let begun = tour.as_user("POST", "/user/second-factor", json!({}), 200);
+    let app = Authenticator::of(&text(&begun["secret"]));
+    let codes = tour.as_user("POST", "/user/second-factor/confirm", json!({ "code": app.code(0) }), 200)["recovery_codes"].clone();
+    let begun = tour.open("/auth/google/start", Value::Null, 303);
+    let back = tour.provider.authorize(&begun.header("Location").expect("it sends the browser on"));
+    let query = back.split_once('?').expect("it comes back with a code").1;
+    let waits = ask(tour, &format!("{callback}?{query}"), &self::cookie(&begun), None, 303);
+    let waiting = self::cookie(&waits);
+    ask(tour, "/auth/second-factor", &waiting, None, 200);
+    ask(tour, "/auth/second-factor", &waiting, Some("code=x"), 400);
+    ask(tour, "/auth/second-factor", &waiting, Some("code=0000-0000-0000-0000"), 401);
+    ask(tour, "/auth/second-factor", &waiting, Some(&format!("code={}", text(&codes[0]))), 303);
 }

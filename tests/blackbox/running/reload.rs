@@ -453,3 +453,18 @@ fn an_empty_file_is_no_configuration_while_one_is_in_force() {
     assert!(log.contains("is empty") && log.contains("old one holds"), "{log}");
     assert_eq!(server.get("/admin/x", &raw).status, 403);
 }
+
+#[test]
+fn a_template_that_was_added_or_changed_is_told_and_holds() {
+    let config = "[mail]\ntemplates = \"letters\"\n";
+    let folder = Folder::with(config);
+    std::fs::create_dir(folder.path("letters")).unwrap();
+    let stage = Stage::of(folder);
+    assert!(stage.server.reload().contains("is as it was"));
+    for layout in ["<b>{{ body }}</b>", "<i>{{ body }}</i>"] {
+        std::fs::write(stage.folder.path("letters/layout.html"), layout).unwrap();
+        let log = stage.server.reload();
+        assert!(log.contains("it differs in [mail]"), "{log}");
+        assert!(stage.server.reload().contains("is as it was"));
+    }
+}

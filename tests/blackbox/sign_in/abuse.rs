@@ -19,7 +19,7 @@ fn login(door: &Door, address: &str, user: &User, password: &str) -> Reply {
 
 /// Fails unless it is told by the style, with a time to come back.
 #[track_caller]
-fn throttled(reply: &Reply, most: i64) {
+pub fn throttled(reply: &Reply, most: i64) {
     refused(reply, 429, "too_many_tries");
     let seconds = reply.number("Retry-After").expect("it says when");
     assert!((1..=most).contains(&seconds), "{reply:?}");

@@ -60,10 +60,14 @@ fn a_session_and_a_key_are_told_the_same() {
         let wanted = json!({
             "id": user.id, "name": "ada", "email": "ada@example.com", "phone": null, "telegram_username": null, "avatar_url": null,
             "account": user.account, "plan": plan, "plan_expires_at": expires, "token_balance": balance, "token_limit": tokens,
-            "rate_limit_hourly": hourly, "rate_limit_daily": daily, "auth_methods": { "telegram": false, "google": false, "email": true },
+            "rate_limit_hourly": hourly, "rate_limit_daily": daily,
+            "auth_methods": { "telegram": false, "google": false, "email": true, "phone": false, "oidc": [] },
         });
-        for credential in [&session.token, &key] {
+        // Of a second factor a key is told nothing.
+        for (credential, second_factor) in [(&session.token, json!(false)), (&key, Value::Null)] {
             let reply = door.ask("GET", "/user/me", credential, None).expect(200);
+            let mut wanted = wanted.clone();
+            wanted["second_factor"] = second_factor;
             assert_eq!(reply.json(), wanted, "{settings}");
             assert_eq!(reply.header("Cache-Control").as_deref(), Some("no-store"));
             let left = json!({ "token_balance": balance, "plan": plan, "plan_expires_at": expires });
@@ -81,7 +85,7 @@ fn a_key_of_an_account_without_users_is_the_account() {
     let key = text(&door.stage.key(&account, json!({}))["key"]);
     let me = door.ask("GET", "/user/me", &key, None).expect(200).json();
     assert_eq!((&me["id"], &me["name"], &me["email"], &me["account"]), (&Value::Null, &json!("tester"), &Value::Null, &json!(account)));
-    assert_eq!(me["auth_methods"], json!({ "telegram": false, "google": false, "email": false }));
+    assert_eq!(me["auth_methods"], json!({ "telegram": false, "google": false, "email": false, "phone": false, "oidc": [] }));
 }
 
 #[test]
@@ -120,7 +124,7 @@ fn users_change_themselves_and_each_wrong_field_is_named() {
     assert_eq!(errors(&set(&many).expect(400)), ["admin", "current_password", "email", "name", "password", "phone"]);
     for (change, fields) in [
         (json!({ "name": null }), &["name"][..]),
-        (json!({ "email": null }), &["email"]),
+        (json!({ "email": null }), &["current_password"]),
         (json!({ "password": "quite another horse battery" }), &["current_password"]),
         (json!({ "email": "new@example.com" }), &["current_password"]),
         (json!({ "password": "password", "current_password": PASSWORD }), &["password"]),
@@ -130,8 +134,13 @@ fn users_change_themselves_and_each_wrong_field_is_named() {
         assert_eq!(errors(&set(&change).expect(400)), fields, "{change}");
     }
     assert_eq!(door.ask("GET", "/user/me", &session.token, None).json(), changed);
-    // A new address holds once it is proven: until then it is the old one.
-    assert_eq!(set(&json!({ "email": "new@example.com", "current_password": PASSWORD })).expect(200).json(), changed);
+    // A new address holds once it is proven: until then it is the old one, and the answer says what waits.
+    let new = json!({ "email": "New@example.com", "phone": "+4915112345678", "current_password": PASSWORD });
+    let mut waiting = changed.clone();
+    (waiting["email_pending"], waiting["phone_pending"]) = (json!("new@example.com"), json!("+4915112345678"));
+    assert_eq!(set(&new).expect(200).json(), waiting);
+    let own = json!({ "email": user.email, "current_password": PASSWORD });
+    assert_eq!(set(&own).expect(200).json(), changed, "what is theirs already waits for nothing");
     let change = json!({ "password": "quite another horse battery", "current_password": PASSWORD });
     set(&change).expect(200);
     assert_eq!(door.try_sign_in(&user, PASSWORD).status, 401);

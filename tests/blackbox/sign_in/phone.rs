@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::door::{Door, NOT_AT_GATE, PASSWORD, Session};
 use super::post::{bare, faults, refused};
 use crate::support::app::answer;
-use crate::support::{App, eventually};
+use crate::support::smtp::Setup;
+use crate::support::{App, Smtp, eventually};
 
 const PHONE: &str = "+4915112345678";
 const OTHER: &str = "another fine passphrase of mine";
@@ -54,6 +55,41 @@ fn five_wrong_tries_end_a_code() {
             Session::of(&door.verify_code(PHONE, &door.code(PHONE, 2)));
         }
     }
+}
+
+/// Whoever guesses from elsewhere uses up nothing of who asked for the code; each side has its five.
+#[test]
+fn who_guesses_elsewhere_does_not_end_a_code() {
+    let guess = |door: &Door, address: &str, code: &str| door.post_from(address, "/auth/verify", &json!({ "phone": PHONE, "code": code }));
+    let (home, away) = ("203.0.113.7", "192.0.2.1");
+    for (at_home, right_from, gets_in) in [(4, home, true), (5, home, false), (0, "2001:db8::1", false)] {
+        let door = door("");
+        door.post_from(home, "/auth/register", &json!({ "phone": PHONE, "password": PASSWORD })).expect(202);
+        let (code, no) = (door.code(PHONE, 1), door.wrong_code(PHONE));
+        for nth in 0..8 {
+            // One who guesses from many addresses is one.
+            refused(&guess(&door, &format!("192.0.2.{nth}"), &no), 401, "unknown");
+        }
+        refused(&guess(&door, away, &code), 401, "unknown");
+        for _ in 0..at_home {
+            refused(&guess(&door, home, &no), 401, "unknown");
+        }
+        let reply = guess(&door, right_from, &code);
+        if gets_in {
+            drop(Session::of(&reply))
+        } else {
+            refused(&reply, 401, "unknown")
+        }
+        assert_eq!(door.count(&format!("proofs WHERE tries = {at_home} AND tries_elsewhere = 5")), 1, "no try is looked at beyond");
+    }
+    // Whoever asks in one place and enters it in another has five tries, too; an IPv6 network is one place.
+    let door = door("");
+    door.post_from("2001:db8:1:1::1", "/auth/register", &json!({ "phone": PHONE, "password": PASSWORD })).expect(202);
+    let (code, no) = (door.code(PHONE, 1), door.wrong_code(PHONE));
+    refused(&guess(&door, "2001:db8:1:1:ffff::9", &no), 401, "unknown");
+    refused(&guess(&door, away, &no), 401, "unknown");
+    assert_eq!(door.count("proofs WHERE tries = 1 AND tries_elsewhere = 1"), 1);
+    Session::of(&guess(&door, away, &code));
 }
 
 #[test]
@@ -218,4 +254,28 @@ fn with_a_gateway_that_is_down() {
     door.register(&json!({ "phone": PHONE, "password": PASSWORD })).expect(202);
     eventually("it was tried", || (!app.heard().is_empty()).then_some(()));
     assert_eq!(door.letters(PHONE), ["verify"]);
+}
+
+#[test]
+fn without_a_gateway_beside_mail_no_number_is_taken() {
+    let smtp = Smtp::new(Setup::plain());
+    let mail = format!("[mail]\nsmtp_url = \"{}\"\nfrom = \"a@example.com\"\n", smtp.url());
+    let door = door(&mail);
+    let known = json!({ "email": "ada@example.com", "phone": PHONE, "password": PASSWORD, "verified": true });
+    door.stage.post("/users", &known).expect(201);
+    let methods = |door: &Door| door.ask("GET", "/auth/methods", "", None).expect(200).json()["phone"].clone();
+    assert_eq!(methods(&door), false);
+    for phone in [PHONE, "+4915112345679"] {
+        refused(&door.register(&json!({ "phone": phone, "password": PASSWORD })), 501, "not_configured");
+        refused(&door.forgot(phone), 501, "not_configured");
+    }
+    // Whoever has one already still signs in by it.
+    let session = Session::of(&door.post("/auth/login-phone", &json!({ "phone": PHONE, "password": PASSWORD })));
+    let change = json!({ "phone": "+4915112345679", "current_password": PASSWORD });
+    refused(&door.change(&session, &change), 501, "not_configured");
+    door.register(&json!({ "email": "eve@example.com", "password": PASSWORD })).expect(202);
+    smtp.wait_for_mail_to("eve@example.com");
+    assert!(!door.stage.server.log().contains("the code for"));
+    assert_eq!(door.count("mails WHERE channel = 'phone'"), 0);
+    assert_eq!(methods(&self::door("")), true, "where neither is set, tollgate is tried");
 }

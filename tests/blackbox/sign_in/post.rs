@@ -97,7 +97,10 @@ impl Door {
 
     fn said(&self, begin: &str) -> Vec<String> {
         let word = |rest: &str| rest.split_whitespace().next().unwrap_or_default().to_owned();
-        self.stage.server.log().lines().filter_map(|line| line.split_once(begin).map(|(_, rest)| word(rest))).collect()
+        // The last line may still be on its way.
+        let log = self.stage.server.log();
+        let whole = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        whole.filter_map(|line| line.split_once(begin).map(|(_, rest)| word(rest))).collect()
     }
 
     /// Which letters were written to an address so far, the oldest first. They are written with what they tell of.

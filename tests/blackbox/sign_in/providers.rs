@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::door::{Door, NOT_AT_GATE};
 use crate::support::provider::{Algorithm, CLIENT_ID, CLIENT_SECRET, FakeProvider, Grant, Key, Twist};
-use crate::support::{Folder, Reply, Request, Server, eventually};
+use crate::support::{Folder, Reply, Request, Server, Stage, eventually};
 
 const HERE: &str = "https://app.example.com/signed-in";
 const PUBLIC: &str = "https://api.example.com";
@@ -17,11 +18,31 @@ fn table(issuer: &str) -> String {
 
 /// Google is this provider; it is at hand under another name, too.
 fn config(provider: &FakeProvider) -> String {
+    config_below(provider, "")
+}
+
+/// The same behind a proxy that takes a part of the path away.
+fn config_below(provider: &FakeProvider, mount: &str) -> String {
     let table = table(&provider.issuer);
     format!(
-        "[server]\npublic_url = \"{PUBLIC}\"\n\n[sign_in.google]\n{table}redirect_uris = [\"{HERE}\", \"{PUBLIC}{PATH}/callback\"]\n\n\
+        "[server]\npublic_url = \"{PUBLIC}{mount}\"\n\n[sign_in.google]\n{table}redirect_uris = [\"{HERE}\", \"{PUBLIC}{mount}{PATH}/callback\"]\n\n\
          [[sign_in.oidc]]\nname = \"house\"\n{table}redirect_uris = [\"{HERE}\"]\ntrusts_email = false\n"
     )
+}
+
+/// A server with such a configuration, on which users sign in.
+pub fn with_google(provider: &FakeProvider, mount: &str, more: &str) -> Door {
+    Door::with(&format!("{}{more}{NOT_AT_GATE}", config_below(provider, mount)))
+}
+
+/// Fails unless so many sign-ins were counted of each verdict.
+#[track_caller]
+pub fn sign_ins(stage: &Stage, counted: &[(&str, u32)]) {
+    let token = stage.folder.token("metrics");
+    let metrics = stage.server.get("/auth/metrics", &token).expect(200).body;
+    for (verdict, count) in counted {
+        assert!(metrics.contains(&format!("tollgate_sign_ins_total{{verdict=\"{verdict}\"}} {count}\n")), "{verdict}: {metrics}");
+    }
 }
 
 fn code(provider: &FakeProvider) -> Value {
@@ -51,7 +72,8 @@ fn somebody_signs_in_and_is_known_again() {
     assert!(reply.header("set-cookie").unwrap().starts_with("refresh_token="));
     let me = server.get("/auth/v1/user/me", answer["access_token"].as_str().unwrap()).expect(200).json();
     assert_eq!((&me["email"], &me["avatar_url"]), (&json!("ada@example.com"), &json!("https://pictures.example.com/ada.jpg")));
-    assert_eq!(me["auth_methods"], json!({ "telegram": false, "google": true, "email": false }));
+    // Both are of one issuer here.
+    assert_eq!(me["auth_methods"], json!({ "telegram": false, "google": true, "email": false, "phone": false, "oidc": ["house"] }));
     // By what the provider calls them alone: the address may change hands.
     provider.person(json!({ "sub": "248289761001", "name": "Augusta", "email": "countess@example.com", "email_verified": true }));
     let again = signed_in(&server, &provider);
@@ -75,6 +97,8 @@ fn whom_an_address_leads_to() {
     provider.person(person("6", json!(true)));
     let of_house = server.send(&Request::post("/auth/v1/auth/oidc/house", &code(&provider))).expect(200).json();
     assert_ne!(user(&of_house), first);
+    let me = server.get("/auth/v1/user/me", of_house["access_token"].as_str().unwrap()).expect(200).json();
+    assert_eq!(me["auth_methods"]["oidc"], json!(["house"]));
 }
 
 #[test]

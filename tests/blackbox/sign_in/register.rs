@@ -281,8 +281,21 @@ fn who_proves_an_address_takes_over_who_never_did() {
         let session = Session::of(&door.login(email, OTHER));
         assert_eq!(session.answer["user"]["id"], json!(id), "{way}");
         assert_eq!(door.count("users"), 1);
-        let entries = door.stage.get(&format!("/audit?target=user_{id}")).expect(200).json().to_string();
-        assert!(entries.contains("taken_over"), "{way}: {entries}");
+        // The audit names what was taken, and who proved the address: theirs it is now.
+        let entries = door.stage.get("/audit?limit=1000").expect(200).json();
+        let of = |action: &str| {
+            let found = entries["data"].as_array().unwrap().iter().find(|entry| entry["action"] == action);
+            found.unwrap_or_else(|| panic!("{way}: no {action} in {entries}")).clone()
+        };
+        let (taken, key) = (of("user.taken_over"), of("key.revoked"));
+        for entry in [&taken, &key] {
+            assert_eq!(entry["actor"], json!(format!("user_{id}")), "{way}: {entry}");
+        }
+        let before = json!({
+            "email": email, "phone": null, "password": true, "admin": false, "sessions": 1, "identities": [], "second_factor": true,
+            "keys": [key["target"]], "accounts": [],
+        });
+        assert_eq!(taken["before"], before, "{way}");
     }
 }
 
@@ -297,6 +310,7 @@ fn nobody_is_taken_over_who_has_proven_another_address() {
         let id = made["id"].as_i64().unwrap();
         let key = text(&door.stage.key(&text(&made["account"]), json!({}))["key"]);
         door.stage.patch(&format!("/users/{id}"), &json!({ "email": email })).expect(200);
+        door.token(email, 1);
         if vouched {
             door.alter("UPDATE users SET phone_verified_at = NULL");
             door.alter(&format!(
@@ -308,6 +322,10 @@ fn nobody_is_taken_over_who_has_proven_another_address() {
             assert_ne!(session.answer["user"]["id"], json!(id), "not their account, nor its balance");
             let left = door.stage.get(&format!("/users/{id}")).expect(200).json();
             assert_eq!(left["email"], Value::Null);
+            // Whoever proved the address took it, and not who lost it.
+            let entry = door.stage.get(&format!("/audit?target=user_{id}&action=user.changed")).expect(200).json()["data"][0].clone();
+            assert_eq!((&entry["before"], &entry["after"]), (&json!({ "email": email }), &json!({ "email": null })), "{entry}");
+            assert_eq!(entry["actor"], json!(format!("user_{}", session.answer["user"]["id"])));
         } else {
             door.forgot(email).expect(202);
             assert!(!door.letters(email).contains(&"reset".to_owned()), "{:?}", door.letters(email));
@@ -418,10 +436,11 @@ fn a_kill_leaves_nobody_half_made() {
             "users u WHERE NOT EXISTS (SELECT 1 FROM sessions s WHERE s.user = u.id)",
             "users u WHERE NOT EXISTS (SELECT 1 FROM audit a WHERE a.action = 'user.created' AND a.target = 'user_' || u.id)",
             // Who is a user has used the link up; who is none still has it.
-            "proofs p WHERE (p.used_at IS NULL) = EXISTS (SELECT 1 FROM users u WHERE u.email = p.address)",
+            "proofs p WHERE p.used_at IS NULL AND EXISTS (SELECT 1 FROM users u WHERE u.email = p.address)",
         ] {
             assert_eq!(door.count(half), 0, "{half}");
         }
+        assert_eq!(door.count("proofs WHERE used_at IS NOT NULL"), door.count("users"));
         // Who was cut off opens the link again, or is in already.
         for (email, token) in emails.iter().zip(&tokens) {
             let reply = door.verify(token);

@@ -37,23 +37,28 @@ impl Authenticator {
     }
 
     /// One that is surely none of now.
-    fn wrong(&self) -> String {
+    pub fn wrong(&self) -> String {
         let near: Vec<String> = (-3..=3).map(|steps| self.code(steps)).collect();
         (0..10).map(|number| format!("{number:06}")).find(|code| !near.contains(code)).unwrap()
     }
 }
 
 /// Somebody with a second factor.
-struct Guarded {
-    user: User,
-    session: Session,
-    app: Authenticator,
-    recovery_codes: Vec<String>,
+pub struct Guarded {
+    pub user: User,
+    pub session: Session,
+    pub app: Authenticator,
+    pub recovery_codes: Vec<String>,
 }
 
 /// Sets one up. Afterwards it is as if no step had been used yet.
-fn guarded(door: &Door, name: &str) -> Guarded {
+pub fn guarded(door: &Door, name: &str) -> Guarded {
     let user = door.user(name);
+    guard(door, user)
+}
+
+/// The same for somebody who is there.
+pub fn guard(door: &Door, user: User) -> Guarded {
     let session = door.sign_in(&user);
     let begun = door.ask("POST", "/user/second-factor", &session.token, Some(&json!({ "password": PASSWORD }))).expect(200).json();
     let app = Authenticator::of(&text(&begun["secret"]));
@@ -67,7 +72,7 @@ fn guarded(door: &Door, name: &str) -> Guarded {
 }
 
 /// No step counts as used: so a test need not wait for the next.
-fn forget_steps(door: &Door) {
+pub fn forget_steps(door: &Door) {
     door.database().execute("UPDATE second_factors SET last_step = -1", []).unwrap();
 }
 
@@ -83,7 +88,7 @@ fn first(door: &Door, user: &User) -> String {
     cookie(&reply)
 }
 
-fn second(door: &Door, waiting: &str, code: &str) -> Reply {
+pub fn second(door: &Door, waiting: &str, code: &str) -> Reply {
     door.post_with("/auth/second-factor", waiting, &json!({ "code": code }))
 }
 

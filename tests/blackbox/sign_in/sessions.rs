@@ -397,3 +397,25 @@ fn a_session_that_was_not_used_for_long_is_over() {
     assert_eq!(door.stage.server.send(&refresh(&session.cookie)).expect(401).verdict(), "unknown");
     assert_eq!(door.verdict(&session.token), "unknown");
 }
+
+#[test]
+fn an_access_token_signs_out_too() {
+    let door = Door::with(AT_GATE);
+    let user = door.user("ada");
+    let [one, two, three, four] = std::array::from_fn(|_| door.sign_in(&user));
+    let out = |token: &str, body: Option<&Value>| door.ask("POST", "/auth/logout", token, body);
+    out(&one.token, None).expect(204);
+    assert!(!door.passes(&one.token) && !door.refreshes(&one.cookie) && door.passes(&two.token));
+    // What counts no more ended nothing, and neither does a key.
+    assert_eq!(out(&one.token, None).expect(401).verdict(), "unknown");
+    assert_eq!(out(&door.stage.raw_key("free"), Some(&json!({ "everywhere": true }))).expect(401).verdict(), "unknown");
+    assert_eq!(door.post("/auth/logout", &json!({ "everywhere": true })).expect(401).verdict(), "missing");
+    // With the cookie of one session and the token of another both end.
+    let both = Request::new("POST", &format!("{BASE}/auth/logout")).bearer(&two.token);
+    door.stage.server.send(&both.header("Cookie", &format!("refresh_token={}", three.cookie))).expect(204);
+    assert!(!door.passes(&two.token) && !door.passes(&three.token) && door.passes(&four.token));
+    let last = door.sign_in(&user);
+    out(&last.token, Some(&json!({ "everywhere": true }))).expect(204);
+    assert!(!door.passes(&last.token) && !door.passes(&four.token) && !door.refreshes(&four.cookie));
+    assert!(door.audit(&user).iter().filter(|action| *action == "session.ended").count() == 5);
+}

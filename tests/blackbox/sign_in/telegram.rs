@@ -68,7 +68,7 @@ fn somebody_signs_in_and_is_known_again() {
     let other = send(&server, &signed(person(43))).expect(200).json();
     assert_ne!(other["user"]["id"], answer["user"]["id"]);
     let me = server.get("/auth/v1/user/me", answer["access_token"].as_str().unwrap()).expect(200).json();
-    assert_eq!(me["auth_methods"], json!({ "telegram": true, "google": false, "email": false }));
+    assert_eq!(me["auth_methods"], json!({ "telegram": true, "google": false, "email": false, "phone": false, "oidc": [] }));
 }
 
 #[test]

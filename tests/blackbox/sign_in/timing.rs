@@ -101,6 +101,25 @@ fn whose_hash_was_made_elsewhere_is_not_seen() {
     }
 }
 
+/// Once the parameters were raised, a hash of before takes less than nobody's.
+#[test]
+fn whose_hash_is_older_is_not_seen() {
+    let door = door();
+    door.user("ada");
+    let config = door.stage.folder.path("auth.toml");
+    std::fs::write(&config, std::fs::read_to_string(&config).unwrap().replace("16384", "32768")).unwrap();
+    let door = door.restart();
+    door.user("eve");
+    for (what, other) in [("another user", "eve@example.com"), ("nobody", "nobody@example.com")] {
+        alike(what, &door, |is_known, _| {
+            post(
+                "/auth/login",
+                json!({ "email": if is_known { "ada@example.com" } else { other }, "password": "wrong horse battery staple" }),
+            )
+        });
+    }
+}
+
 #[test]
 fn asking_for_a_new_password_takes_as_long_for_everybody() {
     let door = door();

@@ -8,6 +8,7 @@ use super::session::user;
 use crate::config::providers::Kind;
 use crate::domain::error::Error;
 use crate::domain::password::Password;
+use crate::domain::proof::Channel;
 use crate::domain::telegram;
 use crate::domain::time::Timestamp;
 use crate::http::fields::Fields;
@@ -23,6 +24,7 @@ pub async fn methods(call: Call) -> Result<Response, Unreadable> {
     let body = json!({
         "registration": settings.registration,
         "password": true,
+        "phone": call.front.services.policy.sends_by(Channel::Phone),
         "telegram": settings.providers.bot.is_some() || of(Kind::Telegram).next().is_some(),
         "google": of(Kind::Google).next().is_some(),
         "oidc": others.collect::<Vec<_>>(),
@@ -77,17 +79,24 @@ pub async fn link(mut call: Call) -> Result<Response, Unreadable> {
 /// `DELETE user/identities/{provider}`: takes it away, where another way in is left.
 pub async fn unlink(call: Call) -> Result<Response, Unreadable> {
     let visit = call.visit()?;
+    let own = user(&call)?;
     let provider = match call.front.providers.get(&call.id) {
         _ if call.id == telegram::PROVIDER => telegram::PROVIDER.to_owned(),
         Some(source) => source.settings.issuer.clone(),
-        None => return Err(Error::NotFound("such provider in the configuration".into()).into()),
+        // One that the configuration has no more, as the list calls it.
+        None => {
+            let linked = call.front.services.identities(own.id).await?;
+            let named = linked.into_iter().find(|identity| name_of(&call, &identity.provider) == call.id);
+            named.ok_or_else(|| Error::NotFound("such linked sign-in".into()))?.provider
+        }
     };
-    call.front.services.unlink_identity(user(&call)?, &provider, &visit).await?;
+    call.front.services.unlink_identity(own, &provider, &visit).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
-/// What paths call a provider; one that the configuration has no more, as it called itself.
+/// What paths call a provider; one that the configuration has no more, as it called itself, so that it is one segment.
 fn name_of(call: &Call, provider: &str) -> String {
     let known = call.front.services.policy.sign_in.providers.oidc.iter().find(|known| known.issuer == provider);
-    known.map_or_else(|| provider.to_owned(), |known| known.name.clone())
+    let spelled = || provider.split_once("://").map_or(provider, |(_, rest)| rest).replace('/', ":");
+    known.map_or_else(spelled, |known| known.name.clone())
 }

@@ -52,7 +52,7 @@ pub fn entered(call: &Call, entered: Entered) -> Response {
             let refusal = Refusal::of(Verdict::SecondFactorNeeded);
             let mut response = response::styled(services.policy.style.tell(&refusal, &call.request_id, call.now));
             cookies::set(call, &token, SECOND_FACTOR_KEPT, response.headers_mut());
-            response
+            response::came_to(refusal.verdict, response)
         }
     }
 }

@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::header::LOCATION;
-use http::{HeaderValue, StatusCode};
 use serde_json::Value;
 
 use super::entered;
+use crate::config::providers::Provider;
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::identity::Proven;
 use crate::domain::refusal::Refusal;
@@ -16,13 +13,13 @@ use crate::domain::telegram::{self, Login, Refused};
 use crate::domain::verdict::Verdict;
 use crate::http::cookies;
 use crate::http::fields::Fields;
+use crate::http::kept::Kept;
+use crate::http::pages::refused;
+use crate::http::pages::second_factor::{self, Waiting};
 use crate::http::provider::{Code, Failed, Returned, Secrets, Source};
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::service::sign_in::{Entered, Visit};
-
-/// What seals what a browser keeps until it comes back.
-const SEALED_AS: &str = "a sign-in that has begun";
 
 const GOOGLE: &str = "google";
 const TELEGRAM: &str = "telegram";
@@ -60,18 +57,18 @@ pub async fn oidc(call: Call) -> Result<Response, Unreadable> {
 
 /// `GET auth/google/start`: sends the browser there.
 pub async fn start_google(call: Call) -> Result<Response, Unreadable> {
-    start(call, GOOGLE, "/auth/google").await
+    start(call, GOOGLE).await
 }
 
 /// `GET auth/telegram/start`: sends the browser there.
 pub async fn start_telegram(call: Call) -> Result<Response, Unreadable> {
-    start(call, TELEGRAM, "/auth/telegram").await
+    start(call, TELEGRAM).await
 }
 
 /// `GET auth/oidc/{id}/start`: sends the browser there.
 pub async fn start_oidc(call: Call) -> Result<Response, Unreadable> {
     let name = call.id.clone();
-    start(call, &name, &format!("/auth/oidc/{name}")).await
+    start(call, &name).await
 }
 
 /// `GET auth/google/callback`: the browser has come back.
@@ -88,6 +85,37 @@ pub async fn telegram_callback(call: Call) -> Result<Response, Unreadable> {
 pub async fn oidc_callback(call: Call) -> Result<Response, Unreadable> {
     let name = call.id.clone();
     callback(call, &name).await
+}
+
+/// What the paths of a provider begin with, below the base path.
+fn path_of(name: &str) -> String {
+    match name {
+        GOOGLE | TELEGRAM => format!("/auth/{name}"),
+        name => format!("/auth/oidc/{name}"),
+    }
+}
+
+/// Where a provider sends a browser back to that began here; `None` where nobody said how the world reaches this server.
+fn redirect_uri(call: &Call, name: &str) -> Option<String> {
+    let policy = &call.front.services.policy;
+    let public_url = &policy.server.public_url;
+    (!public_url.is_empty()).then(|| format!("{public_url}{}{}/callback", policy.sign_in.base_path, path_of(name)))
+}
+
+/// Where a browser begins at a provider, to come back to a page of this server.
+pub fn start_at(call: &Call, name: &str, return_to: &str) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_to).finish();
+    let base = cookies::path(call, &call.front.services.policy.sign_in.base_path);
+    format!("{base}{}/start?{query}", path_of(name))
+}
+
+/// The providers at which a browser can begin.
+pub fn to_begin_at(call: &Call) -> impl Iterator<Item = &Provider> {
+    let may_return = move |provider: &&Provider| {
+        let address = redirect_uri(call, &provider.name);
+        address.is_some_and(|address| provider.redirect_uris.contains(&address))
+    };
+    call.front.providers.configured().filter(may_return)
 }
 
 fn source(call: &Call, name: &str) -> Result<Arc<Source>, Unreadable> {
@@ -118,54 +146,98 @@ pub async fn by_code(call: &Call, name: &str, code: Code, visit: &Visit) -> Resu
     proven.map_err(|failed| failed.noted(name).into())
 }
 
-async fn start(call: Call, name: &str, path: &str) -> Result<Response, Unreadable> {
-    let services = &call.front.services;
+async fn start(call: Call, name: &str) -> Result<Response, Unreadable> {
+    let mut trip = Trip::default();
+    let begun = begin(&call, name, &mut trip).await;
+    trip.told(&call, name, begun)
+}
+
+async fn begin(call: &Call, name: &str, trip: &mut Trip) -> Result<Response, Unreadable> {
     let mut query = call.query(&["return_to"]);
     let return_to = query.text("return_to").unwrap_or_else(|| "/".into());
     query.finish()?;
-    let source = source(&call, name)?;
-    let public_url = services.policy.server.public_url.trim_end_matches('/');
-    if public_url.is_empty() {
+    let source = source(call, name)?;
+    let redirect_uri = redirect_uri(call, name).ok_or_else(|| {
         let missing = "[server] public_url is not set, so a provider would not know where to send people back to";
-        return Err(Failed::NotConfigured(missing.into()).noted(name).into());
-    }
-    let redirect_uri = format!("{public_url}{}{path}/callback", services.policy.sign_in.base_path);
-    let begun = source.begin(&redirect_uri, &return_to, call.now).await.map_err(|failed| failed.noted(name))?;
-    let plain = serde_json::to_vec(&begun.secrets).map_err(|error| Error::Internal(error.to_string()))?;
-    let sealed = URL_SAFE_NO_PAD.encode(services.sign_in.secret.seal(SEALED_AS, &plain)?);
-    let mut response = sent_to(&begun.url)?;
-    cookies::set_begun(&call, sealed, response.headers_mut());
+        Failed::NotConfigured(missing.into()).noted(name)
+    })?;
+    let begun = source.begin(&redirect_uri, &return_to, call.now).await;
+    // One that leads elsewhere is not begun with.
+    trip.return_to = Some(return_to).filter(|_| !matches!(begun, Err(Failed::Fields(_))));
+    let begun = begun.map_err(|failed| failed.noted(name))?;
+    let mut response = response::see_other(&begun.url)?;
+    Kept::Begun.keep(call, &begun.secrets, response.headers_mut())?;
     Ok(response)
 }
 
 async fn callback(call: Call, name: &str) -> Result<Response, Unreadable> {
+    let mut trip = Trip::default();
+    let returned = come_back(&call, name, &mut trip).await;
+    trip.told(&call, name, returned)
+}
+
+async fn come_back(call: &Call, name: &str, trip: &mut Trip) -> Result<Response, Unreadable> {
     // The provider's page sends them here; that they began here is what the sealed cookie says.
     let visit = call.visit_from_anywhere()?;
-    let returned = returned(&call)?;
-    let source = source(&call, name)?;
+    let returned = returned(call)?;
+    let source = source(call, name)?;
     let services = &call.front.services;
-    let kept = cookies::begun(&call).and_then(|sealed| URL_SAFE_NO_PAD.decode(sealed).ok());
-    let opened = kept.and_then(|sealed| services.sign_in.secret.open(SEALED_AS, &sealed).ok());
-    let secrets = opened.and_then(|plain| serde_json::from_slice::<Secrets>(&plain).ok());
+    let secrets = Kept::Begun.read::<Secrets>(call);
     let secrets = secrets.ok_or_else(|| Failed::Unknown("this browser did not begin it".into()).noted(name))?;
     let return_to = secrets.return_to().to_owned();
+    trip.return_to = Some(return_to.clone());
     let ticket = services.guess_at_provider(&visit)?;
     let proven = source.finish(secrets, returned, call.now).await;
     if !matches!(proven, Err(Failed::Unknown(_))) {
         services.forgive(ticket);
     }
+    trip.is_denied = matches!(proven, Err(Failed::Denied));
     let proven = proven.map_err(|failed| failed.noted(name))?;
+    trip.is_proven = true;
     let signed_in = services.sign_in_proven(proven, None, &visit).await?;
     let mut response = match &signed_in {
         Entered::SignedIn(signed_in) => {
-            let mut response = sent_to(&return_to)?;
-            cookies::set(&call, &signed_in.refresh_token, signed_in.refresh_for, response.headers_mut());
+            let mut response = response::see_other(&return_to)?;
+            cookies::set(call, &signed_in.refresh_token, signed_in.refresh_for, response.headers_mut());
             response
         }
-        Entered::SecondFactor(_) => entered(&call, signed_in),
+        Entered::SecondFactor(token) if call.wants_page() => {
+            let again = start_at(call, name, &return_to);
+            second_factor::begin(call, &Waiting { token: token.expose().to_owned(), next: Some(return_to), again: Some(again) })?
+        }
+        Entered::SecondFactor(_) => entered(call, signed_in),
     };
-    cookies::clear_begun(&call, response.headers_mut());
+    Kept::Begun.clear(call, response.headers_mut());
     Ok(response)
+}
+
+/// A way to a provider and back, as far as it has come.
+#[derive(Default)]
+struct Trip {
+    /// Where it was to lead, once that is known to be a page of this server.
+    return_to: Option<String>,
+    /// Whoever was asked at the provider did not want to.
+    is_denied: bool,
+    /// The provider has said who somebody is.
+    is_proven: bool,
+}
+
+impl Trip {
+    /// What came of it: a browser is told of a refusal by a page, and goes back where nobody wanted to go on.
+    fn told(self, call: &Call, name: &str, answered: Result<Response, Unreadable>) -> Result<Response, Unreadable> {
+        let error = match answered {
+            Err(Unreadable::Error(error)) if call.wants_page() => error,
+            answered => return answered,
+        };
+        if let (true, Some(return_to)) = (self.is_denied, &self.return_to) {
+            let mut response = response::see_other(return_to)?;
+            Kept::Begun.clear(call, response.headers_mut());
+            return Ok(response::came_to(Verdict::Unknown, response));
+        }
+        let provider = call.front.providers.get(name).map(|source| &source.settings);
+        let again = provider.map(|provider| start_at(call, &provider.name, self.return_to.as_deref().unwrap_or("/")));
+        Ok(refused::by_provider(call, provider, self.is_proven, again, error))
+    }
 }
 
 /// What the provider says in the query; what else it says there is not looked at, but nothing of this twice.
@@ -185,12 +257,4 @@ fn returned(call: &Call) -> Result<Returned, Unreadable> {
         }
     }
     Ok(returned)
-}
-
-/// Sends a browser on (RFC 9110, 15.4.4).
-fn sent_to(url: &str) -> Result<Response, Unreadable> {
-    let location = HeaderValue::from_str(url).map_err(|_| Error::Internal("an address cannot be sent".into()))?;
-    let mut response = response::empty(StatusCode::SEE_OTHER);
-    response.headers_mut().insert(LOCATION, location);
-    Ok(response)
 }

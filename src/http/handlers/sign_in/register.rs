@@ -43,15 +43,20 @@ pub async fn invited(mut call: Call) -> Result<Response, Unreadable> {
     Ok(super::entered(&call, entered))
 }
 
-/// `POST auth/verify`: a token, or a number and the code that it got.
+/// `POST auth/verify`: a token, with the password that was chosen with it where the caller has asked for that; or a number and the code
+/// that it got.
 pub async fn verify(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
     let visit = call.visit()?;
     let mut fields = Fields::new(body)?;
     let brought = brought(&call, &mut fields);
+    if matches!(brought, Some(Brought::Code { .. })) && fields.has("password") {
+        fields.fault("password", "goes with a token: a code tells of one registration alone");
+    }
+    let password = fields.parsed("password", |text| Password::parse(text.to_owned())).flatten();
     fields.finish()?;
     let Some(brought) = brought else { return Err(missing()) };
-    let entered = call.front.services.verify(brought, &visit).await?;
+    let entered = call.front.services.verify(brought, password, &visit).await?;
     Ok(super::entered(&call, entered))
 }
 

@@ -8,6 +8,8 @@ use crate::domain::decision::Decision;
 use crate::domain::email::Email;
 use crate::domain::password::Password;
 use crate::domain::time::Timestamp;
+use crate::domain::totp::Code;
+use crate::http::cookies;
 use crate::http::fields::Fields;
 use crate::http::handlers::gate;
 use crate::http::request::{Call, Unreadable};
@@ -31,7 +33,7 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
     Ok(response::json(StatusCode::OK, &profile_view(&profile)))
 }
 
-/// `PATCH user/me`: what is not named stays. A new address holds once it is proven.
+/// `PATCH user/me`: what is not named stays. A new address holds once it is proven; null takes one away.
 pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
     let visit = call.visit()?;
@@ -39,8 +41,8 @@ pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
     let password = |text: &str| Password::parse(text.to_owned());
     let mut change = OwnChange {
         name: fields.present("name", |text| Ok::<_, String>(text.to_owned())),
-        email: fields.present("email", Email::parse),
-        phone: fields.present("phone", |text| address::phone(&call, text)),
+        email: fields.parsed("email", Email::parse),
+        phone: fields.parsed("phone", |text| address::reached_phone(&call, text)),
         password: fields.present("password", password),
         current_password: fields.present("current_password", password),
         faults: Vec::new(),
@@ -52,8 +54,36 @@ pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
         return Ok(gate::refuse(&call, &decision));
     }
     let own = session::user(&call)?;
-    call.front.services.change_oneself(own, change, &visit).await?;
-    show(call).await
+    let services = &call.front.services;
+    let email = change.email.iter().flatten().map(|email| email.as_str().to_owned()).next();
+    let new = [("email_pending", email), ("phone_pending", change.phone.clone().flatten())];
+    services.change_oneself(own, change, &visit).await?;
+    let decision = caller(&call).await;
+    if !decision.verdict.passes() {
+        return Ok(gate::refuse(&call, &decision));
+    }
+    let profile = services.profile(&decision).await?;
+    let mut view = profile_view(&profile);
+    // What is theirs already waits for nothing.
+    let waits = |new: &String| ![&profile.email, &profile.phone].into_iter().any(|own| own.as_ref() == Some(new));
+    for (name, new) in new.into_iter().filter_map(|(name, new)| Some((name, new.filter(waits)?))) {
+        view[name] = new.into();
+    }
+    Ok(response::json(StatusCode::OK, &view))
+}
+
+/// `DELETE user/me`: the user goes.
+pub async fn delete(mut call: Call) -> Result<Response, Unreadable> {
+    let body = call.json().await?;
+    let visit = call.visit()?;
+    let mut fields = Fields::new(body)?;
+    let password = fields.parsed("password", |text| Password::parse(text.to_owned())).flatten();
+    let code = fields.parsed("code", Code::parse).flatten();
+    fields.finish()?;
+    call.front.services.delete_oneself(session::user(&call)?, password, code, &visit).await?;
+    let mut response = response::empty(StatusCode::NO_CONTENT);
+    cookies::clear(&call, response.headers_mut());
+    Ok(response)
 }
 
 /// Who somebody is, as an app's own pages show it.
@@ -72,6 +102,13 @@ pub fn profile_view(profile: &crate::service::sign_in::profile::Profile) -> Valu
         "token_limit": profile.monthly_tokens,
         "rate_limit_hourly": profile.hourly,
         "rate_limit_daily": profile.daily,
-        "auth_methods": { "telegram": profile.has_telegram, "google": profile.has_google, "email": profile.has_email },
+        "auth_methods": {
+            "telegram": profile.has_telegram,
+            "google": profile.has_google,
+            "email": profile.has_email,
+            "phone": profile.has_phone,
+            "oidc": profile.oidc,
+        },
+        "second_factor": profile.second_factor,
     })
 }

@@ -87,6 +87,18 @@ impl Stored {
         }
     }
 
+    /// Of which kind it is: checking one takes as long for all of a kind.
+    pub fn kind(&self) -> String {
+        match self {
+            Self::Argon2(hash) => {
+                let params = &hash.params;
+                format!("{} {:?} {} {} {}", hash.algorithm, hash.version, params.m_cost(), params.t_cost(), params.p_cost())
+            }
+            Self::Bcrypt(text) => format!("bcrypt {}", text.get(4..6).unwrap_or_default()),
+            Self::Scrypt(hash) => format!("scrypt {} {} {}", hash.params.log_n(), hash.params.r(), hash.params.p()),
+        }
+    }
+
     /// Whether it is as a new one would be.
     pub fn is_current(&self, settings: &PasswordSettings) -> bool {
         let Self::Argon2(hash) = self else { return false };

@@ -184,10 +184,36 @@ fn a_failed_check_lasts_as_long_as_the_slowest() {
         let passwords = Passwords::new(QUICK).unwrap();
         let bcrypt = "$2b$09$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2".to_owned();
         passwords.prepare(&[bcrypt]).await;
-        let slowest = Duration::from_micros(passwords.slowest.load(Ordering::Relaxed));
+        let slowest = passwords.times.least();
         assert!(slowest > Duration::ZERO);
         let began = Instant::now();
         passwords.check(&plain("wrong"), None).await.unwrap();
+        assert!(began.elapsed() >= slowest, "{:?} of {slowest:?}", began.elapsed());
+    });
+}
+
+/// Once the parameters were raised, a hash of before is checked sooner than nobody's.
+#[test]
+fn a_failed_check_of_an_older_hash_lasts_as_long_as_nobodys() {
+    runtime().block_on(async {
+        let old = Passwords::new(PasswordSettings { memory_kib: 512, ..QUICK }).unwrap().hash(&plain("right")).await.unwrap();
+        let passwords = Passwords::new(PasswordSettings { memory_kib: 16_384, ..QUICK }).unwrap();
+        passwords.prepare(&[passwords.hash(&plain("right")).await.unwrap()]).await;
+        assert_eq!(passwords.times.least(), Duration::ZERO, "nothing is drawn out where all are alike");
+        passwords.prepare(std::slice::from_ref(&old)).await;
+        let slowest = passwords.times.least();
+        // The work of nobody's, which is 32 times that of the older.
+        let quickest = (0..5)
+            .map(|_| {
+                let began = Instant::now();
+                compare(&passwords.nobody, &plain("wrong")).unwrap();
+                began.elapsed()
+            })
+            .min()
+            .unwrap();
+        assert!(slowest * 4 >= quickest, "{slowest:?} of {quickest:?}");
+        let began = Instant::now();
+        assert!(!passwords.check(&plain("wrong"), Some(&old)).await.unwrap().matches);
         assert!(began.elapsed() >= slowest, "{:?} of {slowest:?}", began.elapsed());
     });
 }

@@ -27,6 +27,10 @@ fn settings() -> ThrottleSettings {
         sent_overall: rate("1000/1h"),
         registered_by_address: rate("30/1h"),
         registered_overall: rate("1000/1h"),
+        sms_overall_daily: rate("500/1d"),
+        signed_in_by_user: rate("20/1h"),
+        refreshed_by_session: rate("30/1h"),
+        changed_by_user: rate("60/1h"),
     }
 }
 
@@ -169,8 +173,54 @@ fn what_is_sent() {
     assert_eq!((0..100).filter(at).count(), 30);
     assert!(send(Sending::Proof, familiar(v4(300)), "+3", day(48)).is_ok());
     // Everybody.
-    let all = |number: &u32| send(Sending::Proof, v4(1000 + number), &format!("+4{number}"), day(96)).is_ok();
+    let all = |number: &u32| send(Sending::Proof, v4(1000 + number), &format!("{number}@example.com"), day(96)).is_ok();
     assert_eq!((0..3000).filter(all).count(), 1000);
+}
+
+/// Whatever they are for, whoever asks: so many, and then one more every few minutes. Mails cost nothing.
+#[test]
+fn all_sms_together() {
+    let throttles = throttles();
+    let purposes = [Sending::Registration, Sending::Proof, Sending::Reset];
+    let send = |number: u32, to: String| {
+        let caller = Caller { is_familiar: number.is_multiple_of(2), ..v4(number) };
+        throttles.send(purposes[number as usize % 3], caller, &to, START)
+    };
+    assert_eq!((0..900).filter(|number| send(*number, format!("+1{number}")).is_ok()).count(), 500);
+    let until = START.plus(Span::from_millis(86_400_000 / 500));
+    assert_eq!((send(0, "+2".into()), throttles.tell_by_sms(START)), (Err(until), Err(until)));
+    assert!(send(0, "ada@example.com".into()).is_ok());
+    assert!(throttles.tell_by_sms(until).is_ok() && throttles.tell_by_sms(until).is_err());
+    assert_eq!(throttles.refused(Deed::Sending), 400 + 3);
+}
+
+#[test]
+fn who_is_signed_in_is_bounded_by_themselves() {
+    let throttles = throttles();
+    let hour = START.plus(Span::from_secs(3600));
+    assert_eq!((0..100).filter(|_| throttles.change(1, START).is_ok()).count(), 60);
+    assert_eq!(throttles.change(1, START), Err(START.plus(Span::from_secs(60))));
+    assert!(throttles.change(2, START).is_ok(), "another user does not notice");
+    assert_eq!((0..100).filter(|_| throttles.change(1, hour).is_ok()).count(), 60, "so many again in an hour");
+    assert_eq!((0..100).filter(|_| throttles.refresh("ses_1", START).is_ok()).count(), 30);
+    assert!(throttles.refresh("ses_2", START).is_ok());
+    let told = Deed::ALL.map(|deed| throttles.refused(deed));
+    assert_eq!(told, [0, 0, 0, 0, 70, 40 + 1 + 40]);
+}
+
+/// Whoever has stolen a password uses it up from everywhere; from home, where the thief never got in, the user still signs in.
+#[test]
+fn a_thief_of_a_password_does_not_lock_the_owner_out() {
+    let throttles = throttles();
+    let passed = (0..100).filter(|number| throttles.sign_in(1, v4(*number), START).is_ok()).count();
+    assert_eq!(passed, 20);
+    assert_eq!(throttles.sign_in(1, v4(500), START), Err(START.plus(Span::from_secs(180))));
+    assert_eq!((0..100).filter(|_| throttles.sign_in(1, familiar(v4(900)), START).is_ok()).count(), 20);
+    assert!(throttles.sign_in(1, familiar(v4(901)), START).is_ok(), "each place by itself");
+    assert!(throttles.sign_in(2, v4(500), START).is_ok());
+    // What one can rent is one place: nobody signs in without end from a new network each time.
+    let rented = |number: u32| familiar(at(&format!("2001:db8:1:{number:x}::1")));
+    assert_eq!((0..100).filter(|number| throttles.sign_in(1, rented(*number), START).is_ok()).count(), 20);
 }
 
 #[test]

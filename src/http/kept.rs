@@ -1,0 +1,73 @@
+//! What a browser keeps for some minutes while somebody signs in: a cookie, sealed, so that nobody reads it or makes one up.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cookie::time::Duration;
+use cookie::{Cookie, SameSite};
+use http::HeaderMap;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::cookies;
+use super::request::Call;
+use crate::domain::error::{Error, Result};
+
+/// For how many seconds.
+const FOR: i64 = 600;
+
+/// What is kept.
+#[derive(Clone, Copy, Debug)]
+pub enum Kept {
+    /// A sign-in that has begun at a provider, until the browser comes back.
+    Begun,
+    /// Who waits for the second factor, on its page.
+    Waiting,
+}
+
+impl Kept {
+    const fn cookie(self) -> &'static str {
+        match self {
+            Self::Begun => "sign_in_begun",
+            Self::Waiting => "sign_in_waiting",
+        }
+    }
+
+    /// What it is sealed as: one is not taken for the other.
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Begun => "a sign-in that has begun",
+            Self::Waiting => "a sign-in that waits",
+        }
+    }
+
+    /// Has the browser keep it.
+    pub fn keep<T: Serialize>(self, call: &Call, what: &T, into: &mut HeaderMap) -> Result<()> {
+        let plain = serde_json::to_vec(what).map_err(|error| Error::Internal(error.to_string()))?;
+        let sealed = call.front.services.sign_in.secret.seal(self.label(), &plain)?;
+        cookies::append(&self.built(call, URL_SAFE_NO_PAD.encode(sealed), Duration::seconds(FOR)), into);
+        Ok(())
+    }
+
+    /// What it has kept, where that is ours.
+    pub fn read<T: DeserializeOwned>(self, call: &Call) -> Option<T> {
+        let sealed = URL_SAFE_NO_PAD.decode(cookies::named(call, self.cookie())?).ok()?;
+        let plain = call.front.services.sign_in.secret.open(self.label(), &sealed).ok()?;
+        serde_json::from_slice(&plain).ok()
+    }
+
+    /// Takes it away.
+    pub fn clear(self, call: &Call, into: &mut HeaderMap) {
+        cookies::append(&self.built(call, String::new(), Duration::ZERO), into);
+    }
+
+    /// Lax, whatever the refresh cookie is: it comes back with a browser that another site sends.
+    fn built(self, call: &Call, value: String, max_age: Duration) -> Cookie<'static> {
+        let policy = &call.front.services.policy;
+        let base = match self {
+            Self::Begun => &policy.sign_in.base_path,
+            Self::Waiting => &policy.server.prefix,
+        };
+        let path = cookies::path(call, base);
+        Cookie::build((self.cookie(), value)).path(path).max_age(max_age).http_only(true).secure(true).same_site(SameSite::Lax).build()
+    }
+}

@@ -1,0 +1,106 @@
+//! The pages for whoever is not let in: what is wrong, in plain words, and a way on. Why a provider, or this server, thinks so stands in
+//! the log alone.
+
+use http::StatusCode;
+use http::header::RETRY_AFTER;
+use minijinja::context;
+
+use super::show::{Page, show};
+use crate::config::providers::Provider;
+use crate::domain::error::Error;
+use crate::domain::refusal::Refusal;
+use crate::domain::verdict::Verdict;
+use crate::http::request::Call;
+use crate::http::response::{self, Response};
+use crate::service::mails::service_name;
+
+/// What a page says to somebody who is not let in.
+struct Words {
+    heading: &'static str,
+    text: String,
+    /// What the way on is called, where there is one.
+    again: Option<&'static str>,
+}
+
+/// Somebody comes by a provider and is not let in. `is_proven`: it has said who they are. `again`: where they can begin anew.
+pub fn by_provider(call: &Call, provider: Option<&Provider>, is_proven: bool, again: Option<String>, error: Error) -> Response {
+    let refusal = match error {
+        Error::Refused(refusal) => *refusal,
+        Error::Invalid(faults) => Refusal::fields(faults),
+        error => {
+            tracing::error!("{error}");
+            Refusal::of(if matches!(error, Error::Unavailable(_)) { Verdict::Unavailable } else { Verdict::Internal })
+        }
+    };
+    let title = provider.map_or("the other side", |provider| provider.title.as_str());
+    let words = words(call, refusal.verdict, title, is_proven);
+    let href = again.filter(|_| words.again.is_some());
+    let about = context! { heading => words.heading, text => words.text, again => words.again, href };
+    // As it is told to whoever is no browser.
+    let status = call.front.services.policy.style.tell(&refusal, &call.request_id, call.now).status;
+    retry_after(call, &refusal, response::came_to(refusal.verdict, show(call, status, Page::Refused, about)))
+}
+
+fn words(call: &Call, verdict: Verdict, title: &str, is_proven: bool) -> Words {
+    const NOT_IN: &str = "You are not signed in";
+    let (heading, text, again) = match verdict {
+        Verdict::Unknown if is_proven => (
+            NOT_IN,
+            format!(
+                "Nobody signs in here with this account of {title}, and new people cannot register by themselves. Sign in the way you did \
+                 before, or ask for an invitation."
+            ),
+            Some("Use another account"),
+        ),
+        Verdict::Unknown => {
+            (NOT_IN, format!("It took too long, was begun in another browser, or {title} did not confirm who you are."), Some("Try again"))
+        }
+        Verdict::Disabled => (NOT_IN, switched_off(call), None),
+        Verdict::TooManyTries => ("Too many tries", "Wait a little, and try again.".into(), Some("Try again")),
+        Verdict::NotConfigured => (NOT_IN, "This way to sign in is not set up here.".into(), None),
+        Verdict::Unavailable => (NOT_IN, format!("{title} cannot be asked right now. Try again in a moment."), Some("Try again")),
+        Verdict::Internal => ("Something went wrong here", "Try again in a moment.".into(), Some("Try again")),
+        _ => (NOT_IN, "The address that you came by cannot be read.".into(), Some("Try again")),
+    };
+    Words { heading, text, again }
+}
+
+/// A user who may not come in any more.
+pub fn disabled(call: &Call) -> Response {
+    let about = context! { heading => "You are not signed in", text => switched_off(call) };
+    response::came_to(Verdict::Disabled, show(call, StatusCode::FORBIDDEN, Page::Refused, about))
+}
+
+fn switched_off(call: &Call) -> String {
+    format!("Your access to {} is switched off. Ask whoever runs it.", service_name(&call.front.services.policy))
+}
+
+/// Nobody waits for the second factor any more, or nobody did in this browser. `again`: where they can begin anew.
+pub fn begin_anew(call: &Call, again: Option<String>) -> Response {
+    let about = context! {
+        heading => "Sign in again",
+        text => "Too much time has passed, or too many codes were wrong.",
+        again => "Sign in again",
+        href => again,
+    };
+    response::came_to(Verdict::Unknown, show(call, StatusCode::UNAUTHORIZED, Page::Refused, about))
+}
+
+/// Nobody is signed in in this browser. `back`: where they can be.
+pub fn nobody(call: &Call, back: String) -> Response {
+    let about = context! { heading => "You are not signed in", text => "Nobody is signed in here in this browser.", again => "Sign in", href => back };
+    show(call, StatusCode::UNAUTHORIZED, Page::Refused, about)
+}
+
+/// Too many tries.
+pub fn too_many(call: &Call, refusal: &Refusal) -> Response {
+    retry_after(call, refusal, response::came_to(refusal.verdict, show(call, StatusCode::TOO_MANY_REQUESTS, Page::TooMany, context! {})))
+}
+
+/// Says when to try again, where that is known.
+pub fn retry_after(call: &Call, refusal: &Refusal, mut response: Response) -> Response {
+    if let Some(seconds) = refusal.retry_after(call.now) {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
+}

@@ -1,0 +1,162 @@
+//! Deleting a user: the row and its id stay, and so do the accounts that were theirs alone, as records that let nobody in; nothing
+//! personal is left, and the address may register anew.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::Visit;
+use super::second_factor::still_in;
+use crate::domain::act::{Act, Actor, Expected};
+use crate::domain::caller::Kind;
+use crate::domain::error::{Error, Result};
+use crate::domain::event::Event;
+use crate::domain::letter::{Template, spoken_instant};
+use crate::domain::password::Password;
+use crate::domain::proof::Channel;
+use crate::domain::totp::Code;
+use crate::domain::user::{Role, UserFacts, UserRecord, handle};
+use crate::service::accounts::AccountInput;
+use crate::service::journal::Change;
+use crate::service::{Services, users};
+use crate::store::accounts::{self, StoredAccount};
+use crate::store::members::{self, Member};
+use crate::store::users as stored;
+use crate::store::{Connection, agreements, identities, mails, proofs, second_factors, sessions};
+
+/// What the personal account of a deleted user is called.
+const NOBODYS: &str = "deleted";
+
+/// What a user belongs to, when they go.
+struct Leaves {
+    /// Nobody else belongs to it: it is closed.
+    alone: Vec<Member>,
+    /// Others do: they keep it.
+    to_others: Vec<Member>,
+}
+
+impl Services {
+    /// Deletes the user who asks: by the password or a session that is young, and a code where there is a second factor.
+    pub async fn delete_oneself(
+        self: &Arc<Self>,
+        own: &UserFacts,
+        password: Option<Password>,
+        code: Option<Code>,
+        visit: &Visit,
+    ) -> Result<()> {
+        self.confirm_oneself(own, password, visit).await?;
+        let ticket = code.as_ref().map(|code| self.guess_again(own.id, code, visit)).transpose()?.flatten();
+        let (services, own, visit) = (self.clone(), own.clone(), visit.clone());
+        let job = move |connection: &Connection| {
+            let user = still_in(connection, &own, visit.act.at)?;
+            services.check_code(connection, &user, code.as_ref(), &visit)?;
+            services.delete(connection, &user, &visit)
+        };
+        self.deleting(job).await?;
+        ticket.into_iter().for_each(|ticket| self.sign_in.throttles.forgive(ticket));
+        Ok(())
+    }
+
+    /// Deletes a user, for whoever administrates.
+    pub async fn delete_user(self: &Arc<Self>, id: i64, act: &Act) -> Result<()> {
+        let (services, act) = (self.clone(), act.clone());
+        let job = move |connection: &Connection| {
+            services.check_administrator(connection, &act)?;
+            let user = users::found(connection, id)?;
+            act.check_revision(user.revision)?;
+            services.delete(connection, &user, &users::visit(&act))
+        };
+        self.deleting(job).await
+    }
+
+    async fn deleting(self: &Arc<Self>, job: impl FnOnce(&Connection) -> Result<(i64, Vec<StoredAccount>)> + Send + 'static) -> Result<()> {
+        let services = self.clone();
+        let after = move |(user, closed): &(i64, Vec<StoredAccount>)| {
+            services.user_changed(*user);
+            closed.iter().for_each(|account| services.account_changed(account));
+        };
+        self.store.write(job, after).await.map(drop)
+    }
+
+    /// Answers whose it was, and the accounts that were closed.
+    fn delete(&self, connection: &Connection, user: &UserRecord, visit: &Visit) -> Result<(i64, Vec<StoredAccount>)> {
+        let act = &visit.act;
+        let leaves = leaves(connection, user)?;
+        self.end_sessions(connection, user.id, None, None, "deleted", visit)?;
+        self.end_received(connection, user, act)?;
+        for member in &leaves.to_others {
+            self.leave(connection, member, user, act)?;
+        }
+        let mut closed = Vec::new();
+        for member in &leaves.alone {
+            closed.push(self.close_account(connection, member, user, act)?);
+        }
+        self.forget(connection, user, act)?;
+        let target = handle(user.id);
+        // Who they were is gone: what is written down now names no more than the id.
+        let before = json!({ "id": user.id, "account": user.account });
+        self.announce(connection, Event::UserDeleted, &before, act.at)?;
+        let change = Change { event: Event::UserDeleted, target: &target, account: Some(&user.account), before, after: Value::Null };
+        self.enter(connection, act, change)?;
+        let fields = json!({ "name": user.name, "at": spoken_instant(act.at) });
+        self.tell_user(connection, user, Template::Deleted, fields, act.at)?;
+        Ok((user.id, closed))
+    }
+
+    /// Closes an account that nobody else belongs to: its keys count no more. Usage, balance and audit stay true.
+    fn close_account(&self, connection: &Connection, member: &Member, user: &UserRecord, act: &Act) -> Result<StoredAccount> {
+        let id = &member.account;
+        self.revoke_keys_of(connection, id, act)?;
+        self.withdraw_all(connection, id, act)?;
+        members::remove(connection, id, user.id)?;
+        let name = (*id == user.account).then(|| NOBODYS.to_owned());
+        let input = AccountInput { name, disabled: Some(true), ..AccountInput::default() };
+        self.change_account(connection, id, input, &unbound(act))
+    }
+
+    /// Takes all that is personal from the database, but for what others wrote down: the audit and invitations go in their time.
+    fn forget(&self, connection: &Connection, user: &UserRecord, act: &Act) -> Result<()> {
+        sessions::remove_all(connection, user.id)?;
+        identities::remove_all(connection, user.id)?;
+        second_factors::remove(connection, user.id)?;
+        proofs::end_of_user(connection, user.id, act.at)?;
+        agreements::forget_origins(connection, user.id)?;
+        for (channel, address) in [(Channel::Email, &user.email), (Channel::Phone, &user.phone)] {
+            let Some(address) = address else { continue };
+            proofs::end_of_address(connection, address, act.at)?;
+            mails::remove_to(connection, channel, address)?;
+        }
+        stored::delete(connection, user.id, act.at)
+    }
+}
+
+/// What becomes of each account of a user. Fails, naming them, where organizations would be left to people who do not own them.
+fn leaves(connection: &Connection, user: &UserRecord) -> Result<Leaves> {
+    let mut leaves = Leaves { alone: Vec::new(), to_others: Vec::new() };
+    let mut left = Vec::new();
+    for member in members::of_user(connection, user.id)? {
+        let account = accounts::by_id(connection, &member.account)?.ok_or_else(|| Error::Internal("a membership of no account".into()))?;
+        if members::others(connection, &member.account, user.id)? == 0 || account.record.kind == Kind::Personal {
+            leaves.alone.push(member);
+            continue;
+        }
+        if member.role == Role::Owner && members::other_owners(connection, &member.account, user.id)? == 0 {
+            left.push(format!("{} ({})", account.record.name, account.record.id));
+        }
+        leaves.to_others.push(member);
+    }
+    if left.is_empty() {
+        return Ok(leaves);
+    }
+    let of = left.join(", ");
+    Err(Error::Conflict(format!("The only owner of {of}, to which others belong: make one of them an owner, or take them out, first.")))
+}
+
+/// The same act where an access token bounds nothing: what closes is all of theirs.
+fn unbound(act: &Act) -> Act {
+    let actor = match act.actor.user() {
+        Some(user) => Actor::Entering(user.handle.clone()),
+        None => act.actor.clone(),
+    };
+    Act { actor, expected: Expected::Any, ..act.clone() }
+}
