@@ -176,8 +176,9 @@ fn too_many_tries_and_a_beginning_that_fails() {
     let provider = FakeProvider::start();
     let door = with_google(&provider, "", "[sign_in.throttle]\nwrong_by_address = \"1/10m\"\n");
     let mut browser = Browser::new(&door.stage.server, "");
-    for (status, says) in [(401, "you are not signed in"), (429, "too many tries")] {
-        let back = there(&mut browser, &provider).replace("state=", "state=x");
+    provider.twist(Twist::WrongKey);
+    for (status, says) in [(401, "you are not signed in"), (429, "try again in 10 minutes")] {
+        let back = there(&mut browser, &provider);
         let told = page(browser.open(&back, By::Other), status, says);
         assert_eq!(told.header("Retry-After").is_some(), status == 429, "{told:?}");
     }
