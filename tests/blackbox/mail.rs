@@ -86,7 +86,7 @@ fn seed(folder: &Folder, nth: usize, channel: &str, address: &str, template: &st
     let now = jiff::Timestamp::now().as_millisecond();
     database
         .execute(
-            "INSERT INTO proofs (id, hash, purpose, channel, address, payload, tries, created_at, expires_at) VALUES (?1, ?2, 'reset', ?3, ?4, '{}', 0, ?5, ?6)",
+            "INSERT INTO proofs (id, hash, purpose, channel, address, payload, origin, tries, tries_elsewhere, created_at, expires_at) VALUES (?1, ?2, 'reset', ?3, ?4, '{}', '', 0, 0, ?5, ?6)",
             rusqlite::params![proof, hash, channel, address, now, now + 3_600_000],
         )
         .unwrap();

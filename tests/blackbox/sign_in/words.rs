@@ -65,7 +65,7 @@ fn whatever_is_wrong_is_told_by_the_style() {
     is_styled(&send(Request::post(&login, &body).header("Origin", "https://evil.example")), 403, "bad_request", "[cors] origins");
     let session = "ses_01ARZ3NDEKTSV4RRFFQ69G5FAV";
     is_styled(&door.ask("DELETE", &format!("/auth/sessions/{session}"), &token, None), 404, "bad_request", session);
-    is_styled(&door.ask("DELETE", "/user/identities/nobody", &token, None), 404, "bad_request", "provider");
+    is_styled(&door.ask("DELETE", "/user/identities/nobody", &token, None), 404, "bad_request", "linked sign-in");
     is_styled(
         &door.ask("POST", "/user/second-factor/confirm", &token, Some(&json!({ "code": "123456" }))),
         409,
