@@ -313,3 +313,32 @@ fn url(text: &str) -> Result<String, String> {
     let is_sound = is_http && !authority.is_empty() && !authority.contains('@') && uri.query().is_none() && !text.contains('#');
     if is_sound { Ok(text.to_owned()) } else { Err(WRONG.into()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_go_on_by_https_or_on_this_machine() {
+        for sound in [
+            "https://app.example.com",
+            "https://app.example.com/in?from=mail",
+            "http://localhost:3000/",
+            "http://127.0.0.1",
+            "http://[::1]:80/",
+        ] {
+            assert_eq!(app(sound).as_deref(), Ok(sound));
+        }
+        for wrong in [
+            "http://app.example.com",
+            "http://localhost.example.com",
+            "javascript:alert(1)",
+            "/in",
+            "",
+            "https://u@app.example.com",
+            "https://a/#b",
+        ] {
+            assert!(app(wrong).is_err(), "{wrong}");
+        }
+    }
+}
