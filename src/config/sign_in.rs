@@ -1,5 +1,6 @@
 //! `[sign_in]`: how people sign in, and for how long.
 
+use super::address::Address;
 use super::passwords::PasswordSettings;
 use super::providers::{self, Providers};
 use super::reader::Table;
@@ -50,7 +51,7 @@ pub enum Signing {
     EdDsa(Vec<SigningKey>),
 }
 
-/// Where a mailed link leads, where that is no page of tollgate's own.
+/// Where a mailed link leads, where that is no page of tollgate's own; and where its own pages lead on to.
 #[derive(Clone, Debug, Default)]
 pub struct Links {
     /// To prove an address.
@@ -59,6 +60,8 @@ pub struct Links {
     pub reset: Option<String>,
     /// To join an account.
     pub invitation: Option<String>,
+    /// Where people go on to from the pages, once they are done there.
+    pub app: Option<String>,
 }
 
 /// `[sign_in.agreement]`: what has to be accepted before the first key.
@@ -247,14 +250,22 @@ fn signing_keys(table: &Table<'_>) -> Option<Signing> {
 
 fn links(table: Table<'_>) -> Option<Links> {
     let mut sound = true;
-    let mut link = |name| {
-        let given = table.holds(name).then(|| table.parsed(name, url));
+    let mut link = |name, read: fn(&str) -> Result<String, String>| {
+        let given = table.holds(name).then(|| table.parsed(name, read));
         sound &= given.as_ref().is_none_or(Option::is_some);
         given.flatten()
     };
-    let links = Links { verify: link("verify"), reset: link("reset"), invitation: link("invitation") };
+    let links =
+        Links { verify: link("verify", url), reset: link("reset", url), invitation: link("invitation", url), app: link("app", app) };
     table.finish();
     sound.then_some(links)
+}
+
+/// Where somebody goes on to: by HTTPS, or on this machine.
+fn app(text: &str) -> Result<String, String> {
+    let address = Address::parse(text, "https://app.example.com")?;
+    let is_here = address.host() == "localhost" || address.literal().is_some_and(|literal| literal.is_loopback());
+    if address.is_https || is_here { Ok(text.to_owned()) } else { Err("must begin with https://, but for this machine itself".into()) }
 }
 
 /// The inner `None`: there is none.
@@ -301,4 +312,33 @@ fn url(text: &str) -> Result<String, String> {
     let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
     let is_sound = is_http && !authority.is_empty() && !authority.contains('@') && uri.query().is_none() && !text.contains('#');
     if is_sound { Ok(text.to_owned()) } else { Err(WRONG.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_go_on_by_https_or_on_this_machine() {
+        for sound in [
+            "https://app.example.com",
+            "https://app.example.com/in?from=mail",
+            "http://localhost:3000/",
+            "http://127.0.0.1",
+            "http://[::1]:80/",
+        ] {
+            assert_eq!(app(sound).as_deref(), Ok(sound));
+        }
+        for wrong in [
+            "http://app.example.com",
+            "http://localhost.example.com",
+            "javascript:alert(1)",
+            "/in",
+            "",
+            "https://u@app.example.com",
+            "https://a/#b",
+        ] {
+            assert!(app(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -146,7 +146,7 @@ pub fn harmless(mut fields: Map<String, Value>) -> Map<String, Value> {
 
 /// A name that somebody chose, for a letter that somebody else gets: on one line, not long, and nothing in it that a program would
 /// make a link of.
-fn harmless_name(name: &str) -> String {
+pub fn harmless_name(name: &str) -> String {
     let is_odd = |letter: char| {
         letter.is_control()
             || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

@@ -72,10 +72,18 @@ pub(super) fn named(call: &Call, name: &str) -> Option<String> {
     tokens.all(|other| other == first).then_some(first)
 }
 
+/// How the names of those cookies end that begin so.
+pub(super) fn endings<'c>(call: &'c Call, begin: &'c str) -> impl Iterator<Item = String> + 'c {
+    all(call).filter_map(move |cookie| cookie.name().strip_prefix(begin).map(str::to_owned))
+}
+
 fn values<'c>(call: &'c Call, name: &'c str) -> impl Iterator<Item = String> + 'c {
+    all(call).filter(move |cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
+}
+
+fn all(call: &Call) -> impl Iterator<Item = Cookie<'_>> {
     let headers = call.parts.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let cookies = headers.flat_map(|header| header.split(';')).filter_map(|pair| Cookie::parse(pair.trim()).ok());
-    cookies.filter(move |cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
+    headers.flat_map(|header| header.split(';')).filter_map(|pair| Cookie::parse(pair.trim()).ok())
 }
 
 /// Fails where a page asks that is neither of this server nor one of `[cors]`: it would use a cookie that is not its own.

@@ -15,27 +15,39 @@ use crate::domain::error::{Error, Result};
 /// For how many seconds.
 const FOR: i64 = 600;
 
+/// What the cookies of sign-ins that have begun are called, each with the beginning of its state: two tabs do not disturb each other.
+const BEGUN: &str = "sign_in_begun_";
+
+/// How many letters of it.
+const LETTERS: usize = 8;
+
+/// How many a browser may have begun at once.
+const MOST_BEGUN: usize = 4;
+
 /// What is kept.
 #[derive(Clone, Copy, Debug)]
-pub enum Kept {
-    /// A sign-in that has begun at a provider, until the browser comes back.
-    Begun,
+pub enum Kept<'s> {
+    /// A sign-in that has begun at a provider with this state, until the browser comes back.
+    Begun(&'s str),
     /// Who waits for the second factor, on its page.
     Waiting,
 }
 
-impl Kept {
-    const fn cookie(self) -> &'static str {
+impl Kept<'_> {
+    fn cookie(self) -> String {
         match self {
-            Self::Begun => "sign_in_begun",
-            Self::Waiting => "sign_in_waiting",
+            Self::Begun(state) => {
+                let letters: String = state.chars().filter(char::is_ascii_alphanumeric).take(LETTERS).collect();
+                format!("{BEGUN}{letters}")
+            }
+            Self::Waiting => "sign_in_waiting".into(),
         }
     }
 
     /// What it is sealed as: one is not taken for the other.
     const fn label(self) -> &'static str {
         match self {
-            Self::Begun => "a sign-in that has begun",
+            Self::Begun(_) => "a sign-in that has begun",
             Self::Waiting => "a sign-in that waits",
         }
     }
@@ -50,7 +62,7 @@ impl Kept {
 
     /// What it has kept, where that is ours.
     pub fn read<T: DeserializeOwned>(self, call: &Call) -> Option<T> {
-        let sealed = URL_SAFE_NO_PAD.decode(cookies::named(call, self.cookie())?).ok()?;
+        let sealed = URL_SAFE_NO_PAD.decode(cookies::named(call, &self.cookie())?).ok()?;
         let plain = call.front.services.sign_in.secret.open(self.label(), &sealed).ok()?;
         serde_json::from_slice(&plain).ok()
     }
@@ -64,10 +76,19 @@ impl Kept {
     fn built(self, call: &Call, value: String, max_age: Duration) -> Cookie<'static> {
         let policy = &call.front.services.policy;
         let base = match self {
-            Self::Begun => &policy.sign_in.base_path,
+            Self::Begun(_) => &policy.sign_in.base_path,
             Self::Waiting => &policy.server.prefix,
         };
         let path = cookies::path(call, base);
         Cookie::build((self.cookie(), value)).path(path).max_age(max_age).http_only(true).secure(true).same_site(SameSite::Lax).build()
     }
+}
+
+/// Has the browser forget the oldest that it has begun, so that with another one they are no more than a few. Browsers send the oldest
+/// first (RFC 6265, 5.4).
+pub fn forget_oldest_begun(call: &Call, into: &mut HeaderMap) {
+    let is_state = |rest: &str| rest.len() == LETTERS && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let begun: Vec<String> = cookies::endings(call, BEGUN).filter(|rest| is_state(rest)).collect();
+    let too_many = (begun.len() + 1).saturating_sub(MOST_BEGUN);
+    begun.iter().take(too_many).for_each(|state| Kept::Begun(state).clear(call, into));
 }

@@ -185,11 +185,21 @@ impl Services {
     }
 
     /// An open invitation by its token, where whoever asked still may.
-    pub(crate) fn found_open(&self, connection: &Connection, token: &str, now: Timestamp) -> Result<InvitationRecord> {
+    pub(crate) fn found_open(&self, connection: &Connection, token: &str, now: Timestamp) -> Result<Received> {
         let found = invitations::by_hash(connection, &ServerSecret::hash_of_token(token))?;
         let record = found.filter(|record| record.is_open_at(now)).ok_or_else(no_such)?;
-        received_one(connection, record.clone())?.ok_or_else(no_such)?;
-        Ok(record)
+        received_one(connection, record)?.ok_or_else(no_such)
+    }
+
+    /// Ends one for whoever was asked and does not want to: they have its token.
+    pub async fn decline_invitation(self: &Arc<Self>, token: &str, act: &Act) -> Result<()> {
+        let (token, act, services) = (token.to_owned(), act.clone(), self.clone());
+        let job = move |connection: &Connection| {
+            let record = services.found_open(connection, &token, act.at)?.record;
+            invitations::end(connection, &record.id, act.at)?;
+            services.journal_invitation(connection, &act, Event::InvitationEnded, &record)
+        };
+        self.store.write(job, |()| ()).await
     }
 
     /// Makes a user, whose the address is, a member. Called inside the transaction.

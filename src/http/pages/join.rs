@@ -27,7 +27,7 @@ pub fn place(call: &Call, token: &str) -> String {
 
 /// `GET auth/join?token=…`: a button.
 pub async fn ask(call: Call) -> Result<Response, Unreadable> {
-    let Some(token) = super::token(&call) else { return Ok(wrong(&call, StatusCode::BAD_REQUEST)) };
+    let Some(token) = super::token(&call) else { return Ok(super::broken_link(&call)) };
     let guest = match cookies::refresh_token(&call) {
         Some(kept) => call.front.services.guest(&token, &kept, call.now).await,
         None => Ok(None),
@@ -40,17 +40,20 @@ pub async fn ask(call: Call) -> Result<Response, Unreadable> {
         }
         Ok(None) if super::parameter(&call, AGAIN).is_ok_and(|given| given.is_none()) => Ok(go_on(&call, &token)),
         Ok(None) => Ok(refused::nobody(&call, super::invitation::place(&call, &token))),
-        Err(Error::NotFound(_) | Error::Refused(_)) => Ok(wrong(&call, StatusCode::UNAUTHORIZED)),
+        Err(Error::NotFound(_) | Error::Refused(_)) => Ok(wrong(&call)),
         Err(error) => Err(error.into()),
     }
 }
 
 /// The button: joins.
 pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
+    if let Some(page) = refused::elsewhere(&call) {
+        return Ok(page);
+    }
     let form = Form::read(&mut call).await?;
     let visit = call.visit()?;
     let Some(token) = form.text("token").ok().filter(|token| super::can_be_token(token)) else {
-        return Ok(wrong(&call, StatusCode::BAD_REQUEST));
+        return Ok(super::broken_link(&call));
     };
     let joined = match cookies::refresh_token(&call) {
         Some(kept) => call.front.services.join_signed_in(&token, &kept, &visit).await,
@@ -61,7 +64,7 @@ pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
         Err(Error::Refused(refusal)) if refusal.verdict == Verdict::Missing => {
             Ok(refused::nobody(&call, super::invitation::place(&call, &token)))
         }
-        Err(Error::NotFound(_) | Error::Refused(_)) => Ok(wrong(&call, StatusCode::UNAUTHORIZED)),
+        Err(Error::NotFound(_) | Error::Refused(_)) => Ok(wrong(&call)),
         Err(error) => Err(error.into()),
     }
 }
@@ -75,6 +78,6 @@ fn go_on(call: &Call, token: &str) -> Response {
     response
 }
 
-fn wrong(call: &Call, status: StatusCode) -> Response {
-    show(call, status, Page::WrongInvitation, context! {})
+fn wrong(call: &Call) -> Response {
+    show(call, StatusCode::UNAUTHORIZED, Page::WrongInvitation, context! {})
 }

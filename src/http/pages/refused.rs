@@ -8,11 +8,16 @@ use minijinja::context;
 use super::show::{Page, show};
 use crate::config::providers::Provider;
 use crate::domain::error::Error;
+use crate::domain::letter::spoken;
 use crate::domain::refusal::Refusal;
+use crate::domain::time::Span;
 use crate::domain::verdict::Verdict;
+use crate::http::cookies;
 use crate::http::request::Call;
 use crate::http::response::{self, Response};
 use crate::service::mails::service_name;
+
+const TOO_MANY: &str = "Too many tries";
 
 /// What a page says to somebody who is not let in.
 struct Words {
@@ -33,7 +38,7 @@ pub fn by_provider(call: &Call, provider: Option<&Provider>, is_proven: bool, ag
         }
     };
     let title = provider.map_or("the other side", |provider| provider.title.as_str());
-    let words = words(call, refusal.verdict, title, is_proven);
+    let words = words(call, &refusal, title, is_proven);
     let href = again.filter(|_| words.again.is_some());
     let about = context! { heading => words.heading, text => words.text, again => words.again, href };
     // As it is told to whoever is no browser.
@@ -41,9 +46,9 @@ pub fn by_provider(call: &Call, provider: Option<&Provider>, is_proven: bool, ag
     retry_after(call, &refusal, response::came_to(refusal.verdict, show(call, status, Page::Refused, about)))
 }
 
-fn words(call: &Call, verdict: Verdict, title: &str, is_proven: bool) -> Words {
+fn words(call: &Call, refusal: &Refusal, title: &str, is_proven: bool) -> Words {
     const NOT_IN: &str = "You are not signed in";
-    let (heading, text, again) = match verdict {
+    let (heading, text, again) = match refusal.verdict {
         Verdict::Unknown if is_proven => (
             NOT_IN,
             format!(
@@ -53,10 +58,14 @@ fn words(call: &Call, verdict: Verdict, title: &str, is_proven: bool) -> Words {
             Some("Use another account"),
         ),
         Verdict::Unknown => {
-            (NOT_IN, format!("It took too long, was begun in another browser, or {title} did not confirm who you are."), Some("Try again"))
+            let text = format!(
+                "It took too long, was begun in another browser, is over already, or {title} did not confirm who you are. Whoever was signed \
+                 in here before still is."
+            );
+            (NOT_IN, text, Some("Try again"))
         }
         Verdict::Disabled => (NOT_IN, switched_off(call), None),
-        Verdict::TooManyTries => ("Too many tries", "Wait a little, and try again.".into(), Some("Try again")),
+        Verdict::TooManyTries => (TOO_MANY, wait(call, refusal), Some("Try again")),
         Verdict::NotConfigured => (NOT_IN, "This way to sign in is not set up here.".into(), None),
         Verdict::Unavailable => (NOT_IN, format!("{title} cannot be asked right now. Try again in a moment."), Some("Try again")),
         Verdict::Internal => ("Something went wrong here", "Try again in a moment.".into(), Some("Try again")),
@@ -92,9 +101,35 @@ pub fn nobody(call: &Call, back: String) -> Response {
     show(call, StatusCode::UNAUTHORIZED, Page::Refused, about)
 }
 
-/// Too many tries.
-pub fn too_many(call: &Call, refusal: &Refusal) -> Response {
-    retry_after(call, refusal, response::came_to(refusal.verdict, show(call, StatusCode::TOO_MANY_REQUESTS, Page::TooMany, context! {})))
+/// The form was sent by a page that is none of this server's, or was not come by the way that browsers are to.
+pub fn elsewhere(call: &Call) -> Option<Response> {
+    cookies::check_origin(call).err()?;
+    let text = "This form did not come from a page of this address. Open the link from the mail again, as it stands there.";
+    let about = context! { heading => "Nothing was done", text };
+    Some(response::came_to(Verdict::BadRequest, show(call, StatusCode::FORBIDDEN, Page::Refused, about)))
+}
+
+/// Somebody has signed in, and is not who the invitation is for. `back`: where another can sign in.
+pub fn somebody_else(call: &Call, name: &str, invited: &str, back: &str) -> Response {
+    let about = context! {
+        heading => "This invitation is for another address",
+        text => format!("You are signed in as {name} now, and the invitation is for {invited}. To join, sign in with that address."),
+        again => "Sign in with another address",
+        href => back,
+    };
+    response::came_to(Verdict::Ok, show(call, StatusCode::UNAUTHORIZED, Page::Refused, about))
+}
+
+/// Too many tries. `again`: where the form is.
+pub fn too_many(call: &Call, refusal: &Refusal, again: &str) -> Response {
+    let about = context! { heading => TOO_MANY, text => wait(call, refusal), again => "Try again", href => again };
+    retry_after(call, refusal, response::came_to(refusal.verdict, show(call, StatusCode::TOO_MANY_REQUESTS, Page::Refused, about)))
+}
+
+/// For how long to wait, where that is known.
+pub fn wait(call: &Call, refusal: &Refusal) -> String {
+    let seconds = refusal.retry_after(call.now);
+    seconds.map_or_else(|| "Wait a little, and try again.".into(), |seconds| format!("Try again in {}.", spoken(Span::from_secs(seconds))))
 }
 
 /// Says when to try again, where that is known.

@@ -46,6 +46,9 @@ pub async fn ask(call: Call) -> Result<Response, Unreadable> {
 
 /// The form: signs in, and goes on.
 pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
+    if let Some(page) = refused::elsewhere(&call) {
+        return Ok(page);
+    }
     let typed = Form::read(&mut call).await?.text("code").unwrap_or_default();
     let visit = call.visit()?;
     let Some(waiting) = Kept::Waiting.read::<Waiting>(&call) else { return Ok(refused::begin_anew(&call, None)) };
@@ -58,7 +61,7 @@ pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
     let signed_in = match services.enter_second_factor(&waiting.token, code, &visit).await {
         Ok(signed_in) => signed_in,
         Err(Error::Refused(refusal)) => match refusal.verdict {
-            Verdict::TooManyTries => return Ok(refused::too_many(&call, &refusal)),
+            Verdict::TooManyTries => return Ok(refused::too_many(&call, &refusal, "second-factor")),
             Verdict::Disabled => return Ok(refused::disabled(&call)),
             Verdict::Unknown if services.waits_for_second_factor(&waiting.token, call.now).await? => {
                 return Ok(wrong(StatusCode::UNAUTHORIZED, Verdict::Unknown, "This code is not right, or was used already.".into()));

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use minijinja::{Environment, Value, context};
 
 use crate::http::cookies;
@@ -13,6 +13,8 @@ use crate::service::mails::service_name;
 
 /// Nothing but our own style sheet and forms.
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 const STYLE_SHEET: &str = include_str!("templates/page.css");
 
@@ -29,12 +31,14 @@ pub enum Page {
     ResetDone,
     /// A link that counts no more.
     WrongLink,
-    /// Too many tries.
-    TooMany,
+    /// A link of which something is missing.
+    BrokenLink,
     /// A form to sign in with, and join an account.
     Invitation,
     /// They have joined.
     Joined,
+    /// They did not want to.
+    Declined,
     /// An invitation that counts no more, or is for somebody else.
     WrongInvitation,
     /// A button to join with, for whoever is signed in.
@@ -48,15 +52,16 @@ pub enum Page {
 }
 
 impl Page {
-    const ALL: [(Self, &'static str, &'static str); 13] = [
+    const ALL: [(Self, &'static str, &'static str); 14] = [
         (Self::Verify, "verify.html", include_str!("templates/verify.html")),
         (Self::Verified, "verified.html", include_str!("templates/verified.html")),
         (Self::Reset, "reset.html", include_str!("templates/reset.html")),
         (Self::ResetDone, "reset_done.html", include_str!("templates/reset_done.html")),
         (Self::WrongLink, "wrong_link.html", include_str!("templates/wrong_link.html")),
-        (Self::TooMany, "too_many.html", include_str!("templates/too_many.html")),
+        (Self::BrokenLink, "broken_link.html", include_str!("templates/broken_link.html")),
         (Self::Invitation, "invitation.html", include_str!("templates/invitation.html")),
         (Self::Joined, "joined.html", include_str!("templates/joined.html")),
+        (Self::Declined, "declined.html", include_str!("templates/declined.html")),
         (Self::WrongInvitation, "wrong_invitation.html", include_str!("templates/wrong_invitation.html")),
         (Self::Join, "join.html", include_str!("templates/join.html")),
         (Self::GoOn, "go_on.html", include_str!("templates/go_on.html")),
@@ -72,8 +77,12 @@ impl Page {
 /// All of them, read once. A template is part of the program: that each can be read is held by a test.
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
-    let layout = [("layout.html", include_str!("templates/layout.html"))];
-    for (name, text) in layout.into_iter().chain(Page::ALL.map(|(_, name, text)| (name, text))) {
+    let parts = [
+        ("layout.html", include_str!("templates/layout.html")),
+        ("onward.html", include_str!("templates/onward.html")),
+        ("password_hint.html", include_str!("templates/password_hint.html")),
+    ];
+    for (name, text) in parts.into_iter().chain(Page::ALL.map(|(_, name, text)| (name, text))) {
         if let Err(error) = environment.add_template(name, text) {
             tracing::error!("the page {name} cannot be read: {error}");
         }
@@ -84,7 +93,13 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 /// A page, with what it speaks of.
 pub fn show(call: &Call, status: StatusCode, page: Page, about: Value) -> Response {
     let policy = &call.front.services.policy;
-    let all = context! { service => service_name(policy), style_sheet => place_of_style_sheet(call), ..about };
+    let all = context! {
+        service => service_name(policy),
+        style_sheet => place_of_style_sheet(call),
+        app => policy.sign_in.links.app,
+        min_length => policy.sign_in.passwords.min_length,
+        ..about
+    };
     let rendered = TEMPLATES.get_template(page.file()).and_then(|template| template.render(all));
     match rendered {
         Ok(html) => {
@@ -122,6 +137,8 @@ pub fn guard(headers: &mut HeaderMap) {
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // No page of another site that opens this one, or is opened by it, gets hold of its window (HTML, 7.1.3).
+    headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
     // A token stands in the address.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
 }
@@ -137,7 +154,8 @@ mod tests {
             let evil = "\"><script>";
             let about = context! {
                 service => "A & B", style_sheet => "page.css", token => evil, fault => "<b>", name => "<i>", account => evil, email => evil,
-                heading => evil, text => evil, href => evil, again => evil, others => [context! { title => evil, href => evil }]
+                heading => evil, text => evil, href => evil, address => evil, asked_at => evil, inviter => evil, role => evil, app => evil,
+                asks_password => true, min_length => evil, new_fault => evil, again => evil, others => [context! { title => evil, href => evil }]
             };
             let html = TEMPLATES.get_template(name).unwrap().render(about).unwrap();
             assert!(html.contains("A &amp; B") && html.contains("href=\"page.css\""), "{html}");

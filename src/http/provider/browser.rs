@@ -41,6 +41,11 @@ pub struct Secrets {
 }
 
 impl Secrets {
+    /// What tells this sign-in from every other.
+    pub fn state(&self) -> &str {
+        &self.state
+    }
+
     /// The page of this server to go on to.
     pub fn return_to(&self) -> &str {
         &self.return_to

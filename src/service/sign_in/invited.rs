@@ -14,6 +14,7 @@ use crate::domain::session::Turn;
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRecord;
 use crate::domain::verdict::Verdict;
+use crate::service::invitations::Received;
 use crate::service::{Services, check_discreet, check_name};
 use crate::store::users::{self, By};
 use crate::store::{Connection, accounts, proofs, sessions};
@@ -59,7 +60,7 @@ impl Services {
 
     /// An open invitation that is for this user.
     fn found_for(&self, connection: &Connection, token: &str, user: &UserRecord, now: Timestamp) -> Result<InvitationRecord> {
-        let found = self.found_open(connection, token, now)?;
+        let found = self.found_open(connection, token, now)?.record;
         let is_theirs = user.proven_email() == Some(found.email.as_str());
         if is_theirs { Ok(found) } else { Err(Error::refused(Verdict::Unknown)) }
     }
@@ -80,11 +81,11 @@ impl Services {
             return Err(Refusal::fields(faults).into());
         }
         // Before the work of a hash: whoever has no invitation makes none.
-        self.open_invitation(token, now).await?;
+        self.invitation_of(token, now).await?.ok_or_else(|| Error::refused(Verdict::Unknown))?;
         let hash = self.hashed(&password, now).await?;
         let (services, visit, token, name) = (self.clone(), visit.clone(), token.to_owned(), name.to_owned());
         let job = move |connection: &Connection| {
-            let invitation = services.found_open(connection, &token, now)?;
+            let invitation = services.found_open(connection, &token, now)?.record;
             let newcomer = Newcomer { name, email: Some((invitation.email.clone(), true)), password: Some(hash), ..Newcomer::default() };
             let user = match users::find(connection, &By::Email(invitation.email.clone()))? {
                 Some(user) if user.proven_email().is_some() => {
@@ -103,13 +104,13 @@ impl Services {
         self.answer(begun, now)
     }
 
-    /// Fails where there is no such invitation any more.
-    async fn open_invitation(self: &Arc<Self>, token: &str, now: Timestamp) -> Result<()> {
+    /// The open invitation of a token, as whoever was asked sees it; `None` where it counts no more.
+    pub async fn invitation_of(self: &Arc<Self>, token: &str, now: Timestamp) -> Result<Option<Received>> {
         let (services, token) = (self.clone(), token.to_owned());
         let found = self.store.read(move |connection| services.found_open(connection, &token, now)).await;
         match found {
-            Ok(_) => Ok(()),
-            Err(Error::NotFound(_)) => Err(Error::refused(Verdict::Unknown)),
+            Ok(received) => Ok(Some(received)),
+            Err(Error::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }

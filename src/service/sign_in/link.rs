@@ -21,9 +21,19 @@ use crate::domain::verdict::Verdict;
 use crate::service::Services;
 use crate::store::{Connection, proofs};
 
+/// What a link that proves an address may be for.
+pub const PROVING: &[Purpose] = &[Purpose::Register, Purpose::Verify, Purpose::Change];
+
+/// What a link that sets a password is for.
+pub const RESETTING: &[Purpose] = &[Purpose::Reset];
+
 /// What a link comes to.
 #[derive(Clone, Debug)]
 pub struct Link {
+    /// Where it was sent.
+    pub address: String,
+    /// Of a registration: with which name, and when it was asked for.
+    pub registered: Option<(String, Timestamp)>,
     /// Several have registered: whoever opens the link shows that it is theirs by the password that they chose.
     pub asks_password: bool,
     /// Whether whoever opens it is signed in: not where an address of somebody changes, who is signed in already.
@@ -31,14 +41,16 @@ pub struct Link {
 }
 
 impl Services {
-    /// What an open link comes to; `None` where it counts no more.
-    pub async fn link_of(self: &Arc<Self>, token: &str, now: Timestamp) -> Result<Option<Link>> {
+    /// What an open link comes to that is for one of these; `None` where it counts no more.
+    pub async fn link_of(self: &Arc<Self>, token: &str, purposes: &'static [Purpose], now: Timestamp) -> Result<Option<Link>> {
         let hash = ServerSecret::hash_of_token(token);
         let read = move |connection: &Connection| {
-            let Some(proof) = proofs::by_hash(connection, &hash)?.filter(|proof| proof.counts_at(now)) else { return Ok(None) };
+            let Some(proof) = proofs::by_hash(connection, &hash)?.filter(|proof| is_link(proof, purposes, now)) else { return Ok(None) };
             let asks_password = has_rivals(connection, &proof, now)?;
             let signs_in = proof.purpose != Purpose::Change;
-            Ok(Some(Link { asks_password, signs_in }))
+            let name = || proof.payload["name"].as_str().unwrap_or_default().to_owned();
+            let registered = (proof.purpose == Purpose::Register).then(|| (name(), proof.created_at));
+            Ok(Some(Link { address: proof.address, registered, asks_password, signs_in }))
         };
         self.store.read(read).await
     }
@@ -65,6 +77,10 @@ impl Services {
         let wanted = Wanted { purpose, address, user: Some(user.id), payload: json!({}), template, name: &user.name, origin: "" };
         self.send_proof(connection, wanted, now)
     }
+}
+
+fn is_link(proof: &ProofRecord, purposes: &[Purpose], now: Timestamp) -> bool {
+    proof.counts_at(now) && purposes.contains(&proof.purpose) && proof.channel == Channel::Email
 }
 
 /// Whether others have registered with the same address of mail, and still could confirm that. A number's codes each tell of one.

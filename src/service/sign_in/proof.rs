@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::link::PROVING;
 use super::login::{Address, told};
 use super::secret::ServerSecret;
 use super::throttle::{Caller, Guess, Sending};
@@ -163,8 +164,7 @@ impl Services {
     /// the one that was chosen with the link of a registration; other links have none.
     pub async fn verify(self: &Arc<Self>, brought: Brought, password: Option<Password>, visit: &Visit) -> Result<Entered> {
         let now = visit.act.at;
-        let purposes = [Purpose::Register, Purpose::Verify, Purpose::Change];
-        let proof = self.brought_back(&brought, &purposes, visit).await?;
+        let proof = self.brought_back(&brought, PROVING, visit).await?;
         self.check_chosen(&proof, password.as_ref(), visit).await?;
         let (services, visit) = (self.clone(), visit.clone());
         let job = move |connection: &Connection| {

@@ -79,14 +79,19 @@ impl<'s> Browser<'s> {
         self.jar.iter().find(|cookie| cookie.name == name).map(|cookie| cookie.value.clone())
     }
 
+    /// How many sign-ins it has begun that are not over.
+    pub fn begun(&self) -> usize {
+        self.jar.iter().filter(|cookie| cookie.name.starts_with("sign_in_begun_")).count()
+    }
+
     /// Where a cookie lies.
     pub fn path_of(&self, name: &str) -> Option<String> {
         self.jar.iter().find(|cookie| cookie.name == name).map(|cookie| cookie.path.clone())
     }
 
-    /// Puts a value of its own making into a cookie that it keeps.
+    /// Puts a value of its own making into the cookies that it keeps with names that begin so.
     pub fn forge(&mut self, name: &str, value: &str) {
-        self.jar.iter_mut().filter(|cookie| cookie.name == name).for_each(|cookie| cookie.value = value.into());
+        self.jar.iter_mut().filter(|cookie| cookie.name.starts_with(name)).for_each(|cookie| cookie.value = value.into());
     }
 
     /// Takes the cookies of an answer that came otherwise.

@@ -6,6 +6,7 @@ use super::browser::{Browser, By, link};
 use super::door::{Door, PASSWORD, User};
 use super::pages::page;
 use super::providers::with_google;
+use super::second_factor::guarded;
 use crate::support::provider::FakeProvider;
 use crate::support::server::text;
 use crate::support::{Reply, Request, eventually};
@@ -68,7 +69,7 @@ fn whoever_is_signed_in_presses_a_button() {
         let mut browser = signed_in(&door, mount, &ada);
         let kept = browser.cookie("refresh_token").unwrap();
         let asked = page(browser.open(&format!("{mount}/auth/invitation?token={token}&utm_source=x"), By::Other), 200, "new here?");
-        assert!(!asked.body.contains("ada"), "this page does not know who is signed in: {asked:?}");
+        assert!(!asked.body.contains("signed in as"), "this page does not know who is signed in: {asked:?}");
         let join = page(browser.open(&link(&asked, "You are signed in here already"), By::Own), 200, "join as ada");
         assert!(join.body.contains("Engines &amp; &lt;b&gt;Sons") && join.body.contains("ada@example.com"), "{join:?}");
         assert!(join.body.contains(&format!("href=\"{mount}/auth/page.css\"")), "{join:?}");
@@ -153,7 +154,7 @@ fn nobody_joins_by_what_is_not_theirs() {
     }
     door.stage.server.send(&Request::post("/auth/v1/auth/join", &json!({ "token": token }))).expect(415);
     for query in ["", "?token=", "?token=a&token=b", "?token=%22%3E"] {
-        page(browser.open(&format!("/auth/v1/auth/join{query}"), By::Own), 400, "this invitation does not work");
+        page(browser.open(&format!("/auth/v1/auth/join{query}"), By::Own), 400, "this link is not whole");
     }
     // A refresh token that was used long ago, and a session that has ended.
     door.refreshes(&kept);
@@ -166,4 +167,85 @@ fn nobody_joins_by_what_is_not_theirs() {
     door.alter("UPDATE sessions SET ended_at = 1");
     page(browser.press(&join, "join", &[]), 401, "nobody is signed in");
     assert!(!host.has(&ada) && !host.has(&eve));
+}
+
+/// What the mail told stands there; and nothing of it once the invitation counts no more.
+#[test]
+fn the_page_says_what_is_asked_of_whom() {
+    let door = with_google(&FakeProvider::start(), "", "");
+    let host = Host::new(&door);
+    let token = host.invite("new@example.com");
+    let at = format!("/auth/invitation?token={token}");
+    let mut browser = Browser::new(&door.stage.server, "");
+    let asked = page(browser.open(&at, By::Other), 200, "owner asks you to join <strong>engines &amp;");
+    for says in ["as member", "readonly value=\"new@example.com\"", "inputmode=\"email\"", "minlength=\"8\""] {
+        assert!(asked.body.contains(says), "{says}: {asked:?}");
+    }
+    assert!(!asked.body.contains("<b>Sons") && !asked.body.contains("type=\"email\" name"), "{asked:?}");
+    // Each fault in whole sentences, and at its field.
+    for (name, password, says, at) in [
+        ("", PASSWORD, "the name must not be empty.", "new-fault\" autofocus"),
+        ("New", "short", "the password must have at least 8 characters.", "new-fault hint\" autofocus"),
+        ("New", "", "the password must be given.", "new-fault hint\" autofocus"),
+    ] {
+        let told = page(browser.press(&asked, "invitation", &[("name", name), ("password", password)]), 400, says);
+        assert!(told.body.contains(at) && told.body.contains("<title>Error: "), "{says}: {told:?}");
+    }
+    let wrong = page(browser.press(&asked, "invitation", &[("email", "+4915112345678"), ("password", "wrong one")]), 401, "are not right");
+    assert!(wrong.body.contains("aria-describedby=\"fault\" autofocus") && wrong.body.contains("value=\"+4915112345678\""), "{wrong:?}");
+    for end in ["UPDATE invitations SET expires_at = 1", "UPDATE users SET disabled = 1 WHERE email = 'owner@example.com'"] {
+        door.alter(end);
+        let told = page(browser.open(&at, By::Other), 401, "this invitation does not work");
+        assert!(!["new@", "Engines", "owner", "<form"].iter().any(|never| told.body.contains(never)), "{told:?}");
+        door.alter("UPDATE invitations SET expires_at = created_at + 600000");
+    }
+}
+
+#[test]
+fn somebody_else_is_told_who_is_signed_in_now() {
+    let door = with_google(&FakeProvider::start(), "", "");
+    let (host, eve) = (Host::new(&door), door.user("eve"));
+    let token = host.invite("ada@example.com");
+    let mut browser = Browser::new(&door.stage.server, "");
+    let asked = page(browser.open(&format!("/auth/invitation?token={token}"), By::Other), 200, "sign in and join");
+    let told = browser.press(&asked, "invitation", &[("email", &eve.email), ("password", PASSWORD)]);
+    let told = page(told, 401, "you are signed in as eve now, and the invitation is for ada@example.com");
+    assert!(door.refreshes(&browser.cookie("refresh_token").unwrap()) && !host.has(&eve));
+    page(browser.open(&link(&told, "Sign in with another address"), By::Own), 200, "sign in and join");
+}
+
+#[test]
+fn it_can_be_declined() {
+    let door = with_google(&FakeProvider::start(), "", "");
+    let (host, ada) = (Host::new(&door), door.user("ada"));
+    let token = host.invite(&ada.email);
+    let at = format!("/auth/invitation?token={token}");
+    let mut browser = Browser::new(&door.stage.server, "");
+    let asked = page(browser.open(&at, By::Other), 200, "decline");
+    let form = Request::new("POST", "/auth/invitation").header("Content-Type", "application/x-www-form-urlencoded");
+    let form = form.header("Origin", "https://evil.example").body(format!("token={token}&decline=yes").as_bytes());
+    page(door.stage.server.send(&form), 403, "nothing was done");
+    page(browser.open(&at, By::Other), 200, "decline");
+    page(browser.press(&asked, "invitation", &[("decline", "yes")]), 200, "you have declined");
+    page(browser.press(&asked, "invitation", &[("decline", "yes")]), 401, "this invitation does not work");
+    page(browser.press(&asked, "invitation", &[("email", &ada.email), ("password", PASSWORD)]), 401, "this invitation does not work");
+    assert!(!host.has(&ada) && browser.cookie("refresh_token").is_none());
+    assert_eq!(door.count("audit WHERE action = 'invitation.ended' AND actor = 'nobody'"), 1);
+}
+
+#[test]
+fn the_second_factor_is_asked_for_on_its_page_and_the_password_once() {
+    let door = with_google(&FakeProvider::start(), "", "");
+    let (host, ada) = (Host::new(&door), guarded(&door, "ada"));
+    let token = host.invite(&ada.user.email);
+    let mut browser = Browser::new(&door.stage.server, "");
+    let asked = page(browser.open(&format!("/auth/invitation?token={token}"), By::Other), 200, "sign in and join");
+    let sent_on = browser.press(&asked, "invitation", &[("email", &ada.user.email), ("password", PASSWORD)]).expect(303);
+    let code = page(browser.follow(&sent_on, By::Own), 200, "enter your code");
+    assert!(!code.body.contains("type=\"password\"") && browser.cookie("refresh_token").is_none());
+    let sent_on = browser.press(&code, "second-factor", &[("code", &ada.app.code(0))]).expect(303);
+    let join = page(browser.follow(&sent_on, By::Own), 200, "join as ada");
+    assert!(!host.has(&ada.user));
+    page(browser.press(&join, "join", &[]), 200, "you belong to the account now");
+    assert!(host.has(&ada.user));
 }

@@ -34,6 +34,7 @@ pub fn page(reply: Reply, status: u16, says: &str) -> Reply {
         ("Referrer-Policy", "no-referrer"),
         ("X-Content-Type-Options", "nosniff"),
         ("X-Frame-Options", "DENY"),
+        ("Cross-Origin-Opener-Policy", "same-origin"),
     ] {
         assert_eq!(reply.header(name).as_deref(), Some(value), "{name}");
     }
@@ -125,12 +126,12 @@ fn what_stands_in_the_link_is_escaped_and_bounded() {
             "",
             &long,
         ] {
-            let reply = page(get(&door, &format!("/auth/{name}?token={token}")), 400, "does not work any more");
+            let reply = page(get(&door, &format!("/auth/{name}?token={token}")), 400, "this link is not whole");
             assert!(!["alert", "img", "a=b", "xxx", "{{"].iter().any(|never| reply.body.contains(never)), "{reply:?}");
         }
-        page(get(&door, &format!("/auth/{name}")), 400, "does not work any more");
+        page(get(&door, &format!("/auth/{name}")), 400, "this link is not whole");
         for query in ["?token=%C3%28", "?token=a&token=b", "?token=a&token=a", "?token=a&utm_source=mail&token=", "?Token=a"] {
-            let reply = page(get(&door, &format!("/auth/{name}{query}")), 400, "does not work any more");
+            let reply = page(get(&door, &format!("/auth/{name}{query}")), 400, "this link is not whole");
             assert!(!reply.body.contains("<form"), "{query}: {reply:?}");
         }
         // What mail programs add is not looked at.
@@ -173,7 +174,8 @@ fn another_site_presses_no_button() {
             let request = Request::new("POST", &format!("/auth/{name}")).header("Content-Type", "application/x-www-form-urlencoded");
             let body = format!("token={token}&password={}", OTHER.replace(' ', "+"));
             let reply = door.stage.server.send(&request.header(header, value).body(body.as_bytes())).expect(403);
-            assert!(reply.header("Set-Cookie").is_none());
+            let reply = page(reply, 403, "nothing was done");
+            assert!(reply.header("Set-Cookie").is_none() && !reply.body.contains(token.as_str()));
         }
     }
     assert_eq!((door.count("users"), door.count("sessions")), (1, 0));
@@ -269,4 +271,70 @@ fn a_page_says_who_it_is_of_and_takes_no_more_tries_than_the_path() {
     refused(&door.verify("x"), 401, "unknown");
     let (one, other) = (form(&door, "/auth/verify", "token=x"), form(&door, "/auth/verify", "token=yyyy"));
     assert_eq!(bare(&one), bare(&other));
+}
+
+/// Whose link it is stands there as in the mail; of a link that counts no more nobody learns anything.
+#[test]
+fn a_page_says_whose_link_it_is() {
+    let door = Door::with(NOT_AT_GATE);
+    let (ada, long) = ("ada@example.com", "N".repeat(200));
+    door.register(&json!({ "email": ada, "password": PASSWORD, "name": long })).expect(202);
+    door.register(&json!({ "email": "eve@example.com", "password": PASSWORD, "name": "Eve https://evil.example <b>" })).expect(202);
+    let verify = format!("/auth/verify?token={}", door.token(ada, 1));
+    let asked = page(get(&door, &verify), 200, "ada@example.com");
+    assert!(asked.body.contains("has registered with it at 20") && asked.body.contains(&"N".repeat(64)), "{asked:?}");
+    assert!(!asked.body.contains(&"N".repeat(65)) && !asked.body.contains("eve@"), "{asked:?}");
+    let of_eve = page(get(&door, &format!("/auth/verify?token={}", door.token("eve@example.com", 1))), 200, "eve@example.com");
+    assert!(!of_eve.body.contains("https://evil") && !of_eve.body.contains("<b>"), "a name is no link: {of_eve:?}");
+    // Several have registered: the field tells a password manager which entry it is.
+    door.register(&json!({ "email": ada, "password": OTHER, "name": "Mallory" })).expect(202);
+    let own = "autocomplete=\"username\" readonly value=\"ada@example.com\"";
+    page(get(&door, &verify), 200, own);
+    page(form(&door, "/auth/verify", &format!("token={}&password={}", door.token(ada, 1), PASSWORD.replace(' ', "+"))), 200, "confirmed");
+    door.forgot(ada).expect(202);
+    let (token, earlier) = (door.token(ada, 3), door.token(ada, 2));
+    let reset = format!("/auth/reset?token={token}");
+    let asked = page(get(&door, &reset), 200, own);
+    assert!(asked.body.contains("minlength=\"8\"") && asked.body.contains("You will be signed out"), "{asked:?}");
+    let weak = page(form(&door, "/auth/reset", &format!("token={token}&password=password123")), 400, own);
+    assert!(!weak.body.contains("..") && weak.body.contains("<title>Error: ") && weak.body.contains("aria-describedby=\"fault hint\""));
+    // Each at its own page alone; used, altered or expired ones nowhere.
+    let altered = format!("{token}x");
+    let dead = |paths: &[String]| {
+        for path in paths {
+            let told = page(get(&door, path), 200, "<form");
+            assert!(!["ada", "registered", "readonly", "Mallory"].iter().any(|never| told.body.contains(never)), "{path}: {told:?}");
+        }
+    };
+    dead(&[
+        verify,
+        format!("/auth/verify?token={token}"),
+        format!("/auth/reset?token={earlier}"),
+        format!("/auth/verify?token={earlier}"),
+        format!("/auth/reset?token={altered}"),
+    ]);
+    door.alter("UPDATE proofs SET expires_at = created_at + 1");
+    dead(&[reset]);
+}
+
+#[test]
+fn what_is_done_leads_on() {
+    for (app, says) in [("", None), ("[sign_in.links]\napp = \"https://app.example.com/in\"\n", Some("https://app.example.com/in"))] {
+        let door = Door::with(&format!("[sign_in]\nname = \"A & B\"\n{app}{NOT_AT_GATE}"));
+        door.register(&json!({ "email": "ada@example.com", "password": PASSWORD })).expect(202);
+        let press = |path: &str, token: &str| form(&door, path, &format!("token={token}&password={}", OTHER.replace(' ', "+")));
+        let token = door.token("ada@example.com", 1);
+        let confirmed = page(press("/auth/verify", &token), 200, "confirmed");
+        let again = page(press("/auth/verify", &token), 401, "if your address is confirmed already, sign in");
+        door.forgot("ada@example.com").expect(202);
+        let token = door.token("ada@example.com", 2);
+        let set = page(press("/auth/reset", &token), 200, "your password is set");
+        let gone = page(press("/auth/reset", &token), 401, "ask for a new one");
+        assert!(!gone.body.contains("confirmed already"), "{gone:?}");
+        let broken = page(get(&door, "/auth/reset?token=abc%3E"), 400, "not whole");
+        for told in [confirmed, again, set, gone, broken] {
+            assert_eq!(told.body.contains("Go on to A &amp; B</a>"), says.is_some(), "{told:?}");
+            assert_eq!(told.body.contains("href=\"https://app.example.com/in\""), says.is_some(), "{told:?}");
+        }
+    }
 }

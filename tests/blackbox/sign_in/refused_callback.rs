@@ -39,7 +39,7 @@ fn whoever_does_not_want_to_goes_back_to_where_they_were() {
     let sent_back = browser.open(&denied(&state), By::Other).expect(303);
     assert_eq!(sent_back.header("Location").as_deref(), Some("/keys"));
     nobody_is_in(&door, &browser);
-    assert!(browser.cookie("sign_in_begun").is_none());
+    assert_eq!(browser.begun(), 0);
     // Once: what was begun is over.
     page(browser.open(&denied(&state), By::Other), 401, "you are not signed in");
     // A program is told so.
@@ -176,8 +176,9 @@ fn too_many_tries_and_a_beginning_that_fails() {
     let provider = FakeProvider::start();
     let door = with_google(&provider, "", "[sign_in.throttle]\nwrong_by_address = \"1/10m\"\n");
     let mut browser = Browser::new(&door.stage.server, "");
-    for (status, says) in [(401, "you are not signed in"), (429, "too many tries")] {
-        let back = there(&mut browser, &provider).replace("state=", "state=x");
+    provider.twist(Twist::WrongKey);
+    for (status, says) in [(401, "you are not signed in"), (429, "try again in 10 minutes")] {
+        let back = there(&mut browser, &provider);
         let told = page(browser.open(&back, By::Other), status, says);
         assert_eq!(told.header("Retry-After").is_some(), status == 429, "{told:?}");
     }
@@ -193,4 +194,41 @@ fn too_many_tries_and_a_beginning_that_fails() {
     let door = with_google(&provider, "", "");
     let told = page(Browser::new(&door.stage.server, "").open(START, By::Own), 503, "cannot be asked");
     assert_eq!(link(&told, "Try again"), START.replace("=/", "=%2F"));
+}
+
+#[test]
+fn tabs_do_not_disturb_each_other() {
+    let provider = FakeProvider::start();
+    let door = with_google(&provider, "", "");
+    let mut browser = Browser::new(&door.stage.server, "");
+    let (first, second) = (there(&mut browser, &provider), there(&mut browser, &provider));
+    for (tab, left) in [(&first, 1), (&second, 0)] {
+        assert_eq!(browser.open(tab, By::Other).expect(303).header("Location").as_deref(), Some("/keys"));
+        assert_eq!(browser.begun(), left);
+    }
+    assert_eq!(door.count("sessions"), 2);
+    // Back, and once more: it is over, but whoever is signed in stays so.
+    page(browser.open(&second, By::Other), 401, "whoever was signed in here before still is");
+    assert!(door.refreshes(&browser.cookie("refresh_token").unwrap()));
+    // One that is refused takes its own away, and no other.
+    let (first, second) = (there(&mut browser, &provider), there(&mut browser, &provider));
+    provider.twist(Twist::WrongKey);
+    page(browser.open(&first, By::Other), 401, "did not confirm");
+    assert_eq!(browser.begun(), 1);
+    provider.twist(Twist::None);
+    browser.open(&second, By::Other).expect(303);
+}
+
+#[test]
+fn a_browser_keeps_a_few_and_forgets_the_oldest() {
+    let provider = FakeProvider::start();
+    let door = with_google(&provider, "", "");
+    let mut browser = Browser::new(&door.stage.server, "");
+    let begun: Vec<String> = (0..6).map(|_| there(&mut browser, &provider)).collect();
+    assert_eq!(browser.begun(), 4);
+    for (at, back) in begun.iter().enumerate() {
+        let reply = browser.open(back, By::Other);
+        assert_eq!(reply.status, if at < 2 { 401 } else { 303 }, "{at}: {reply:?}");
+    }
+    assert_eq!((browser.begun(), door.count("sessions")), (0, 4));
 }

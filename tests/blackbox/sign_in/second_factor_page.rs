@@ -176,7 +176,7 @@ fn on_the_way_back_from_a_provider() {
         let mut browser = Browser::new(&door.stage.server, mount);
         let sent_on = come_back(&mut browser).expect(303);
         assert_eq!(sent_on.header("Location").as_deref(), Some(&*format!("{mount}/auth/second-factor")));
-        assert!(browser.cookie("refresh_token").is_none() && browser.cookie("sign_in_begun").is_none());
+        assert!(browser.cookie("refresh_token").is_none() && browser.begun() == 0);
         let form = page(browser.follow(&sent_on, By::Other), 200, "authenticator app");
         assert!(!form.body.contains("address is confirmed") && !form.body.contains("page=2"), "{form:?}");
         page(browser.press(&form, "second-factor", &[("code", &ada.app.wrong())]), 401, "is not right");

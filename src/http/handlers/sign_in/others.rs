@@ -13,7 +13,7 @@ use crate::domain::telegram::{self, Login, Refused};
 use crate::domain::verdict::Verdict;
 use crate::http::cookies;
 use crate::http::fields::Fields;
-use crate::http::kept::Kept;
+use crate::http::kept::{Kept, forget_oldest_begun};
 use crate::http::pages::refused;
 use crate::http::pages::second_factor::{self, Waiting};
 use crate::http::provider::{Code, Failed, Returned, Secrets, Source};
@@ -166,7 +166,8 @@ async fn begin(call: &Call, name: &str, trip: &mut Trip) -> Result<Response, Unr
     trip.return_to = Some(return_to).filter(|_| !matches!(begun, Err(Failed::Fields(_))));
     let begun = begun.map_err(|failed| failed.noted(name))?;
     let mut response = response::see_other(&begun.url)?;
-    Kept::Begun.keep(call, &begun.secrets, response.headers_mut())?;
+    Kept::Begun(begun.secrets.state()).keep(call, &begun.secrets, response.headers_mut())?;
+    forget_oldest_begun(call, response.headers_mut());
     Ok(response)
 }
 
@@ -182,10 +183,12 @@ async fn come_back(call: &Call, name: &str, trip: &mut Trip) -> Result<Response,
     let returned = returned(call)?;
     let source = source(call, name)?;
     let services = &call.front.services;
-    let secrets = Kept::Begun.read::<Secrets>(call);
+    let state = returned.state.clone().unwrap_or_default();
+    let secrets = Kept::Begun(&state).read::<Secrets>(call);
     let secrets = secrets.ok_or_else(|| Failed::Unknown("this browser did not begin it".into()).noted(name))?;
     let return_to = secrets.return_to().to_owned();
     trip.return_to = Some(return_to.clone());
+    trip.state = Some(state.clone());
     let ticket = services.guess_at_provider(&visit)?;
     let proven = source.finish(secrets, returned, call.now).await;
     if !matches!(proven, Err(Failed::Unknown(_))) {
@@ -207,7 +210,7 @@ async fn come_back(call: &Call, name: &str, trip: &mut Trip) -> Result<Response,
         }
         Entered::SecondFactor(_) => entered(call, signed_in),
     };
-    Kept::Begun.clear(call, response.headers_mut());
+    Kept::Begun(&state).clear(call, response.headers_mut());
     Ok(response)
 }
 
@@ -216,6 +219,8 @@ async fn come_back(call: &Call, name: &str, trip: &mut Trip) -> Result<Response,
 struct Trip {
     /// Where it was to lead, once that is known to be a page of this server.
     return_to: Option<String>,
+    /// Which of those that this browser has begun.
+    state: Option<String>,
     /// Whoever was asked at the provider did not want to.
     is_denied: bool,
     /// The provider has said who somebody is.
@@ -229,10 +234,17 @@ impl Trip {
             Err(Unreadable::Error(error)) if call.wants_page() => error,
             answered => return answered,
         };
+        let mut response = self.told_of(call, name, error)?;
+        // It is over, whatever came of it.
+        if let Some(state) = &self.state {
+            Kept::Begun(state).clear(call, response.headers_mut());
+        }
+        Ok(response)
+    }
+
+    fn told_of(&self, call: &Call, name: &str, error: Error) -> Result<Response, Unreadable> {
         if let (true, Some(return_to)) = (self.is_denied, &self.return_to) {
-            let mut response = response::see_other(return_to)?;
-            Kept::Begun.clear(call, response.headers_mut());
-            return Ok(response::came_to(Verdict::Unknown, response));
+            return Ok(response::came_to(Verdict::Unknown, response::see_other(return_to)?));
         }
         let provider = call.front.providers.get(name).map(|source| &source.settings);
         let again = provider.map(|provider| start_at(call, &provider.name, self.return_to.as_deref().unwrap_or("/")));
