@@ -11,31 +11,31 @@ use crate::http::response::Response;
 
 /// A page for what went wrong. What is inner goes to the log.
 pub fn failed(s: &Shell, request_id: &str, unreadable: Unreadable) -> Response {
-    let plain = |status, name: &str| told(s, request_id, status, s.t("failed.title"), s.t(name));
+    let plain = |status, text: &str| told(s, request_id, status, s.t("failed.title"), text);
     let error = match unreadable {
         Unreadable::Error(error) => error,
-        Unreadable::TooSlow => return plain(StatusCode::REQUEST_TIMEOUT, "failed.slow"),
-        Unreadable::TooLarge => return plain(StatusCode::PAYLOAD_TOO_LARGE, "failed.large"),
-        Unreadable::Bad(_) => return plain(StatusCode::BAD_REQUEST, "failed.bad"),
-        Unreadable::WrongType => return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "failed.bad"),
+        Unreadable::TooSlow => return plain(StatusCode::REQUEST_TIMEOUT, s.t("failed.slow")),
+        Unreadable::TooLarge => return plain(StatusCode::PAYLOAD_TOO_LARGE, s.t("failed.large")),
+        Unreadable::Bad(_) => return plain(StatusCode::BAD_REQUEST, s.t("failed.bad")),
+        Unreadable::WrongType => return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, s.t("failed.bad")),
     };
     let said = |status, error: &Error| told(s, request_id, status, s.t("failed.title"), &error.outer());
     let broken = |status, error: &Error| {
         tracing::error!(request_id, "{error}");
-        plain(status, "failed.broken")
+        plain(status, s.t("failed.broken"))
     };
     match &error {
-        Error::NotFound(_) => plain(StatusCode::NOT_FOUND, "failed.nothing"),
+        Error::NotFound(_) => plain(StatusCode::NOT_FOUND, s.t("failed.nothing")),
         Error::Forbidden(_) => said(StatusCode::FORBIDDEN, &error),
         Error::Conflict(_) => said(StatusCode::CONFLICT, &error),
         Error::Stale => said(StatusCode::PRECONDITION_FAILED, &error),
         Error::Invalid(_) | Error::NoBalance => said(StatusCode::BAD_REQUEST, &error),
         Error::Refused(refusal) => match refusal.verdict {
-            Verdict::AgreementNeeded => plain(StatusCode::FORBIDDEN, "failed.agreement"),
-            Verdict::TooManyTries => plain(StatusCode::TOO_MANY_REQUESTS, "failed.too_many"),
-            Verdict::Disabled => plain(StatusCode::FORBIDDEN, "failed.disabled"),
+            Verdict::AgreementNeeded => plain(StatusCode::FORBIDDEN, s.t("failed.agreement")),
+            Verdict::TooManyTries => plain(StatusCode::TOO_MANY_REQUESTS, s.t("failed.too_many")),
+            Verdict::Disabled => plain(StatusCode::FORBIDDEN, s.t("failed.disabled")),
             Verdict::Unavailable | Verdict::Internal => broken(StatusCode::SERVICE_UNAVAILABLE, &error),
-            _ => plain(StatusCode::FORBIDDEN, "failed.part"),
+            _ => plain(StatusCode::FORBIDDEN, s.t("failed.part")),
         },
         Error::Unavailable(_) => broken(StatusCode::SERVICE_UNAVAILABLE, &error),
         Error::Internal(_) => broken(StatusCode::INTERNAL_SERVER_ERROR, &error),

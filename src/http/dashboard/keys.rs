@@ -49,7 +49,7 @@ impl Shell {
 
     /// What may be chosen for a limit.
     fn range(&self, range: &Range) -> String {
-        self.with("keys.range", &range.minimum).replacen("{}", &range.maximum.to_string(), 1)
+        self.with("keys.range", range.minimum).replacen("{}", &range.maximum.to_string(), 1)
     }
 }
 

@@ -79,7 +79,7 @@ impl Services {
         if let Some(remembered) = self.signed_in.remembered(&hash, now, &fresh) {
             return Ok(remembered.and_then(|signed| signed.known.clone()));
         }
-        let Some(session) = self.session_of_page(hash.clone(), visit).await? else { return Ok(None) };
+        let Some(session) = self.session_of_page(hash, visit).await? else { return Ok(None) };
         let expires_at = session.expires_at.min(now.plus(self.policy.sign_in.access_lifetime));
         let claim = Claim { user: session.user, expires_at, session: session.id, account: None };
         let signed = self.signed_in.get(&hash, now, fresh, || self.read_signed_in(claim.clone(), now)).await?;
