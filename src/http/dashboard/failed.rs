@@ -26,7 +26,7 @@ pub fn failed(s: &Shell, request_id: &str, unreadable: Unreadable) -> Response {
     };
     match &error {
         Error::NotFound(_) => plain(StatusCode::NOT_FOUND, s.t("failed.nothing")),
-        Error::Forbidden(_) => said(StatusCode::FORBIDDEN, &error),
+        Error::Forbidden(_) => told(s, request_id, StatusCode::FORBIDDEN, s.t("failed.forbidden"), &error.outer()),
         Error::Conflict(_) => said(StatusCode::CONFLICT, &error),
         Error::Stale => said(StatusCode::PRECONDITION_FAILED, &error),
         Error::Invalid(_) | Error::NoBalance => said(StatusCode::BAD_REQUEST, &error),

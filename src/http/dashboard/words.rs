@@ -67,7 +67,11 @@ mod tests {
             .collect();
         let starts = ["t(\"", "with(\"", "notice(\""];
         let names = texts.iter().flat_map(|text| starts.into_iter().flat_map(move |start| text.split(start).skip(1)));
-        names.filter_map(|rest| rest.split('"').next()).filter(|name| name.contains('.')).map(str::to_owned).collect()
+        names
+            .filter_map(|rest| rest.split('"').next())
+            .filter(|name| name.contains('.') && !name.ends_with('.'))
+            .map(str::to_owned)
+            .collect()
     }
 
     #[test]
