@@ -84,6 +84,11 @@ const SIGNS_IN: [&str; 8] = [
 const PAGES: [&str; 3] = ["/verify", "/invitation", "/second-factor"];
 
 impl Endpoint {
+    /// Whether it ends a session or a key, and does nothing else.
+    pub fn only_ends(&self) -> bool {
+        self.method == Some(Method::DELETE) && ["/auth/sessions/{id}", "/v1/keys/{id}"].contains(&self.path)
+    }
+
     /// Whether the style tells what goes wrong.
     pub fn is_of_sign_in(&self) -> bool {
         self.part == Part::SignIn

@@ -135,7 +135,7 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
         Ok(actor) => actor,
         Err(refusal) => return refusal,
     };
-    if let Some(refusal) = too_many_changes(&call, endpoint.access) {
+    if let Some(refusal) = too_many_changes(&call, endpoint) {
         return refusal;
     }
     [call.id, call.second_id] = ids;
@@ -294,15 +294,16 @@ async fn admit_user(call: &Call, needs_account: bool) -> Result<Actor, Response>
 
 /// Counts what a user changes, or tries to, with an access token: nobody writes without end. Answers a refusal where it is too much. What
 /// is the operator's is not counted.
-fn too_many_changes(call: &Call, access: Access) -> Option<Response> {
+fn too_many_changes(call: &Call, endpoint: &Endpoint) -> Option<Response> {
+    // Whoever has stolen an access token uses up nothing by which its owner shuts them out.
+    if endpoint.only_ends() {
+        return None;
+    }
     let is_change =
-        matches!(access, Access::User | Access::Shared(_) | Access::Page(_)) && ![Method::GET, Method::HEAD].contains(&call.parts.method);
+        matches!(endpoint.access, Access::User | Access::Shared(_)) && ![Method::GET, Method::HEAD].contains(&call.parts.method);
     let user = call.actor.user().filter(|_| is_change)?;
     let refusal = call.front.services.count_change(user.id, call.now).err()?;
     note::verdict(refusal.verdict);
-    if let Access::Page(_) = access {
-        return Some(dashboard::failed(&dashboard::Shell::of(call, ""), &call.request_id, Error::from(refusal).into()));
-    }
     Some(response::styled(call.front.services.policy.style.tell(&refusal, &call.request_id, call.now)))
 }
 

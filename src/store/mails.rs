@@ -97,6 +97,13 @@ pub fn remove_to(connection: &Connection, channel: Channel, address: &str) -> Re
     Ok(())
 }
 
+/// Removes those that carry a proof of a user, whatever address that went to.
+pub fn remove_of_proofs(connection: &Connection, user: i64) -> Result<()> {
+    let sql = "DELETE FROM mails WHERE secret_of IN (SELECT id FROM proofs WHERE user = ?1)";
+    connection.prepare_cached(sql)?.execute([user])?;
+    Ok(())
+}
+
 /// How long a mail waits for an older one to the same address.
 const SOON: Span = Span::from_secs(300);
 

@@ -104,7 +104,8 @@ pub fn end_of_address(connection: &Connection, address: &str, at: Timestamp) -> 
 
 /// Those of a user count no more.
 pub fn end_of_user(connection: &Connection, user: i64, at: Timestamp) -> Result<()> {
-    let sql = "UPDATE proofs SET used_at = ?2, address = '', origin = '', payload = '{}' WHERE user = ?1 AND used_at IS NULL";
+    let sql =
+        "UPDATE proofs SET used_at = ?2, address = '', origin = '', payload = '{}' WHERE user = ?1 AND used_at IS NULL AND expires_at > ?2";
     connection.prepare_cached(sql)?.execute(params![user, at.millis()])?;
     Ok(())
 }
@@ -112,7 +113,7 @@ pub fn end_of_user(connection: &Connection, user: i64, at: Timestamp) -> Result<
 /// Those of a user count no more, but for those that prove an address that goes by another channel.
 pub fn end_of_user_by(connection: &Connection, user: i64, channel: Channel, at: Timestamp) -> Result<()> {
     let sql = "UPDATE proofs SET used_at = ?2, address = '', origin = '', payload = '{}'
-               WHERE user = ?1 AND used_at IS NULL AND (channel = ?3 OR purpose NOT IN ('verify', 'change'))";
+               WHERE user = ?1 AND used_at IS NULL AND expires_at > ?2 AND (channel = ?3 OR purpose NOT IN ('verify', 'change'))";
     connection.prepare_cached(sql)?.execute(params![user, at.millis(), channel.name()])?;
     Ok(())
 }

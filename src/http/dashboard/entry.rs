@@ -111,7 +111,8 @@ pub async fn second_factor_entered(mut call: Call) -> Result<Response, Unreadabl
 pub async fn go_on(call: &Call, signed_in: &SignedIn, next: &str) -> Result<Response, Unreadable> {
     let token: PlainKey = call.front.services.open_pages(&signed_in.session).await?;
     let mut response = see(&place(call, next));
-    set(call, &token, signed_in.refresh_for, response.headers_mut());
+    // As long as the session may last: it is used up sooner where nobody comes.
+    set(call, &token, call.front.services.policy.sign_in.session_lifetime.seconds_up(), response.headers_mut());
     cookies::set(call, &signed_in.refresh_token, signed_in.refresh_for, response.headers_mut());
     Ok(response)
 }
@@ -121,7 +122,7 @@ pub async fn sign_out(mut call: Call) -> Result<Response, Unreadable> {
     Form::read(&mut call).await?;
     let visit = call.visit()?;
     if let Some(user) = call.actor.user() {
-        call.front.services.end_session(user.id, &user.session, &visit).await?;
+        call.front.services.sign_out_of(user, false, &visit).await?;
     }
     let mut response = see(&format!("{}sign-in?done=signed_out", root(&call)));
     clear(&call, response.headers_mut());

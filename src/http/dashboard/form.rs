@@ -22,12 +22,18 @@ impl Form {
         let bytes = call.bytes().await?;
         let mut fields: Vec<(String, String)> = form_urlencoded::parse(&bytes).into_owned().collect();
         let token = fields.iter().position(|(name, _)| name == TOKEN).map(|at| fields.swap_remove(at).1).unwrap_or_default();
-        let session = call.actor.user().map(|user| user.session.as_str());
-        let is_sound = session.is_none_or(|session| call.front.services.sign_in.secret.confirms_form(session, &token));
+        let secret = &call.front.services.sign_in.secret;
+        let viewer = call.actor.user().zip(call.actor.account());
+        let is_sound = viewer.is_none_or(|(user, account)| secret.confirms_form(&user.session, account, &token));
         if !is_sound {
             return Err(Error::Forbidden("This form is not one of yours: open the page again.".into()).into());
         }
         fields.retain(|(_, text)| !text.trim().is_empty());
+        // Only now: what somebody else's page sends counts for nobody. What only ends something is not counted.
+        let only_ends = ["/sign-out", "/revoke"].iter().any(|end| call.parts.uri.path().ends_with(end));
+        if let Some(user) = call.actor.user().filter(|_| !only_ends) {
+            call.front.services.count_change(user.id, call.now).map_err(Error::from)?;
+        }
         Ok(Self(fields))
     }
 

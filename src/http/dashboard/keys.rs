@@ -191,6 +191,12 @@ pub async fn change(mut call: Call) -> Result<Response, Unreadable> {
     if body.get("ips").is_none() {
         body["ips"] = Value::Array(Vec::new());
     }
+    for range in &call.front.services.policy.keys.ranges {
+        let limits = body.as_object_mut().map(|body| body.entry("limits").or_insert_with(|| json!({})));
+        if let Some(limits) = limits.filter(|limits| limits.get(&range.name).is_none()) {
+            limits[range.name.as_str()] = Value::Null;
+        }
+    }
     let input = handlers::keys::read(Fields::new(body)?, call.now);
     own_key(&call).await?;
     match call.front.services.set_key(&call.id, input, &call.act()?).await {

@@ -30,11 +30,15 @@ pub async fn admit(call: &Call, role: Role) -> Result<Actor, Response> {
     let user = caller.user.as_ref();
     let may = user.is_some_and(|user| user.is_admin || user.role >= role);
     let actor = Actor::User(caller.clone());
-    if may {
-        return Ok(actor);
-    }
+    // Of an account that is switched off there is nothing to see; out of it one gets all the same.
+    let is_off = caller.refused_by_state(call.now).is_some() && !call.parts.uri.path().ends_with("/sign-out");
+    let refusal = match may {
+        true if !is_off => return Ok(actor),
+        true => Verdict::Disabled,
+        false => Verdict::WrongScope,
+    };
     let shell = Shell::seen_by(&actor, call, "");
-    Err(super::failed(&shell, &call.request_id, Error::refused(Verdict::WrongScope).into()))
+    Err(super::failed(&shell, &call.request_id, Error::refused(refusal).into()))
 }
 
 /// To the page on which one signs in, and back here afterwards. What a form sent is lost: it would be sent by somebody else.
@@ -50,7 +54,10 @@ fn to_sign_in(call: &Call) -> Response {
 /// Where somebody goes on after signing in: a page of the dashboard, and nowhere else.
 pub fn place(call: &Call, wanted: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_/?=&.%+".contains(c);
-    let is_ours = wanted.len() <= 500 && wanted.chars().all(is_plain) && !wanted.starts_with('/') && !wanted.contains("..");
+    // What is written with % in a path may read as another one.
+    let path = wanted.split('?').next().unwrap_or_default();
+    let stays = !path.starts_with('/') && !path.contains("..") && !path.contains('%');
+    let is_ours = wanted.len() <= 500 && wanted.chars().all(is_plain) && stays;
     format!("{}{}", root(call), if is_ours { wanted } else { "" })
 }
 
@@ -75,7 +82,7 @@ pub fn token(call: &Call) -> Option<String> {
     cookies::named(call, NAME)
 }
 
-/// What the forms of a session carry.
-pub fn form_token(call: &Call, session: &str) -> String {
-    call.front.services.sign_in.secret.form_token(session).expose().to_owned()
+/// What the forms of a session carry that is for an account.
+pub fn form_token(call: &Call, session: &str, account: &str) -> String {
+    call.front.services.sign_in.secret.form_token(session, account).expose().to_owned()
 }

@@ -87,7 +87,7 @@ fn viewer(call: &Call, actor: &Actor) -> Option<Viewer> {
         name: user.name.clone(),
         account_name: account.name.clone(),
         is_organization: account.kind == Kind::Organization,
-        form_token: form_token(call, &user.session),
+        form_token: form_token(call, &user.session, &account.id),
     })
 }
 

@@ -57,17 +57,22 @@ pub async fn verify_pressed(mut call: Call) -> Result<Response, Unreadable> {
         Ok(password) => password,
         Err(_) => return wrong_password(),
     };
+    if !signs_in {
+        return match services.confirm_address(token.clone(), &visit).await {
+            Ok(()) => Ok(show(&call, StatusCode::OK, Page::Verified, context! {})),
+            Err(error) => wrong_link(&call, error, &again_at("verify", &token)),
+        };
+    }
     match services.verify(Brought::Token(token.clone()), password, &visit).await {
-        Ok(Entered::SignedIn(signed_in)) if signs_in => {
+        Ok(Entered::SignedIn(signed_in)) => {
             let mut response = show(&call, StatusCode::OK, Page::Verified, context! { name => signed_in.user["name"].as_str() });
             super::cookies::set(&call, &signed_in.refresh_token, signed_in.refresh_for, response.headers_mut());
             Ok(response)
         }
-        Ok(Entered::SecondFactor(waiting)) if signs_in => {
+        Ok(Entered::SecondFactor(waiting)) => {
             let waiting = Waiting { token: waiting.expose().to_owned(), next: None, again: None };
             Ok(second_factor::begin(&call, &waiting)?)
         }
-        Ok(Entered::SignedIn(_) | Entered::SecondFactor(_)) => Ok(show(&call, StatusCode::OK, Page::Verified, context! {})),
         Err(Error::Refused(refusal)) if refusal.verdict == Verdict::NotVerified => wrong_password(),
         Err(error) => wrong_link(&call, error, &again_at("verify", &token)),
     }

@@ -52,9 +52,9 @@ impl Services {
             services.check_code(connection, &user, code.as_ref(), &visit)?;
             services.delete(connection, &user, &visit)
         };
-        self.deleting(job).await?;
-        ticket.into_iter().for_each(|ticket| self.sign_in.throttles.forgive(ticket));
-        Ok(())
+        let deleted = self.deleting(job).await;
+        self.forgive_code(ticket, &deleted);
+        deleted
     }
 
     /// Deletes a user, for whoever administrates.
@@ -119,6 +119,7 @@ impl Services {
         sessions::remove_all(connection, user.id)?;
         identities::remove_all(connection, user.id)?;
         second_factors::remove(connection, user.id)?;
+        mails::remove_of_proofs(connection, user.id)?;
         proofs::end_of_user(connection, user.id, act.at)?;
         agreements::forget_origins(connection, user.id)?;
         for (channel, address) in [(Channel::Email, &user.email), (Channel::Phone, &user.phone)] {

@@ -151,7 +151,7 @@ impl Services {
         }
         // Whoever proves an address is signed in already: strangers use up nothing of theirs.
         let caller = Caller { address: from, is_familiar: why == Sending::Proof };
-        let counted = self.sign_in.throttles.send(why, caller, to.as_str(), now);
+        let counted = self.sign_in.throttles.send(why, caller, to.channel(), to.as_str(), now);
         counted.map_err(|until| Refusal::until(until).into())
     }
 
@@ -180,6 +180,18 @@ impl Services {
         let services = self.clone();
         let (begun, _) = self.store.write(job, move |(_, user)| services.taken_over(user)).await?;
         self.answer(begun, now)
+    }
+
+    /// Proves the new address of a user by the token of its link, and nothing more: they are signed in where they asked for it.
+    pub async fn confirm_address(self: &Arc<Self>, token: String, visit: &Visit) -> Result<()> {
+        let (services, visit, now) = (self.clone(), visit.clone(), visit.act.at);
+        let proof = self.brought_back(&Brought::Token(token), &[Purpose::Change], &visit).await?;
+        let job = move |connection: &Connection| {
+            let proof = spent(connection, &proof, now)?;
+            services.address_proven(connection, &proof, &visit)
+        };
+        let services = self.clone();
+        self.store.write(job, move |user: &UserRecord| services.taken_over(user)).await.map(drop)
     }
 
     /// The open proof that belongs to what somebody brings. It is looked at again when it is used.

@@ -79,8 +79,11 @@ impl Services {
     /// Whether somebody still waits with this token.
     pub async fn waits_for_second_factor(&self, token: &str, now: Timestamp) -> Result<bool> {
         let Ok(hash) = self.hash_of_refresh_token(token) else { return Ok(false) };
-        let found = self.store.read(move |connection| proofs::by_hash(connection, &hash)).await?;
-        Ok(found.is_some_and(|proof| is_waiting(&proof, now)))
+        let read = move |connection: &Connection| {
+            let user = proofs::by_hash(connection, &hash)?.filter(|proof| is_waiting(proof, now)).and_then(|proof| proof.user);
+            user.map_or(Ok(false), |user| second_factors::is_in_force(connection, user))
+        };
+        self.store.read(read).await
     }
 
     async fn waiting(&self, hash: KeyHash, visit: &Visit) -> Result<Waiting> {
@@ -127,6 +130,13 @@ impl Services {
     }
 
     /// Fails where a user has a second factor and this is no code of it. It is used up.
+    /// Takes the guess at a code back, unless the code is what was wrong.
+    pub(crate) fn forgive_code<T>(&self, ticket: Option<Ticket>, done: &Result<T>) {
+        let is_wrong = matches!(done, Err(Error::Invalid(faults)) if faults.iter().any(|fault| fault.field == "code"))
+            || matches!(done, Err(Error::Refused(refusal)) if refusal.errors.iter().any(|fault| fault.field == "code"));
+        ticket.filter(|_| !is_wrong).into_iter().for_each(|ticket| self.sign_in.throttles.forgive(ticket));
+    }
+
     pub(crate) fn check_code(&self, connection: &Connection, user: &UserRecord, code: Option<&Code>, visit: &Visit) -> Result<()> {
         let factor = second_factors::of_user(connection, user.id)?.filter(|factor| factor.confirmed_at.is_some());
         let Some(factor) = factor else { return Ok(()) };
@@ -251,9 +261,9 @@ impl Services {
             services.check_code(connection, &user, Some(&code), &visit)?;
             change(&services, connection, &user, &visit)
         };
-        let changed = self.store.write(job, |_| ()).await?;
-        ticket.into_iter().for_each(|ticket| self.sign_in.throttles.forgive(ticket));
-        Ok(changed)
+        let changed = self.store.write(job, |_| ()).await;
+        self.forgive_code(ticket, &changed);
+        changed
     }
 
     /// Whether whoever has no password has signed in a moment ago.

@@ -151,14 +151,14 @@ impl ServerSecret {
         self.all().map(same).fold(Choice::from(0), |any, one| any | one).into()
     }
 
-    /// What the forms of a session's pages carry: whoever does not see them cannot know it.
-    pub fn form_token(&self, session: &str) -> PlainToken {
-        PlainToken(base62(derived(&self.now, FORM, &[session.as_bytes()])))
+    /// What the forms of a session's pages for an account carry: whoever does not see them cannot know it.
+    pub fn form_token(&self, session: &str, account: &str) -> PlainToken {
+        PlainToken(base62(derived(&self.now, FORM, &[session.as_bytes(), account.as_bytes()])))
     }
 
-    /// Whether this is what the forms of a session's pages carry, under any of the secrets.
-    pub fn confirms_form(&self, session: &str, token: &str) -> bool {
-        let same = |secret| base62(derived(secret, FORM, &[session.as_bytes()])).as_bytes().ct_eq(token.as_bytes());
+    /// Whether this is what the forms of a session's pages for an account carry, under any of the secrets.
+    pub fn confirms_form(&self, session: &str, account: &str, token: &str) -> bool {
+        let same = |secret| base62(derived(secret, FORM, &[session.as_bytes(), account.as_bytes()])).as_bytes().ct_eq(token.as_bytes());
         self.all().map(same).fold(Choice::from(0), |any, one| any | one).into()
     }
 

@@ -19,6 +19,7 @@ use arc_swap::ArcSwap;
 
 use crate::config::throttle::ThrottleSettings;
 use crate::domain::address;
+use crate::domain::proof::Channel;
 use crate::domain::rate::Rate;
 use crate::domain::time::Timestamp;
 use crate::measure::Counter;
@@ -164,7 +165,7 @@ impl Throttles {
     }
 
     /// Counts a mail or SMS that somebody asks for. `Err` is when to try again.
-    pub fn send(&self, why: Sending, caller: Caller, to: &str, now: Timestamp) -> Result<(), Timestamp> {
+    pub fn send(&self, why: Sending, caller: Caller, channel: Channel, to: &str, now: Timestamp) -> Result<(), Timestamp> {
         let settings = self.settings.load();
         let (from, to) = (counted(caller.address), to.as_bytes());
         let mut wanted = vec![
@@ -174,10 +175,9 @@ impl Throttles {
         if !caller.is_familiar {
             wanted.push((Bucket::of("sent address", 0, &[&from]), &settings.sent_by_address));
             // By purpose and by channel: nobody's registrations use up everybody's resets.
-            let channel: &[u8] = if to.starts_with(b"+") { b"phone" } else { b"email" };
-            wanted.push((Bucket::of("sent overall", why as u8, &[channel]), &settings.sent_overall));
+            wanted.push((Bucket::of("sent overall", why as u8, &[channel.name().as_bytes()]), &settings.sent_overall));
         }
-        if to.starts_with(b"+") {
+        if channel == Channel::Phone {
             wanted.push(sms(&settings));
         }
         if why == Sending::Registration {

@@ -28,7 +28,15 @@ fn whoever_is_not_signed_in_is_sent_to_sign_in_and_back() {
 fn nobody_is_sent_elsewhere_after_signing_in() {
     let stage = Stage::with(QUICK);
     let person = Person::new(&stage);
-    for next in ["//evil.example", "https://evil.example/", "/\\evil.example", "..%2f..%2fevil", "javascript:alert(1)", "keys\r\nX: y"] {
+    for next in [
+        "//evil.example",
+        "https://evil.example/",
+        "/\\evil.example",
+        "..%2f..%2fevil",
+        "javascript:alert(1)",
+        "keys\r\nX: y",
+        "%2e%2e/app",
+    ] {
         let mut browser = Browser::new(&stage);
         let query: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
         let page = browser.open(&format!("/auth/sign-in?next={query}")).says(200, "Sign in");
@@ -72,4 +80,25 @@ fn a_form_counts_only_with_the_token_of_its_session() {
         stage.server.send(&request).expect(403);
     }
     browser.open("/auth/keys").says(200, "There are no keys yet.").says_not("stolen");
+}
+
+#[test]
+fn a_form_of_one_account_counts_for_no_other() {
+    let stage = Stage::with(QUICK);
+    let person = Person::new(&stage);
+    let team = stage.account(serde_json::json!({ "kind": "organization" }));
+    stage.patch(&format!("/accounts/{team}/members/{}", person.id), &serde_json::json!({ "role": "owner" })).expect(200);
+    let (mut browser, _) = signed_in(&stage, &person);
+    let page = browser.open("/auth/keys/new").says(200, "New key");
+    // In another tab the same session goes on for the organization.
+    let cookie = browser.cookies.iter().find(|((name, _), _)| name == "refresh_token").map(|(_, value)| value.clone()).expect("a cookie");
+    let refreshed = crate::support::Request::post("/auth/v1/auth/refresh", &serde_json::json!({}));
+    let refreshed = stage.server.send(&refreshed.header("Cookie", &format!("refresh_token={cookie}"))).expect(200).json();
+    let switch = crate::support::Request::post("/auth/v1/auth/switch", &serde_json::json!({ "account": team }));
+    stage.server.send(&switch.bearer(refreshed["access_token"].as_str().expect("a token"))).expect(200);
+    browser.send(&page, "keys", &[("name", "stray")]).says(403, "This form is not one of yours");
+    browser.open("/auth/keys").says(200, "There are no keys yet.");
+    // What is switched off shows nothing, and lets go.
+    stage.patch(&format!("/accounts/{team}"), &serde_json::json!({ "disabled": true })).expect(200);
+    browser.open("/auth/keys").says(403, "This account is switched off.");
 }

@@ -75,3 +75,19 @@ fn what_belongs_to_others_is_not_there() {
         (&key["name"], &serde_json::Value::Null, &serde_json::Value::Null)
     );
 }
+
+#[test]
+fn an_emptied_limit_is_the_plans_again() {
+    let config = format!("{QUICK}[keys]\nlimits = [{{ name = \"minute\", minimum = 1, maximum = 60 }}]\n");
+    let stage = Stage::with(&config);
+    let person = Person::new(&stage);
+    let (mut browser, _) = signed_in(&stage, &person);
+    let page = browser.open("/auth/keys/new");
+    let made = browser.send(&page, "keys", &[("name", "server"), ("limits.minute", "7")]).says(201, "shown this once");
+    stage.server.handed_out(&made.text_of("plain"));
+    let link = browser.open("/auth/keys").links().into_iter().find(|link| link.contains("/keys/key_")).expect("a link to it");
+    let (page, id) = (browser.open(&link), link.rsplit('/').next().expect("an id").to_owned());
+    assert_eq!(stage.get(&format!("/keys/{id}")).expect(200).json()["limits"]["minute"], 7);
+    browser.send(&page, &id, &[("limits.minute", "")]).says(200, "Saved.");
+    assert_eq!(stage.get(&format!("/keys/{id}")).expect(200).json()["limits"], serde_json::json!({}));
+}

@@ -248,7 +248,7 @@ fn tollgates_own_paths_never_reach_the_app() {
     for (method, target, status) in [
         ("GET", "/auth/v1/health", 200),
         ("GET", "/auth/v1/me", 200),
-        ("GET", "/auth", 404),
+        ("GET", "/auth", 303),
         ("GET", "/auth/nothing", 404),
         ("GET", "/%61uth/v1/health", 200),
         ("POST", "/auth/v1/health", 405),
