@@ -100,7 +100,8 @@ impl Services {
         let job = move |connection: &Connection| {
             services.check_administrator(connection, &act)?;
             if let Some(id) = idempotency::done(connection, once.as_ref(), act.at)? {
-                return found(connection, id.parse().unwrap_or_default());
+                let made = users::find(connection, &By::Id(id.parse().unwrap_or_default()))?;
+                return made.ok_or_else(|| Error::Conflict("The user that was made under this Idempotency-Key was deleted since.".into()));
             }
             let verified = input.verified.unwrap_or(false);
             let name = input.name.clone().unwrap_or_else(|| input.usual_name());

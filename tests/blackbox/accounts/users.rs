@@ -179,3 +179,17 @@ fn the_command_line_makes_and_changes_them() {
     assert_eq!((&changed["admin"], &changed["disabled"]), (&json!(false), &json!(false)));
     assert_eq!(folder.json(&["user", "list", "--search", "augusta"])["data"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn a_key_that_made_somebody_who_is_gone_makes_nobody_else() {
+    let stage = Stage::with(CONFIG);
+    let make = || {
+        let request = Request::post("/auth/v1/users", &json!({ "email": "ada@example.com", "name": "Ada", "verified": true }));
+        stage.server.send(&request.bearer(&stage.token).header("Idempotency-Key", "once"))
+    };
+    let id = make().expect(201).json()["id"].clone();
+    assert_eq!(make().expect(201).json()["id"], id);
+    stage.delete(&format!("/users/{id}")).expect(204);
+    let gone = make().expect(409).json();
+    assert!(gone["detail"].as_str().is_some_and(|detail| detail.contains("was deleted since")), "{gone}");
+}
