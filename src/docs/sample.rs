@@ -63,24 +63,12 @@ pub fn raw_key_of(environment: &crate::domain::key::Environment) -> String {
 
 /// Somebody with a key, on a plan.
 pub fn caller(policy: &Policy, plan: &Plan) -> Arc<Caller> {
+    let environment = policy.keys.environments.default().map_or("", |environment| environment.name.as_str());
     let key = KeyRecord {
         id: KEY.into(),
-        account: ACCOUNT.into(),
         name: KEY_NAME.into(),
-        environment: policy.keys.environments.default().map(|environment| environment.name.clone()).unwrap_or_default(),
         prefix: prefix(policy),
-        plan: None,
-        limits: Overrides::new(),
-        scopes: policy.keys.default_scopes.clone(),
-        ips: Vec::new(),
-        metadata: serde_json::Map::new(),
-        created_at: NOW,
-        expires_at: None,
-        revoked_at: None,
-        disabled: false,
-        last_used_at: None,
-        replaced_by: None,
-        revision: 1,
+        ..KeyRecord::new(ACCOUNT, environment, policy.keys.default_scopes.clone(), Overrides::new(), NOW)
     };
     Arc::new(Caller::of_key(key, account(plan), &policy.plans, NOW))
 }

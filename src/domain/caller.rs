@@ -111,6 +111,31 @@ pub struct KeyRecord {
     pub revision: i64,
 }
 
+impl KeyRecord {
+    /// One of which nobody has said anything yet; its id, its name and what is shown of it are still to come.
+    pub fn new(account: &str, environment: &str, scopes: Vec<String>, limits: Overrides, created_at: Timestamp) -> Self {
+        Self {
+            id: String::new(),
+            account: account.to_owned(),
+            name: String::new(),
+            environment: environment.to_owned(),
+            prefix: String::new(),
+            plan: None,
+            limits,
+            scopes,
+            ips: Vec::new(),
+            metadata: serde_json::Map::new(),
+            created_at,
+            expires_at: None,
+            revoked_at: None,
+            disabled: false,
+            last_used_at: None,
+            replaced_by: None,
+            revision: 1,
+        }
+    }
+}
+
 /// A caller, with everything worked out that a check can have worked out before it.
 #[derive(Clone, Debug)]
 pub struct Caller {

@@ -164,6 +164,15 @@ impl Call {
         super::json::read(&bytes).map_err(|error| Unreadable::Bad(format!("The body is no JSON: {error}.")))
     }
 
+    /// Reads the body as a form: each field with its text, in their order.
+    pub async fn form(&mut self) -> Result<Vec<(String, String)>, Unreadable> {
+        if self.media() != "application/x-www-form-urlencoded" {
+            return Err(Unreadable::WrongType);
+        }
+        let bytes = self.bytes().await?;
+        Ok(form_urlencoded::parse(&bytes).into_owned().collect())
+    }
+
     /// Reads the body, whatever it is.
     pub async fn bytes(&mut self) -> Result<Bytes, Unreadable> {
         let body = std::mem::take(&mut self.body);

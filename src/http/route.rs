@@ -304,7 +304,7 @@ fn too_many_changes(call: &Call, endpoint: &Endpoint) -> Option<Response> {
     let user = call.actor.user().filter(|_| is_change)?;
     let refusal = call.front.services.count_change(user.id, call.now).err()?;
     note::verdict(refusal.verdict);
-    Some(response::styled(call.front.services.policy.style.tell(&refusal, &call.request_id, call.now)))
+    Some(telling::told(&refusal, &call.front.services, &call.request_id))
 }
 
 /// Whether a user may go on where this is asked of them: administrators everywhere, and others where their role in the account is

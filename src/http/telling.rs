@@ -40,7 +40,8 @@ pub const TOO_SLOW: &str = "The body did not come in time.";
 /// See above.
 pub const WRONG_TYPE: &str = "Send JSON, with Content-Type: application/json.";
 
-fn of_error(error: Error) -> Refusal {
+/// What the style tells of an operation that failed. What is inner goes to the log.
+pub fn of_error(error: Error) -> Refusal {
     match error {
         Error::Refused(refusal) => *refusal,
         Error::Invalid(faults) => Refusal::fields(faults),

@@ -13,8 +13,8 @@ use crate::store::{Connection, agreements, users};
 impl Services {
     /// Whether a user has accepted it, in its version of now.
     pub async fn has_accepted(&self, user: i64, agreement: &Agreement) -> Result<bool> {
-        let found = self.store.read(move |connection| users::find(connection, &users::By::Id(user))).await?;
-        Ok(found.and_then(|user| user.agreement).as_ref() == Some(&agreement.version))
+        let version = agreement.version.clone();
+        self.store.read(move |connection| is_accepted(connection, user, &version)).await
     }
 
     /// Notes that whoever acts accepts the agreement: the version that is asked for now, and no other. Again does no harm.
@@ -43,4 +43,10 @@ impl Services {
         self.store.write(job, move |user| services.user_changed(*user)).await?;
         Ok(agreement)
     }
+}
+
+/// Whether a user has accepted this version.
+pub(super) fn is_accepted(connection: &Connection, user: i64, version: &str) -> Result<bool> {
+    let user = users::find(connection, &users::By::Id(user))?;
+    Ok(user.and_then(|user| user.agreement).as_deref() == Some(version))
 }

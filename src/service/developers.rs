@@ -4,6 +4,7 @@
 
 use super::Services;
 use super::accounts::{AccountInput, no_such};
+use super::agreement::is_accepted;
 use super::keys::KeyInput;
 use super::limits::OverrideChanges;
 use crate::config::Policy;
@@ -79,9 +80,7 @@ impl Services {
     /// Fails where a developer has to accept the agreement first.
     pub(super) fn check_agreement(&self, connection: &Connection, act: &Act) -> Result<()> {
         let (Some(agreement), Some(user)) = (&self.policy.sign_in.agreement, act.developer()) else { return Ok(()) };
-        let user = users::find(connection, &By::Id(user.id))?;
-        let accepted = user.and_then(|user| user.agreement);
-        if accepted.as_deref() == Some(agreement.version.as_str()) { Ok(()) } else { Err(Error::refused(Verdict::AgreementNeeded)) }
+        if is_accepted(connection, user.id, &agreement.version)? { Ok(()) } else { Err(Error::refused(Verdict::AgreementNeeded)) }
     }
 }
 

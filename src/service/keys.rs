@@ -137,25 +137,7 @@ pub(super) fn named_environment<'p>(policy: &'p Policy, name: Option<&str>, faul
 
 /// A new key as it is where nobody says anything of it; its id, and what is shown of it, are still to come.
 pub(super) fn new_record(policy: &Policy, account: &str, environment: &Environment, now: Timestamp) -> KeyRecord {
-    KeyRecord {
-        id: String::new(),
-        account: account.into(),
-        name: String::new(),
-        environment: environment.name.clone(),
-        prefix: String::new(),
-        plan: None,
-        limits: limits::defaults(policy),
-        scopes: policy.keys.default_scopes.clone(),
-        ips: Vec::new(),
-        metadata: serde_json::Map::new(),
-        created_at: now,
-        expires_at: None,
-        revoked_at: None,
-        disabled: false,
-        last_used_at: None,
-        replaced_by: None,
-        revision: 1,
-    }
+    KeyRecord::new(account, &environment.name, policy.keys.default_scopes.clone(), limits::defaults(policy), now)
 }
 
 impl Services {

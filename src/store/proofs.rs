@@ -12,6 +12,9 @@ use crate::domain::time::Timestamp;
 
 const COLUMNS: &str = "id, hash, purpose, channel, address, user, payload, origin, tries, tries_elsewhere, created_at, expires_at, used_at";
 
+/// What is left of one that counts no more.
+const WIPED: &str = "address = '', origin = '', payload = '{}'";
+
 fn from_row(row: &Row<'_>) -> rusqlite::Result<ProofRecord> {
     Ok(ProofRecord {
         id: row.get("id")?,
@@ -78,9 +81,8 @@ pub fn insert(connection: &Connection, proof: &ProofRecord) -> Result<()> {
 /// Uses one up; answers whether it was there to be used. Of one that counts no more, however it came to that, only what it was is
 /// kept: no address, and nothing of whom it was for.
 pub fn spend(connection: &Connection, id: &str, at: Timestamp) -> Result<bool> {
-    let sql =
-        "UPDATE proofs SET used_at = ?2, address = '', origin = '', payload = '{}' WHERE id = ?1 AND used_at IS NULL AND expires_at > ?2";
-    Ok(connection.prepare_cached(sql)?.execute(params![id, at.millis()])? == 1)
+    let sql = format!("UPDATE proofs SET used_at = ?2, {WIPED} WHERE id = ?1 AND used_at IS NULL AND expires_at > ?2");
+    Ok(connection.prepare_cached(&sql)?.execute(params![id, at.millis()])? == 1)
 }
 
 /// Counts a wrong code.
@@ -97,32 +99,35 @@ pub fn count_try_elsewhere(connection: &Connection, id: &str) -> Result<()> {
 
 /// Those for an address count no more.
 pub fn end_of_address(connection: &Connection, address: &str, at: Timestamp) -> Result<()> {
-    let sql = "UPDATE proofs SET used_at = ?2, address = '', origin = '', payload = '{}' WHERE address = ?1 AND used_at IS NULL";
-    connection.prepare_cached(sql)?.execute(params![address, at.millis()])?;
+    let sql = format!("UPDATE proofs SET used_at = ?2, {WIPED} WHERE address = ?1 AND used_at IS NULL");
+    connection.prepare_cached(&sql)?.execute(params![address, at.millis()])?;
     Ok(())
 }
 
 /// Those of a user count no more.
 pub fn end_of_user(connection: &Connection, user: i64, at: Timestamp) -> Result<()> {
-    let sql =
-        "UPDATE proofs SET used_at = ?2, address = '', origin = '', payload = '{}' WHERE user = ?1 AND used_at IS NULL AND expires_at > ?2";
-    connection.prepare_cached(sql)?.execute(params![user, at.millis()])?;
+    let sql = format!("UPDATE proofs SET used_at = ?2, {WIPED} WHERE user = ?1 AND used_at IS NULL AND expires_at > ?2");
+    connection.prepare_cached(&sql)?.execute(params![user, at.millis()])?;
     Ok(())
 }
 
 /// Those of a user count no more, but for those that prove an address that goes by another channel.
 pub fn end_of_user_by(connection: &Connection, user: i64, channel: Channel, at: Timestamp) -> Result<()> {
-    let sql = "UPDATE proofs SET used_at = ?2, address = '', origin = '', payload = '{}'
-               WHERE user = ?1 AND used_at IS NULL AND expires_at > ?2 AND (channel = ?3 OR purpose NOT IN ('verify', 'change'))";
-    connection.prepare_cached(sql)?.execute(params![user, at.millis(), channel.name()])?;
+    let sql = format!(
+        "UPDATE proofs SET used_at = ?2, {WIPED}
+               WHERE user = ?1 AND used_at IS NULL AND expires_at > ?2 AND (channel = ?3 OR purpose NOT IN ('verify', 'change'))"
+    );
+    connection.prepare_cached(&sql)?.execute(params![user, at.millis(), channel.name()])?;
     Ok(())
 }
 
 /// Wipes a bounded number of those that have expired; answers whether there may be more.
 pub fn wipe(connection: &Connection, now: Timestamp) -> Result<bool> {
-    let sql = "UPDATE proofs SET address = '', origin = '', payload = '{}'
-               WHERE id IN (SELECT id FROM proofs WHERE address <> '' AND expires_at <= ?1 LIMIT ?2)";
-    let wiped = connection.prepare_cached(sql)?.execute(params![now.millis(), ROUND])?;
+    let sql = format!(
+        "UPDATE proofs SET {WIPED}
+               WHERE id IN (SELECT id FROM proofs WHERE address <> '' AND expires_at <= ?1 LIMIT ?2)"
+    );
+    let wiped = connection.prepare_cached(&sql)?.execute(params![now.millis(), ROUND])?;
     Ok(wiped as i64 == ROUND)
 }
 

@@ -18,10 +18,8 @@ use crate::http::cookies;
 use crate::http::handlers::sign_in::address;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::Response;
+use crate::service::sign_in::session::SECOND_FACTOR_LIFETIME;
 use crate::service::sign_in::{Entered, SignedIn, Visit};
-
-/// How many seconds somebody has for the second factor.
-const SECOND_FACTOR_KEPT: u64 = 600;
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -44,7 +42,7 @@ struct SecondFactorPage<'a> {
 pub async fn to_start(call: Call) -> Result<Response, Unreadable> {
     let is_bare = call.parts.uri.path() == &*call.front.services.policy.server.prefix;
     let last = call.parts.uri.path().rsplit('/').next().unwrap_or_default();
-    Ok(see(&if is_bare { format!("{last}/keys") } else { "keys".to_owned() }))
+    see(&if is_bare { format!("{last}/keys") } else { "keys".to_owned() })
 }
 
 /// `GET PREFIX/sign-in`.
@@ -65,8 +63,8 @@ pub async fn enter(mut call: Call) -> Result<Response, Unreadable> {
         Ok(Entered::SignedIn(signed_in)) => go_on(&call, &signed_in, &next).await,
         Ok(Entered::SecondFactor(waiting)) => {
             let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
-            let mut response = see(&format!("{}sign-in/code?next={next}", root(&call)));
-            set(&call, &waiting, SECOND_FACTOR_KEPT, response.headers_mut());
+            let mut response = see(&format!("{}sign-in/code?next={next}", root(&call)))?;
+            set(&call, &waiting, SECOND_FACTOR_LIFETIME.seconds_up(), response.headers_mut());
             Ok(response)
         }
         Err(error) => {
@@ -93,7 +91,7 @@ pub async fn second_factor_entered(mut call: Call) -> Result<Response, Unreadabl
     let form = Form::read(&mut call).await?;
     let visit = call.visit()?;
     let next = form.text("next").to_owned();
-    let Some(waiting) = super::session::token(&call) else { return Ok(see(&format!("{}sign-in", root(&call)))) };
+    let Some(waiting) = super::session::token(&call) else { return see(&format!("{}sign-in", root(&call))) };
     let entered = match Code::parse(form.text("code").trim()) {
         Ok(code) => call.front.services.enter_second_factor(&waiting, code, &visit).await,
         Err(_) => Err(Error::refused(Verdict::Unknown)),
@@ -110,7 +108,7 @@ pub async fn second_factor_entered(mut call: Call) -> Result<Response, Unreadabl
 /// Signed in: the browser is known from here on, to the dashboard and to an app's own pages.
 pub async fn go_on(call: &Call, signed_in: &SignedIn, next: &str) -> Result<Response, Unreadable> {
     let token: PlainKey = call.front.services.open_pages(&signed_in.session).await?;
-    let mut response = see(&place(call, next));
+    let mut response = see(&place(call, next))?;
     // As long as the session may last: it is used up sooner where nobody comes.
     set(call, &token, call.front.services.policy.sign_in.session_lifetime.seconds_up(), response.headers_mut());
     cookies::set(call, &signed_in.refresh_token, signed_in.refresh_for, response.headers_mut());
@@ -119,12 +117,12 @@ pub async fn go_on(call: &Call, signed_in: &SignedIn, next: &str) -> Result<Resp
 
 /// `POST PREFIX/sign-out`: this session ends.
 pub async fn sign_out(mut call: Call) -> Result<Response, Unreadable> {
-    Form::read(&mut call).await?;
+    Form::read_uncounted(&mut call).await?;
     let visit = call.visit()?;
     if let Some(user) = call.actor.user() {
         call.front.services.sign_out_of(user, false, &visit).await?;
     }
-    let mut response = see(&format!("{}sign-in?done=signed_out", root(&call)));
+    let mut response = see(&format!("{}sign-in?done=signed_out", root(&call)))?;
     clear(&call, response.headers_mut());
     cookies::clear(&call, response.headers_mut());
     Ok(response)

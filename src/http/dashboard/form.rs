@@ -13,14 +13,19 @@ const TOKEN: &str = "form_token";
 pub struct Form(Vec<(String, String)>);
 
 impl Form {
-    /// Reads the body. Without the token of the session that sends it, it is nobody's.
+    /// Reads the body, and counts it as a change of whoever sends it; only once it is known to be theirs.
     pub async fn read(call: &mut Call) -> Result<Self, Unreadable> {
-        cookies::check_origin(call)?;
-        if call.media() != "application/x-www-form-urlencoded" {
-            return Err(Unreadable::WrongType);
+        let form = Self::read_uncounted(call).await?;
+        if let Some(user) = call.actor.user() {
+            call.front.services.count_change(user.id, call.now).map_err(Error::from)?;
         }
-        let bytes = call.bytes().await?;
-        let mut fields: Vec<(String, String)> = form_urlencoded::parse(&bytes).into_owned().collect();
+        Ok(form)
+    }
+
+    /// The same for what only ends something, which is never too much. Without the token of the session that sends it, it is nobody's.
+    pub async fn read_uncounted(call: &mut Call) -> Result<Self, Unreadable> {
+        cookies::check_origin(call)?;
+        let mut fields = call.form().await?;
         let token = fields.iter().position(|(name, _)| name == TOKEN).map(|at| fields.swap_remove(at).1).unwrap_or_default();
         let secret = &call.front.services.sign_in.secret;
         let viewer = call.actor.user().zip(call.actor.account());
@@ -29,11 +34,6 @@ impl Form {
             return Err(Error::Forbidden("This form is not one of yours: open the page again.".into()).into());
         }
         fields.retain(|(_, text)| !text.trim().is_empty());
-        // Only now: what somebody else's page sends counts for nobody. What only ends something is not counted.
-        let only_ends = ["/sign-out", "/revoke"].iter().any(|end| call.parts.uri.path().ends_with(end));
-        if let Some(user) = call.actor.user().filter(|_| !only_ends) {
-            call.front.services.count_change(user.id, call.now).map_err(Error::from)?;
-        }
         Ok(Self(fields))
     }
 

@@ -200,7 +200,7 @@ pub async fn change(mut call: Call) -> Result<Response, Unreadable> {
     let input = handlers::keys::read(Fields::new(body)?, call.now);
     own_key(&call).await?;
     match call.front.services.set_key(&call.id, input, &call.act()?).await {
-        Ok(_) => Ok(see(&format!("{}keys/{}?done=saved", root(&call), call.id))),
+        Ok(_) => see(&format!("{}keys/{}?done=saved", root(&call), call.id)),
         Err(Error::Invalid(faults)) => {
             let key = own_key(&call).await?;
             show_key(&call, StatusCode::BAD_REQUEST, key, form.again(faults))
@@ -221,8 +221,8 @@ pub async fn rotate(mut call: Call) -> Result<Response, Unreadable> {
 
 /// `POST PREFIX/keys/{id}/revoke`: from here on it is refused.
 pub async fn revoke(mut call: Call) -> Result<Response, Unreadable> {
-    Form::read(&mut call).await?;
+    Form::read_uncounted(&mut call).await?;
     own_key(&call).await?;
     call.front.services.revoke_key(&call.id, &call.act()?).await?;
-    Ok(see(&format!("{}keys/{}?done=revoked", root(&call), call.id)))
+    see(&format!("{}keys/{}?done=revoked", root(&call), call.id))
 }

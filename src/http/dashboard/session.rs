@@ -48,7 +48,7 @@ fn to_sign_in(call: &Call) -> Response {
     let wanted = here.strip_prefix(prefix).filter(|_| call.parts.method == http::Method::GET).unwrap_or_default();
     let next = form_urlencoded::byte_serialize(wanted.trim_start_matches('/').as_bytes()).collect::<String>();
     let query = if next.is_empty() { String::new() } else { format!("?next={next}") };
-    see(&format!("{}sign-in{query}", root(call)))
+    see(&format!("{}sign-in{query}", root(call))).unwrap_or_else(|unreadable| failed(&Shell::of(call, ""), &call.request_id, unreadable))
 }
 
 /// Where somebody goes on after signing in: a page of the dashboard, and nowhere else.

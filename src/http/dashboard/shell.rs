@@ -7,6 +7,7 @@ use super::show::VERSION;
 use super::words::Words;
 use crate::domain::act::Actor;
 use crate::domain::caller::Kind;
+use crate::domain::letter::spoken_instant;
 use crate::domain::time::Timestamp;
 use crate::http::request::Call;
 use crate::service::mails::service_name;
@@ -74,8 +75,7 @@ impl Shell {
 
     /// An instant as people read it, in UTC to the minute.
     pub fn instant(&self, at: &Timestamp) -> String {
-        let text = at.rfc3339();
-        format!("{} {} UTC", &text[..10], &text[11..16])
+        spoken_instant(*at)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use askama::Template;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, StatusCode};
 
@@ -35,13 +35,10 @@ pub fn page(status: StatusCode, template: &impl Template) -> Result<Response, Un
 }
 
 /// Goes on to another page (RFC 9110, 15.4.4), by an address relative to this one.
-pub fn see(place: &str) -> Response {
-    let mut response = response::empty(StatusCode::SEE_OTHER);
-    if let Ok(location) = HeaderValue::from_str(place) {
-        response.headers_mut().insert(LOCATION, location);
-    }
+pub fn see(place: &str) -> Result<Response, Unreadable> {
+    let mut response = response::see_other(place)?;
     guard(response.headers_mut());
-    response
+    Ok(response)
 }
 
 #[derive(Template)]

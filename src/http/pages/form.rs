@@ -9,11 +9,7 @@ pub struct Form(Vec<(String, String)>);
 impl Form {
     /// Reads the body.
     pub async fn read(call: &mut Call) -> Result<Self, Unreadable> {
-        if call.media() != "application/x-www-form-urlencoded" {
-            return Err(Unreadable::WrongType);
-        }
-        let bytes = call.bytes().await?;
-        Ok(Self(form_urlencoded::parse(&bytes).into_owned().collect()))
+        call.form().await.map(Self)
     }
 
     /// A field that must be there, once.

@@ -15,6 +15,7 @@ use crate::domain::verdict::Verdict;
 use crate::http::cookies;
 use crate::http::request::Call;
 use crate::http::response::{self, Response};
+use crate::http::telling;
 use crate::service::mails::service_name;
 
 const TOO_MANY: &str = "Too many tries";
@@ -29,14 +30,7 @@ struct Words {
 
 /// Somebody comes by a provider and is not let in. `is_proven`: it has said who they are. `again`: where they can begin anew.
 pub fn by_provider(call: &Call, provider: Option<&Provider>, is_proven: bool, again: Option<String>, error: Error) -> Response {
-    let refusal = match error {
-        Error::Refused(refusal) => *refusal,
-        Error::Invalid(faults) => Refusal::fields(faults),
-        error => {
-            tracing::error!("{error}");
-            Refusal::of(if matches!(error, Error::Unavailable(_)) { Verdict::Unavailable } else { Verdict::Internal })
-        }
-    };
+    let refusal = telling::of_error(error);
     let title = provider.map_or("the other side", |provider| provider.title.as_str());
     let words = words(call, &refusal, title, is_proven);
     let href = again.filter(|_| words.again.is_some());

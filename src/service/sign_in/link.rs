@@ -79,7 +79,8 @@ impl Services {
     }
 }
 
-fn is_link(proof: &ProofRecord, purposes: &[Purpose], now: Timestamp) -> bool {
+/// Whether a proof counts that came by a link, and is for one of these.
+pub(super) fn is_link(proof: &ProofRecord, purposes: &[Purpose], now: Timestamp) -> bool {
     proof.counts_at(now) && purposes.contains(&proof.purpose) && proof.channel == Channel::Email
 }
 

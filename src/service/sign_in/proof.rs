@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::link::PROVING;
+use super::link::is_link;
 use super::login::{Address, told};
 use super::secret::ServerSecret;
 use super::throttle::{Caller, Guess, Sending};
@@ -202,9 +203,7 @@ impl Services {
             Brought::Token(token) => {
                 let hash = ServerSecret::hash_of_token(token);
                 let found = self.store.read(move |connection| proofs::by_hash(connection, &hash)).await?;
-                let fits =
-                    |proof: &ProofRecord| proof.counts_at(now) && purposes.contains(&proof.purpose) && proof.channel == Channel::Email;
-                found.filter(fits).ok_or_else(refused)
+                found.filter(|proof| is_link(proof, purposes, now)).ok_or_else(refused)
             }
             Brought::Code { phone, code } => {
                 let caller = Caller { address: visit.address, is_familiar: false };

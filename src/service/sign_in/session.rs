@@ -35,7 +35,7 @@ const MOST_TOKENS: u64 = 50_000;
 const REPLACED_KEPT: Span = Span::from_secs(30 * 86_400);
 
 /// How long somebody may take from the first factor to the second.
-const SECOND_FACTOR_LIFETIME: Span = Span::from_secs(600);
+pub const SECOND_FACTOR_LIFETIME: Span = Span::from_secs(600);
 
 /// A session that goes on, as it was written down; the access token is made when that is committed.
 #[derive(Debug)]

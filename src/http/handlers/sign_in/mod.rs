@@ -20,6 +20,7 @@ use crate::http::cookies;
 use crate::http::forwarded::client;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
+use crate::service::sign_in::session::SECOND_FACTOR_LIFETIME;
 use crate::service::sign_in::{Entered, SignedIn, Visit, short_agent};
 
 impl Call {
@@ -51,14 +52,11 @@ pub fn entered(call: &Call, entered: Entered) -> Response {
             let services = &call.front.services;
             let refusal = Refusal::of(Verdict::SecondFactorNeeded);
             let mut response = response::styled(services.policy.style.tell(&refusal, &call.request_id, call.now));
-            cookies::set(call, &token, SECOND_FACTOR_KEPT, response.headers_mut());
+            cookies::set(call, &token, SECOND_FACTOR_LIFETIME.seconds_up(), response.headers_mut());
             response::came_to(refusal.verdict, response)
         }
     }
 }
-
-/// How many seconds the cookie of somebody who waits for the second factor is kept.
-const SECOND_FACTOR_KEPT: u64 = 600;
 
 /// A sign-in.
 pub fn answer(call: &Call, signed_in: &SignedIn) -> Response {
