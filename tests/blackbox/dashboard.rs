@@ -2,6 +2,8 @@
 
 mod entry;
 mod keys;
+mod organization;
+mod profile;
 
 use crate::support::Stage;
 use crate::support::browser::{Browser, Page};

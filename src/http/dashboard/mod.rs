@@ -2,10 +2,14 @@
 //! Plain HTML that works without a script; `page.js` makes it nicer. `shell.rs` is what every page stands in, `form.rs` the only way to
 //! read what one sends, `words` all that they say.
 
+mod agent;
 mod entry;
 mod failed;
 mod form;
 pub mod keys;
+pub mod organization;
+pub mod profile;
+mod qr;
 mod session;
 mod shell;
 mod show;
