@@ -61,11 +61,11 @@ fn one_switches_to_accounts_of_ones_own_alone() {
     let (mut browser_of_eve, _) = signed_in(&stage, &eve);
     let page = switched(&mut browser_of_eve, &team).says(200, "tester");
     // Pages of before are refused; the app's own pages go on for the same account.
-    browser_of_eve.send(&page, "organization/name", &[("name", "ours")]).says(200, "Saved.");
+    browser_of_eve.send(&page, "organization/name", &[("name", "Renamed")]).says(200, "Saved.");
     let cookie = browser_of_eve.cookies.iter().find(|((name, _), _)| name == "refresh_token").expect("a cookie").1.clone();
     let refresh = crate::support::Request::post("/auth/v1/auth/refresh", &json!({})).header("Cookie", &format!("refresh_token={cookie}"));
     stage.server.send(&refresh).expect(200);
-    browser.open("/auth/organization").says_not("ours");
+    browser.open("/auth/organization").says_not("Renamed");
 }
 
 #[test]
