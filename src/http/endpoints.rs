@@ -318,7 +318,7 @@ endpoints! {
     GET    "/profile/delete"       OWN    => profile::leaving::ask;
     POST   "/profile/delete"       OWN    => profile::leaving::delete;
     GET    "/organization"         OWN    => organization::show;
-    POST   "/organization"         OWN    => organization::make;
+    POST   "/organization"         SEEN   => organization::make;
     POST   "/organization/switch"  OWN    => organization::switch;
     POST   "/organization/name"    MANAGED => organization::rename;
     POST   "/organization/leave"   OWN    => organization::leave;

@@ -4,6 +4,7 @@ use askama::Template;
 use http::StatusCode;
 
 use super::{Forms, account, rank};
+use crate::domain::id;
 use crate::domain::invitation::InvitationRecord;
 use crate::domain::user::Role;
 use crate::http::dashboard::form::{Form, Typed};
@@ -13,12 +14,16 @@ use crate::http::handlers::invitations::read;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::Response;
 use crate::service::invitations::Which;
+use crate::service::{Page, PageAsk};
+
+/// How many a page shows.
+const SHOWN: usize = 25;
 
 #[derive(Template)]
 #[template(path = "organization/invitations.html")]
 struct InvitationsPage {
     s: Shell,
-    open: Vec<InvitationRecord>,
+    open: Page<InvitationRecord>,
     roles: Vec<Role>,
     typed: Typed,
 }
@@ -29,7 +34,11 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
 }
 
 async fn shown(call: &Call, status: StatusCode, typed: Typed) -> Result<Response, Unreadable> {
-    let open = call.front.services.open_invitations(&account(call)?, &call.act()?).await?;
+    let (ask, query) = call.paged(id::INVITATION, &["done"]);
+    query.finish()?;
+    let mut open = call.front.services.open_invitations(&account(call)?, &call.act()?).await?;
+    open.retain(|invitation| invitation.id > ask.cursor);
+    let open = PageAsk { limit: SHOWN, ..ask }.page(open, |invitation| invitation.id.clone());
     let rank = rank(call);
     // The least first: that is what most are to be.
     let roles = Role::ALL.into_iter().rev().filter(|role| rank >= *role).collect();

@@ -73,6 +73,8 @@ struct OrganizationPage {
     manages: bool,
     /// Where else they belong to: the id, the name, and what they are to it.
     others: Vec<(String, String, Role)>,
+    /// Which of all is theirs alone.
+    personal: String,
     received: Vec<Received>,
     may_make: bool,
     forms: Forms,
@@ -88,7 +90,8 @@ async fn shown(call: &Call, status: StatusCode, mut forms: Forms) -> Result<Resp
     let (own, services) = (user(call)?, &call.front.services);
     let crate::domain::act::Actor::User(caller) = &call.actor else { return Err(Error::refused(Verdict::Missing).into()) };
     let account = caller.account.as_ref().ok_or_else(|| Error::refused(Verdict::Missing))?;
-    let mut others = services.user(own.id).await?.accounts;
+    let file = services.user(own.id).await?;
+    let (mut others, personal) = (file.accounts, file.record.account);
     others.retain(|(id, ..)| *id != account.id);
     let received = services.received_invitations(own.id, call.now).await?;
     let once = forms.once.take().unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
@@ -101,8 +104,9 @@ async fn shown(call: &Call, status: StatusCode, mut forms: Forms) -> Result<Resp
         role: own.role,
         manages: rank(call) >= Role::Admin,
         others,
+        personal,
         received,
-        may_make: services.policy.sign_in.organizations > 0,
+        may_make: services.policy.sign_in.organizations > 0 && !account.disabled,
         forms,
         once,
     };
