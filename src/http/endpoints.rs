@@ -141,6 +141,8 @@ const MANAGER: Access = Access::Shared(Role::Admin);
 const USER: Access = Access::User;
 /// Whoever belongs to the account, in a browser.
 const SEEN: Access = Access::Page(Role::Member);
+/// Who looks after it, in a browser.
+const LOOKED_AFTER: Access = Access::Page(Role::Admin);
 
 endpoints! {
     /// Those below the prefix.
@@ -288,6 +290,16 @@ endpoints! {
     POST   "/keys/{id}"            SEEN   => dashboard::keys::change;
     POST   "/keys/{id}/rotate"     SEEN   => dashboard::keys::rotate;
     POST   "/keys/{id}/revoke"     SEEN   => dashboard::keys::revoke;
+    GET    "/usage"                SEEN   => dashboard::usage::show;
+    GET    "/usage.csv"            SEEN   => dashboard::usage_csv::show;
+    GET    "/plan"                 SEEN   => dashboard::plan::show;
+    GET    "/plan/balance"         SEEN   => dashboard::plan::balance;
+    GET    "/plan/applications"    SEEN   => dashboard::applications::list;
+    POST   "/plan/applications"    LOOKED_AFTER => dashboard::applications::apply;
+    GET    "/plan/applications/new" LOOKED_AFTER => dashboard::applications::new;
+    POST   "/plan/applications/{id}/withdraw" LOOKED_AFTER => dashboard::applications::withdraw;
+    GET    "/agreement"            SEEN   => dashboard::agreement::show;
+    POST   "/agreement"            SEEN   => dashboard::agreement::accept;
 }
 
 /// What a path comes to.

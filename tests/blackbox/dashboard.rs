@@ -1,7 +1,10 @@
 //! The dashboard, as a browser without a script sees it.
 
+mod agreement;
 mod entry;
 mod keys;
+mod plan;
+mod usage;
 
 use crate::support::Stage;
 use crate::support::browser::{Browser, Page};
