@@ -5,17 +5,14 @@ use std::fmt::Write;
 
 use crate::service::usage_summary::Ends;
 
-/// How wide the place of a bar is, how wide the bar in it, and how high the highest.
+/// How wide the place of a bar is, and how high the highest bar.
 const PLACE: usize = 10;
-const BAR: usize = 8;
-const HEIGHT: f64 = 100.0;
-/// What is there at all can be seen.
-const LEAST: f64 = 1.0;
+const HEIGHT: u64 = 200;
 
-/// Bars, each of three parts, one on the other.
+/// Bars, each of three parts, one on the other. A part is a line upwards, which the style sheet draws as wide as a bar.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Chart {
-    /// How wide it is drawn; it is 100 high.
+    /// How wide it is drawn; it is 200 high.
     pub width: usize,
     /// The paths of the parts, from below.
     pub passed: String,
@@ -33,24 +30,23 @@ impl Chart {
         let most = bars.clone().map(|ends| ends.total()).max().unwrap_or(0);
         let mut chart = Self { width: bars.len() * PLACE, passed: String::new(), refused: String::new(), failed: String::new(), most };
         for (at, ends) in bars.enumerate() {
-            let left = at * PLACE + (PLACE - BAR) / 2;
             let mut foot = HEIGHT;
-            for (path, count) in [(&mut chart.passed, ends.passed), (&mut chart.refused, ends.refused), (&mut chart.failed, ends.failed)] {
-                if count > 0 {
-                    let height = (count as f64 * HEIGHT / most as f64).max(LEAST);
-                    foot -= height;
-                    // Writing into a text cannot fail.
-                    let _ = write!(path, "M{left} {}h{BAR}v{}h-{BAR}z", tenths(foot.max(0.0)), tenths(height));
-                }
+            let parts = [(&mut chart.passed, ends.passed), (&mut chart.refused, ends.refused), (&mut chart.failed, ends.failed)];
+            for (path, count) in parts.into_iter().filter(|(_, count)| *count > 0) {
+                let head = foot.saturating_sub(height(count, most));
+                // Writing into a text cannot fail.
+                let _ = write!(path, "M{} {foot}V{head}", at * PLACE + PLACE / 2);
+                foot = head;
             }
         }
         chart
     }
 }
 
-/// A number with one digit after the point at the most.
-fn tenths(number: f64) -> f64 {
-    (number * 10.0).round() / 10.0
+/// What is there at all can be seen.
+fn height(count: u64, most: u64) -> u64 {
+    let height = (u128::from(count) * u128::from(HEIGHT) + u128::from(most) / 2) / u128::from(most.max(1));
+    (height as u64).clamp(2, HEIGHT)
 }
 
 /// How long a bar of a row is, of 100.
@@ -66,13 +62,8 @@ mod tests {
     fn bars_stand_on_each_other() {
         let bars = [Ends::default(), Ends { passed: 3, refused: 1, failed: 0 }, Ends { passed: 2, refused: 0, failed: 0 }];
         let chart = Chart::of(bars.into_iter());
-        let expected = Chart {
-            width: 30,
-            passed: "M11 25h8v75h-8zM21 50h8v50h-8z".into(),
-            refused: "M11 0h8v25h-8z".into(),
-            failed: String::new(),
-            most: 4,
-        };
+        let expected =
+            Chart { width: 30, passed: "M15 200V50M25 200V100".into(), refused: "M15 50V0".into(), failed: String::new(), most: 4 };
         assert_eq!(chart, expected);
     }
 
@@ -80,7 +71,7 @@ mod tests {
     fn little_is_seen_and_nothing_is_nothing() {
         let of = |passed, refused| Ends { passed, refused, failed: 0 };
         let chart = Chart::of([of(1_000_000, 1), of(1, 0), of(0, 0)].into_iter());
-        assert_eq!((chart.passed.as_str(), chart.refused.as_str()), ("M1 0h8v100h-8zM11 99h8v1h-8z", "M1 0h8v1h-8z"));
+        assert_eq!((chart.passed.as_str(), chart.refused.as_str()), ("M5 200V0M15 200V198", "M5 0V0"));
         let empty = Chart::of([of(0, 0)].into_iter());
         assert_eq!((empty.passed.as_str(), empty.most), ("", 0));
     }

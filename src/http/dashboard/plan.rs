@@ -74,11 +74,6 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
 }
 
 impl PlanPage<'_> {
-    /// A plan's name as a parameter.
-    fn encoded(&self, plan: &Plan) -> String {
-        form_urlencoded::byte_serialize(plan.name.as_bytes()).collect()
-    }
-
     /// What a plan gives, in words; of the account's own, with its own limits.
     fn gives(&self, plan: &Plan) -> Vec<String> {
         let s = &self.s;

@@ -24,10 +24,10 @@ use crate::service::standing::{Left, LimitNow};
 use crate::service::usage_summary::{Ends, Summary};
 
 /// How many keys can be chosen from, and how many are told apart; more are found by their own page.
-const MOST_CHOICES: usize = 30;
+const MOST_CHOICES: usize = 20;
 const MOST_KEYS: usize = 20;
 
-/// How many characters of a name stand there.
+/// How many characters of a name are shown.
 const LONGEST_CHOICE: usize = 40;
 
 /// Until so soon a time is told in seconds from now.
@@ -170,7 +170,9 @@ async fn busiest(call: &Call, s: &Shell, account: &str, sum: &Summary) -> Result
     let mut names = call.front.services.key_names(account, ids, &call.act()?).await?;
     let row = |(id, ends): &(String, Ends)| {
         let without = || if id.is_empty() { s.t("usage.no_key").to_owned() } else { id.clone() };
-        KeyRow { name: names.remove(id).unwrap_or_else(without), id: id.clone(), ends: *ends }
+        let mut name = names.remove(id).unwrap_or_else(without);
+        shorten(&mut name);
+        KeyRow { name, id: id.clone(), ends: *ends }
     };
     Ok((first.iter().map(row).collect(), rest.iter().map(|(_, ends)| *ends).reduce(Ends::and)))
 }
@@ -189,7 +191,7 @@ async fn choices(call: &Call, wanted: &Wanted) -> Outcome<Vec<(String, String)>,
     Ok(choices)
 }
 
-/// A name as it fits where one chooses.
+/// A name as it fits; the key's own page has all of it.
 fn shorten(name: &mut String) {
     if let Some((end, _)) = name.char_indices().nth(LONGEST_CHOICE) {
         name.truncate(end);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{QUICK, signed_in};
+use super::{QUICK, go_on_for, signed_in};
 use crate::support::Stage;
 use crate::support::browser::{Browser, Page};
 use crate::support::person::Person;
@@ -19,7 +19,7 @@ default = true
 limits = [{ requests = 60, per = "minute", burst = 10 }, { requests = 1000, per = "day" }]
 
 [[plans]]
-name = "pro & more"
+name = "pro"
 title = "Pro"
 review = true
 needs_balance = true
@@ -58,7 +58,7 @@ fn plans_are_told_in_words() {
     assert!(page.reply.body.contains("<a class=\"button\" href=\"https://pay.example.com/?from=api&#38;x=1\" rel=\"noopener\">"));
     let link = page.links().into_iter().find(|link| link.contains("plan=pro")).expect("a link to apply");
     let form = browser.open(&link).says(200, "Apply for a plan").form("plan/applications");
-    assert!(form.fields.contains(&("plan".into(), "pro & more".into())), "{form:?}");
+    assert!(form.fields.contains(&("plan".into(), "pro".into())), "{form:?}");
     // What the account has of its own is what is told of its plan.
     stage.patch(&format!("/accounts/{}", person.account), &json!({ "limits": { "day": 7 }, "plan_until": "2099-01-02" })).expect(200);
     browser
@@ -105,7 +105,7 @@ fn somebody_applies_withdraws_and_reads_what_was_decided() {
     browser.open("/auth/plan/applications/new").says_not("value=\"elite\"");
     // More than are shown with the plan have a list of their own.
     for _ in 0..3 {
-        let page = applied(&mut browser, "pro & more", "a shop", "much").says(200, "Sent.");
+        let page = applied(&mut browser, "pro", "a shop", "much").says(200, "Sent.");
         let form = page.forms().into_iter().find(|form| form.action.contains("/withdraw")).expect("one is open");
         browser.send(&page, form.action.trim_start_matches("./"), &[]).says(200, "Withdrawn.");
     }
@@ -118,8 +118,11 @@ fn somebody_applies_withdraws_and_reads_what_was_decided() {
 fn a_member_sees_why_and_may_not() {
     let stage = stage();
     let owner = Person::new(&stage);
-    let member = Person::of(&stage, &team(&stage, &owner), "member");
+    let team = stage.account(json!({ "kind": "organization" }));
+    stage.patch(&format!("/accounts/{team}/members/{}", owner.id), &json!({ "role": "owner" })).expect(200);
+    let member = Person::of(&stage, &team, "member");
     let (mut browser, _) = signed_in(&stage, &member);
+    go_on_for(&stage, &browser, &team);
     let page = browser.open("/auth/plan").says(200, "Owners and administrators of this account can apply.").says_not(">Apply<");
     let token = page.form("sign-out").fields.remove(0).1;
     browser.open("/auth/plan/applications/new").says(403, "Your part in this account does not let you do this.");
@@ -127,13 +130,14 @@ fn a_member_sees_why_and_may_not() {
     let reply = stage.server.send(&browser.request("POST", "/auth/plan/applications", Some(&body)));
     assert_eq!(reply.status, 403, "{reply:?}");
     assert_eq!(stage.get("/applications").expect(200).json()["data"], json!([]));
-}
-
-/// An organization of somebody's; its id.
-fn team(stage: &Stage, owner: &Person<'_>) -> String {
-    let team = stage.account(json!({ "kind": "organization" }));
-    stage.patch(&format!("/accounts/{team}/members/{}", owner.id), &json!({ "role": "owner" })).expect(200);
-    team
+    let mut other = owner;
+    other.switch(&team);
+    let open = other.post("/applications", &json!({ "plan": "elite", "use_case": "a shop", "volume": "much" })).expect(201).json();
+    browser.open("/auth/plan").says(200, "a shop").says_not("Withdraw");
+    let path = format!("/auth/plan/applications/{}/withdraw", text(&open["id"]));
+    let reply = stage.server.send(&browser.request("POST", &path, Some(&format!("form_token={token}"))));
+    assert_eq!(reply.status, 403, "{reply:?}");
+    assert_eq!(stage.get("/applications").expect(200).json()["data"][0]["state"], "open");
 }
 
 #[test]
@@ -147,7 +151,7 @@ fn others_applications_are_not_there_and_forms_need_their_token() {
     for token in ["", "x"] {
         browser.send(&page, &withdraw, &[("form_token", token)]).says(403, "This form is not one of yours");
         let new = browser.open("/auth/plan/applications/new");
-        let typed = [("plan", "pro & more"), ("use_case", "a"), ("volume", "b"), ("form_token", token)];
+        let typed = [("plan", "pro"), ("use_case", "a"), ("volume", "b"), ("form_token", token)];
         browser.send(&new, "plan/applications", &typed).says(403, "This form is not one of yours");
     }
     for person in [&eve, &admin] {
