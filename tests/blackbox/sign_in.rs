@@ -31,3 +31,4 @@ mod tokens;
 mod told;
 mod ways;
 mod words;
+mod written_down;
