@@ -294,6 +294,16 @@ endpoints! {
     POST   "/keys/{id}"            SEEN   => dashboard::keys::change;
     POST   "/keys/{id}/rotate"     SEEN   => dashboard::keys::rotate;
     POST   "/keys/{id}/revoke"     SEEN   => dashboard::keys::revoke;
+    GET    "/usage"                SEEN   => dashboard::usage::show;
+    GET    "/usage.csv"            SEEN   => dashboard::usage_csv::show;
+    GET    "/plan"                 SEEN   => dashboard::plan::show;
+    GET    "/plan/balance"         SEEN   => dashboard::plan::balance;
+    GET    "/plan/applications"    SEEN   => dashboard::applications::list;
+    POST   "/plan/applications"    MANAGED => dashboard::applications::apply;
+    GET    "/plan/applications/new" MANAGED => dashboard::applications::new;
+    POST   "/plan/applications/{id}/withdraw" MANAGED => dashboard::applications::withdraw;
+    GET    "/agreement"            SEEN   => dashboard::agreement::show;
+    POST   "/agreement"            SEEN   => dashboard::agreement::accept;
     GET    "/profile"              OWN    => profile::show;
     POST   "/profile"              OWN    => profile::rename;
     GET    "/profile/email"        OWN    => profile::addresses::email;

@@ -3,16 +3,22 @@
 //! read what one sends, `words` all that they say.
 
 mod agent;
+pub mod agreement;
+pub mod applications;
+mod chart;
 mod entry;
 mod failed;
 mod form;
 pub mod keys;
 pub mod organization;
+pub mod plan;
 pub mod profile;
 mod qr;
 mod session;
 mod shell;
 mod show;
+pub mod usage;
+pub mod usage_csv;
 mod words;
 
 pub use entry::{enter, second_factor, second_factor_entered, sign_in, sign_out, to_start};
