@@ -3,11 +3,12 @@
 use askama::Template;
 use http::StatusCode;
 
-use super::{Forms, account, rank};
+use super::{Forms, may};
 use crate::domain::id;
 use crate::domain::invitation::InvitationRecord;
 use crate::domain::user::Role;
 use crate::http::dashboard::form::{Form, Typed};
+use crate::http::dashboard::keys::account;
 use crate::http::dashboard::shell::{Shell, root};
 use crate::http::dashboard::show::{page, see};
 use crate::http::handlers::invitations::read;
@@ -39,9 +40,8 @@ async fn shown(call: &Call, status: StatusCode, typed: Typed) -> Result<Response
     let mut open = call.front.services.open_invitations(&account(call)?, &call.act()?).await?;
     open.retain(|invitation| invitation.id > ask.cursor);
     let open = PageAsk { limit: SHOWN, ..ask }.page(open, |invitation| invitation.id.clone());
-    let rank = rank(call);
     // The least first: that is what most are to be.
-    let roles = Role::ALL.into_iter().rev().filter(|role| rank >= *role).collect();
+    let roles = Role::ALL.into_iter().rev().filter(|role| may(call, *role)).collect();
     page(status, &InvitationsPage { s: Shell::of(call, "organization"), open, roles, typed })
 }
 

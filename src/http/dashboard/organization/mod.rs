@@ -9,6 +9,8 @@ use askama::Template;
 use http::StatusCode;
 
 use super::form::{Form, Typed};
+use super::keys::account;
+use super::session::is_at_least;
 use super::shell::{Shell, root};
 use super::show::{page, see};
 use crate::domain::caller::Kind;
@@ -102,7 +104,7 @@ async fn shown(call: &Call, status: StatusCode, mut forms: Forms) -> Result<Resp
         is_organization: account.kind == Kind::Organization,
         is_off: account.disabled,
         role: own.role,
-        manages: rank(call) >= Role::Admin,
+        manages: may(call, Role::Admin),
         others,
         personal,
         received,
@@ -113,15 +115,9 @@ async fn shown(call: &Call, status: StatusCode, mut forms: Forms) -> Result<Resp
     page(status, &template)
 }
 
-/// What the viewer may do in the account: whoever administrates the server is like an owner.
-fn rank(call: &Call) -> Role {
-    call.actor.user().map_or(Role::Member, |user| if user.is_admin { Role::Owner } else { user.role })
-}
-
-/// The account whose pages these are.
-fn account(call: &Call) -> Result<String, Unreadable> {
-    let account = call.actor.account().map(str::to_owned);
-    account.ok_or_else(|| Error::refused(Verdict::Missing).into())
+/// Whether the viewer is this to the account.
+fn may(call: &Call, role: Role) -> bool {
+    call.actor.user().is_some_and(|user| is_at_least(user, role))
 }
 
 /// `POST PREFIX/organization`: makes one, and goes on for it.
