@@ -35,11 +35,11 @@ fn opened(browser: &mut Browser<'_>, place: &str, says: &str) -> Page {
 }
 
 /// The cells of the rows that begin like this.
-fn rows<'p>(page: &'p Page, first: &str) -> Vec<Vec<String>> {
+fn rows(page: &Page, first: &str) -> Vec<Vec<String>> {
     let rows = page.reply.body.split("<tr>").skip(1).filter(|row| row.contains(first));
     let plain = |cell: &str| {
         let inner = cell.split("</td>").next().unwrap_or_default();
-        inner.split_once('>').map_or("", |(_, text)| text).split('<').next().unwrap_or_default().to_owned()
+        inner.split_once('>').map_or("", |(_, text)| text).split('<').next().unwrap_or_default().trim().to_owned()
     };
     rows.map(|row| row.split("<td").skip(1).map(plain).collect()).collect()
 }
