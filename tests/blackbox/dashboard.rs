@@ -3,7 +3,9 @@
 mod agreement;
 mod entry;
 mod keys;
+mod organization;
 mod plan;
+mod profile;
 mod usage;
 
 use serde_json::json;

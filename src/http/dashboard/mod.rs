@@ -2,6 +2,7 @@
 //! Plain HTML that works without a script; `page.js` makes it nicer. `shell.rs` is what every page stands in, `form.rs` the only way to
 //! read what one sends, `words` all that they say.
 
+mod agent;
 pub mod agreement;
 pub mod applications;
 mod chart;
@@ -9,7 +10,10 @@ mod entry;
 mod failed;
 mod form;
 pub mod keys;
+pub mod organization;
 pub mod plan;
+pub mod profile;
+mod qr;
 mod session;
 mod shell;
 mod show;
