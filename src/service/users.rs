@@ -9,6 +9,7 @@ use super::sign_in::Visit;
 use super::sign_in::login::Address;
 use super::sign_in::people::Newcomer;
 use super::sign_in::proof::Wanted;
+use super::sign_in::throttle::Sending;
 use super::{Page, PageAsk, Services, check_discreet, check_name, views};
 use crate::domain::act::Act;
 use crate::domain::email::Email;
@@ -133,10 +134,17 @@ impl Services {
         self.store.write(job, move |user| services.user_changed(user.id)).await
     }
 
-    /// Asks a user to prove those addresses that are not proven theirs.
+    /// Asks a user to prove those addresses that are not proven theirs, as often as anybody may have that sent.
     fn ask_for_proof(&self, connection: &Connection, user: &UserRecord, purpose: Purpose, addresses: &[Address], act: &Act) -> Result<()> {
         let template = if purpose == Purpose::Change { Template::Change } else { Template::Verify };
         for address in addresses.iter().filter(|address| !user.disabled && !address.is_proven_by(user)) {
+            if let Address::Phone(phone) = address
+                && !self.policy.reaches(phone)
+            {
+                tracing::warn!(user = user.id, "their number cannot be proven: no SMS go there, by [sms]");
+                continue;
+            }
+            self.count_sending(Sending::Proof, address, None, act.at)?;
             let wanted =
                 Wanted { purpose, address, user: Some(user.id), payload: Value::Null, template, name: &user.name, origin: &act.origin };
             self.send_proof(connection, wanted, act.at)?;

@@ -4,6 +4,7 @@ mod abuse;
 mod bounds;
 mod browser;
 mod change;
+mod counted;
 mod csrf;
 mod door;
 mod gate;

@@ -181,6 +181,12 @@ fn told_by_style(endpoint: &Endpoint) -> Vec<Verdict> {
             let more = more.into_iter().filter_map(|(is_told, verdict)| is_told.then_some(verdict));
             of_users(endpoint.access).iter().copied().chain(more).collect()
         }
+        // What has an SMS sent.
+        "/v1/users" | "/v1/users/{id}" | "/v1/mails/test" | "/v1/mails/{id}/retry"
+            if [Some(Method::POST), Some(Method::PATCH)].contains(&endpoint.method) =>
+        {
+            vec![Verdict::TooManyTries]
+        }
         "/v1/check" | "/v1/check/answer" => by_gate.collect(),
         // On any plan, whatever is left.
         "/v1/me" | "/v1/me/usage" => by_gate.filter(|verdict| !(Verdict::WrongPlan..=Verdict::RateLimited).contains(verdict)).collect(),

@@ -97,7 +97,7 @@ impl Services {
         let holder = users::find(connection, &address.by())?.filter(|holder| holder.id != user.id && address.is_proven_by(holder));
         let Some(holder) = holder else { return self.send_proof(connection, wanted, now) };
         self.write_as_much(connection, &wanted, now)?;
-        self.tell_user(connection, &holder, Template::Known, json!({ "name": holder.name }), now)
+        self.tell_known(connection, address, &holder, now)
     }
 
     /// Takes an address from a user, who is told there; nothing that was sent to it counts any more.

@@ -156,6 +156,13 @@ impl Services {
         counted.map_err(|until| Refusal::until(until).into())
     }
 
+    /// Counts an SMS that nobody asked for; fails where it is too much.
+    pub(crate) fn count_notice(&self, phone: &str, now: Timestamp) -> Result<()> {
+        let nobody = Caller { address: None, is_familiar: true };
+        let counted = self.sign_in.throttles.send(Sending::Notice, nobody, Channel::Phone, phone, now);
+        counted.map_err(|until| Refusal::until(until).into())
+    }
+
     /// Forgets guesses and sendings that are not worth remembering.
     pub fn tidy_throttles(&self, now: Timestamp) {
         self.sign_in.throttles.tidy(now);
