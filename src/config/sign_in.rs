@@ -88,7 +88,7 @@ pub struct SignInSettings {
     pub registration: bool,
     /// How many organizations a user may make.
     pub organizations: u64,
-    /// How many keys that last the users of an account may have in it.
+    /// With how many keys that last an account gets no others from its users.
     pub keys: u64,
     /// Whose spelling of phone numbers is understood (ISO 3166); none: only numbers that begin with +.
     pub country: Option<Country>,
