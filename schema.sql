@@ -103,7 +103,7 @@ CREATE TABLE sessions (
   id         TEXT PRIMARY KEY,            -- ses_ULID
   user       INTEGER NOT NULL REFERENCES users (id),
   account    TEXT NOT NULL REFERENCES accounts (id), -- the one that its next access token names
-  method     TEXT NOT NULL,               -- password, code, telegram, google, …
+  method     TEXT NOT NULL,               -- password, code, link, invitation, or the provider's name: telegram, google, …
   origin     TEXT NOT NULL,               -- the address it was last refreshed from
   agent      TEXT NOT NULL,               -- the User-Agent, cut short
   created_at INTEGER NOT NULL,
