@@ -17,7 +17,7 @@ use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::event::Event;
 use crate::domain::letter::Template;
 use crate::domain::password::Password;
-use crate::domain::proof::Purpose;
+use crate::domain::proof::{Channel, Purpose};
 use crate::domain::user::{Role, UserRecord, handle};
 use crate::store::idempotency::{self, Once};
 use crate::store::users::{self, By};
@@ -209,6 +209,12 @@ impl Services {
         users::update(connection, user)?;
         if is_rekeyed {
             self.journal_quietly(connection, Event::PasswordChanged, user, act)?;
+            self.tell_of_password(connection, before, act.at)?;
+        }
+        for (channel, is) in [(Channel::Email, &user.email), (Channel::Phone, &user.phone)] {
+            // The first of its kind is theirs once it is proven.
+            let counts = before.proven(channel).is_some() || user.proven(channel).is_some();
+            self.tell_of_address(connection, before, channel, is.as_deref().filter(|_| counts), act.at)?;
         }
         if was != is { self.journal_user(connection, Event::UserChanged, was, user, act) } else { Ok(()) }
     }

@@ -231,6 +231,8 @@ fn it_can_be_declined() {
     page(browser.press(&asked, "invitation", &[("email", &ada.email), ("password", PASSWORD)]), 401, "this invitation does not work");
     assert!(!host.has(&ada) && browser.cookie("refresh_token").is_none());
     assert_eq!(door.count("audit WHERE action = 'invitation.ended' AND actor = 'nobody'"), 1);
+    // The host's sign-in is the only one.
+    super::providers::sign_ins(&door.stage, &[("ok", 1), ("bad_request", 1), ("unknown", 2)]);
 }
 
 #[test]
