@@ -63,6 +63,7 @@ CREATE TABLE users (
   email_verified_at INTEGER,
   phone             TEXT UNIQUE,          -- E.164
   phone_verified_at INTEGER,
+  proven_at         INTEGER,              -- when they first proved who they are, by an address or by others: stays when that goes
   password          TEXT,                 -- PHC string: Argon2id, or as it was imported until the next sign-in; none: signs in otherwise
   picture           TEXT,                 -- a URL, from a provider
   account           TEXT NOT NULL UNIQUE REFERENCES accounts (id), -- the personal one

@@ -48,6 +48,8 @@ pub struct UserRecord {
     pub phone: Option<String>,
     /// When it was proven theirs.
     pub phone_verified_at: Option<Timestamp>,
+    /// When they first proved who they are, by an address or by others who vouch for them. It stays when that address goes.
+    pub proven_at: Option<Timestamp>,
     /// PHC string.
     pub password: Option<String>,
     /// A URL.
@@ -84,6 +86,12 @@ impl UserRecord {
             Channel::Phone => self.proven_phone(),
             Channel::None => None,
         }
+    }
+
+    /// Whether they ever proved who they are. Whoever did is somebody, and no address that is merely written down with them hands
+    /// them to whoever proves that one.
+    pub fn is_somebody(&self) -> bool {
+        self.proven_at.is_some() || self.has_proven_address()
     }
 
     /// Whether any address is proven theirs.

@@ -117,17 +117,27 @@ impl Services {
         let (id, act, services) = (id.to_owned(), act.clone(), self.clone());
         let job = move |connection: &Connection| {
             services.check_administrator(connection, &act)?;
-            let (hash, mut record) = found(connection, &id, &act)?;
+            let (hash, record) = found(connection, &id, &act)?;
             if record.revoked_at.is_none() {
-                let before = views::token(&record);
-                record.revoked_at = Some(act.at);
-                tokens::revoke(connection, &hash, act.at)?;
-                services.journal_token(connection, &act, Event::TokenRevoked, before, &record)?;
+                services.revoke_one(connection, &hash, record, &act)?;
             }
             Ok(hash)
         };
         let services = self.clone();
         self.store.write(job, move |hash| services.tokens.forget(hash)).await.map(|_| ())
+    }
+
+    /// Revokes every token that is bound to an account. Whoever commits it makes [`Services::tokens`] forget those answered.
+    pub(crate) fn revoke_tokens_of(&self, connection: &Connection, account: &str, act: &Act) -> Result<Vec<KeyHash>> {
+        let lasting = tokens::lasting_of_account(connection, account)?;
+        lasting.into_iter().map(|(hash, record)| self.revoke_one(connection, &hash, record, act).map(|()| hash)).collect()
+    }
+
+    fn revoke_one(&self, connection: &Connection, hash: &KeyHash, mut record: TokenRecord, act: &Act) -> Result<()> {
+        let before = views::token(&record);
+        record.revoked_at = Some(act.at);
+        tokens::revoke(connection, hash, act.at)?;
+        self.journal_token(connection, act, Event::TokenRevoked, before, &record)
     }
 
     fn journal_token(&self, connection: &Connection, act: &Act, event: Event, before: Value, token: &TokenRecord) -> Result<()> {

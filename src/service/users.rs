@@ -153,7 +153,7 @@ impl Services {
     }
 
     /// Changes a user. Whoever is switched off, or gets another password, is signed out everywhere. A new address counts as proven
-    /// only where that is said; else a proof is sent to it.
+    /// only where that is said; else a proof is sent to it, and another wherever it is named again or its proof is taken back.
     pub async fn set_user(self: &Arc<Self>, id: i64, input: UserInput, act: &Act) -> Result<UserRecord> {
         let faults = input.check(self);
         if !faults.is_empty() {
@@ -170,16 +170,13 @@ impl Services {
             let before = found(connection, id)?;
             act.check_revision(before.revision)?;
             let mut user = before.clone();
-            let named = [input.email.clone().flatten().map(Address::Email), input.phone.clone().flatten().map(Address::Phone)];
+            let asked = to_prove(&input, &before);
             apply(input, password, &mut user, &act);
             check_reachable(connection, &user)?;
             let (email, phone) = (user.email.as_deref(), user.phone.as_deref());
             check_free(connection, email, phone, Some(id))?;
             services.write_user(connection, &before, &mut user, &act)?;
-            let is_new =
-                |address: &Address| ![&before.email, &before.phone].into_iter().any(|was| was.as_deref() == Some(address.as_str()));
-            let new: Vec<Address> = named.into_iter().flatten().filter(is_new).collect();
-            services.ask_for_proof(connection, &user, Purpose::Change, &new, &act)?;
+            services.ask_for_proof(connection, &user, Purpose::Change, &asked, &act)?;
             Ok(user)
         };
         let services = self.clone();
@@ -303,6 +300,16 @@ fn apply(input: UserInput, password: Option<Option<String>>, user: &mut UserReco
     user.password = password.unwrap_or_else(|| user.password.take());
     user.is_admin = input.is_admin.unwrap_or(user.is_admin);
     user.disabled = input.disabled.unwrap_or(user.disabled);
+}
+
+/// The addresses that a change is about: those that it names, and those that it takes the proof from.
+fn to_prove(input: &UserInput, before: &UserRecord) -> Vec<Address> {
+    let is_doubted = input.verified == Some(false);
+    let known_email = before.proven_email().filter(|_| is_doubted).and_then(|email| Email::parse(email).ok());
+    let known_phone = before.proven_phone().filter(|_| is_doubted).map(str::to_owned);
+    let email = input.email.clone().unwrap_or(known_email).map(Address::Email);
+    let phone = input.phone.clone().unwrap_or(known_phone).map(Address::Phone);
+    email.into_iter().chain(phone).collect()
 }
 
 /// Somebody whom nothing reaches could never sign in again.

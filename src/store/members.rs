@@ -56,6 +56,12 @@ pub fn other_owners(connection: &Connection, account: &str, user: i64) -> Result
     Ok(statement.query_row(params![account, user], |row| row.get(0))?)
 }
 
+/// Whether an account to which others belong would be left without an owner by a member who goes.
+pub fn is_needed(connection: &Connection, member: &Member) -> Result<bool> {
+    let is_only_owner = member.role == Role::Owner && other_owners(connection, &member.account, member.user)? == 0;
+    Ok(is_only_owner && others(connection, &member.account, member.user)? > 0)
+}
+
 /// How many belong to an account beside one of them, whatever they are to it.
 pub fn others(connection: &Connection, account: &str, user: i64) -> Result<i64> {
     let sql = "SELECT count(*) FROM members WHERE account = ?1 AND user <> ?2";

@@ -127,10 +127,11 @@ pub fn end(connection: &Connection, id: &str, why: &str, at: Timestamp) -> Resul
     Ok(())
 }
 
-/// Forgets those of a user, with their tokens.
-pub fn remove_all(connection: &Connection, user: i64) -> Result<()> {
-    connection.prepare_cached("DELETE FROM sessions WHERE user = ?1")?.execute([user])?;
-    Ok(())
+/// Forgets a bounded number of a user's, with their tokens; answers whether there may be more.
+pub fn remove_some(connection: &Connection, user: i64) -> Result<bool> {
+    let sql = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user = ?1 LIMIT ?2)";
+    let forgotten = connection.prepare_cached(sql)?.execute(params![user, ROUND])?;
+    Ok(forgotten as i64 == ROUND)
 }
 
 /// Moves those that are for an account of which their user is no member any more to the user's personal one.

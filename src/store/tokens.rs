@@ -37,6 +37,13 @@ pub fn by_id(connection: &Connection, id: &str) -> Result<Option<(KeyHash, Token
     Ok(statement.query_row([id], from_row).optional()?)
 }
 
+/// Those bound to an account that are not revoked.
+pub fn lasting_of_account(connection: &Connection, account: &str) -> Result<Vec<(KeyHash, TokenRecord)>> {
+    let sql = format!("SELECT {COLUMNS} FROM tokens WHERE account = ?1 AND revoked_at IS NULL ORDER BY id");
+    let mut statement = connection.prepare_cached(&sql)?;
+    Ok(statement.query_map([account], from_row)?.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Up to `limit` tokens after the one named, in the order of their ids; only those bound to `account` where that is given.
 pub fn list(connection: &Connection, account: Option<&str>, after: &str, limit: usize) -> Result<Vec<TokenRecord>> {
     let sql = format!("SELECT {COLUMNS} FROM tokens WHERE id > ?1 AND (?2 IS NULL OR account = ?2) ORDER BY id LIMIT ?3");

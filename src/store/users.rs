@@ -7,7 +7,7 @@ use crate::domain::error::Result;
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRecord;
 
-const COLUMNS: &str = "id, name, email, email_verified_at, phone, phone_verified_at, password, picture, account, is_admin, disabled, agreement, created_at, revision";
+const COLUMNS: &str = "id, name, email, email_verified_at, phone, phone_verified_at, proven_at, password, picture, account, is_admin, disabled, agreement, created_at, revision";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<UserRecord> {
     Ok(UserRecord {
@@ -17,6 +17,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<UserRecord> {
         email_verified_at: maybe_instant(row, "email_verified_at")?,
         phone: row.get("phone")?,
         phone_verified_at: maybe_instant(row, "phone_verified_at")?,
+        proven_at: maybe_instant(row, "proven_at")?,
         password: row.get("password")?,
         picture: row.get("picture")?,
         account: row.get("account")?,
@@ -80,8 +81,8 @@ pub fn list(connection: &Connection, filter: &Filter) -> Result<Vec<UserRecord>>
 pub fn insert(connection: &Connection, user: &UserRecord) -> Result<i64> {
     connection
         .prepare_cached(
-            "INSERT INTO users (name, email, email_verified_at, phone, phone_verified_at, password, picture, account, is_admin, disabled, agreement, created_at, revision)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            "INSERT INTO users (name, email, email_verified_at, phone, phone_verified_at, password, picture, account, is_admin, disabled, agreement, created_at, revision, proven_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
             user.name,
@@ -97,16 +98,17 @@ pub fn insert(connection: &Connection, user: &UserRecord) -> Result<i64> {
             user.agreement,
             user.created_at.millis(),
             user.revision,
+            proven_at(user),
         ])?;
     Ok(connection.last_insert_rowid())
 }
 
-/// Writes what can change; the revision has been raised by the caller.
+/// Writes what can change; the revision has been raised by the caller. Who has proven once who they are stays one who has.
 pub fn update(connection: &Connection, user: &UserRecord) -> Result<()> {
     connection
         .prepare_cached(
             "UPDATE users SET name = ?2, email = ?3, email_verified_at = ?4, phone = ?5, phone_verified_at = ?6, password = ?7, picture = ?8,
-             is_admin = ?9, disabled = ?10, agreement = ?11, revision = ?12 WHERE id = ?1",
+             is_admin = ?9, disabled = ?10, agreement = ?11, revision = ?12, proven_at = coalesce(proven_at, ?13) WHERE id = ?1",
         )?
         .execute(params![
             user.id,
@@ -121,13 +123,27 @@ pub fn update(connection: &Connection, user: &UserRecord) -> Result<()> {
             user.disabled,
             user.agreement,
             user.revision,
+            proven_at(user),
         ])?;
     Ok(())
 }
 
+/// Notes that others vouch for a user: they have proven who they are.
+pub fn vouched(connection: &Connection, id: i64, at: Timestamp) -> Result<()> {
+    let sql = "UPDATE users SET proven_at = coalesce(proven_at, ?2) WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute(params![id, at.millis()])?;
+    Ok(())
+}
+
+/// Since when it is proven who somebody is, as far as their record tells.
+fn proven_at(user: &UserRecord) -> Option<i64> {
+    let by_address = user.email_verified_at.into_iter().chain(user.phone_verified_at).min();
+    user.proven_at.or(by_address).map(Timestamp::millis)
+}
+
 /// Takes all that is personal from one, who is nobody from then on; the id stays.
 pub fn delete(connection: &Connection, id: i64, at: Timestamp) -> Result<()> {
-    let sql = "UPDATE users SET name = '', email = NULL, email_verified_at = NULL, phone = NULL, phone_verified_at = NULL, password = NULL,
+    let sql = "UPDATE users SET name = '', email = NULL, email_verified_at = NULL, phone = NULL, phone_verified_at = NULL, proven_at = NULL, password = NULL,
          picture = NULL, is_admin = 0, disabled = 1, agreement = NULL, deleted_at = ?2, revision = revision + 1 WHERE id = ?1";
     connection.prepare_cached(sql)?.execute(params![id, at.millis()])?;
     Ok(())

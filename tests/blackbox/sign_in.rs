@@ -32,3 +32,4 @@ mod tokens;
 mod told;
 mod ways;
 mod words;
+mod written_down;

@@ -285,6 +285,7 @@ impl Row for CheckedUser {
             phone_verified_at: self.verified_at.filter(|_| self.phone.is_some()),
             email: self.email,
             phone: self.phone,
+            proven_at: None,
             password: self.password,
             picture: None,
             account: account.record.id,

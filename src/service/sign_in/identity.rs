@@ -167,6 +167,7 @@ impl Services {
         let (provider, subject, label) = (proven.provider.clone(), proven.subject.clone(), proven.label.clone());
         let identity = Identity { provider, subject, user: user.id, label, created_at: now, used_at: now };
         identities::put(connection, &identity)?;
+        users::vouched(connection, user.id, now)?;
         self.journal_identity(connection, Event::IdentityLinked, &identity, user, &visit.act)?;
         if is_told { self.tell_of_identity(connection, user, &identity.provider, true, now) } else { Ok(()) }
     }

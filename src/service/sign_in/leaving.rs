@@ -11,11 +11,12 @@ use crate::domain::act::{Act, Actor, Expected};
 use crate::domain::caller::Kind;
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
+use crate::domain::key::KeyHash;
 use crate::domain::letter::{Template, spoken_instant};
 use crate::domain::password::Password;
 use crate::domain::proof::Channel;
 use crate::domain::totp::Code;
-use crate::domain::user::{Role, UserFacts, UserRecord, handle};
+use crate::domain::user::{UserFacts, UserRecord, handle};
 use crate::service::accounts::AccountInput;
 use crate::service::journal::Change;
 use crate::service::{Services, users};
@@ -26,6 +27,13 @@ use crate::store::{Connection, agreements, identities, mails, proofs, second_fac
 
 /// What the personal account of a deleted user is called.
 const NOBODYS: &str = "deleted";
+
+/// A user who is gone, and what nothing that is remembered may count of any more.
+struct Gone {
+    user: i64,
+    closed: Vec<StoredAccount>,
+    tokens: Vec<KeyHash>,
+}
 
 /// What a user belongs to, when they go.
 struct Leaves {
@@ -69,17 +77,32 @@ impl Services {
         self.deleting(job).await
     }
 
-    async fn deleting(self: &Arc<Self>, job: impl FnOnce(&Connection) -> Result<(i64, Vec<StoredAccount>)> + Send + 'static) -> Result<()> {
+    async fn deleting(self: &Arc<Self>, job: impl FnOnce(&Connection) -> Result<Gone> + Send + 'static) -> Result<()> {
         let services = self.clone();
-        let after = move |(user, closed): &(i64, Vec<StoredAccount>)| {
-            services.user_changed(*user);
-            closed.iter().for_each(|account| services.account_changed(account));
+        let after = move |gone: &Gone| {
+            services.user_changed(gone.user);
+            gone.closed.iter().for_each(|account| services.account_changed(account));
+            gone.tokens.iter().for_each(|hash| services.tokens.forget(hash));
         };
-        self.store.write(job, after).await.map(drop)
+        let user = self.store.write(job, after).await?.user;
+        self.forget_sessions(user).await;
+        Ok(())
     }
 
-    /// Answers whose it was, and the accounts that were closed.
-    fn delete(&self, connection: &Connection, user: &UserRecord, visit: &Visit) -> Result<(i64, Vec<StoredAccount>)> {
+    /// Forgets where a deleted user was signed in: round by round, so that no other change waits long behind it.
+    async fn forget_sessions(&self, user: i64) {
+        let round = || self.store.write(move |connection| sessions::remove_some(connection, user), |_| ());
+        loop {
+            match round().await {
+                Ok(true) => {}
+                Ok(false) => return,
+                // They let nobody in any more, and go in their time like all that have ended.
+                Err(error) => return tracing::warn!("the ended sessions of user {user}, who was deleted, could not be forgotten: {error}"),
+            }
+        }
+    }
+
+    fn delete(&self, connection: &Connection, user: &UserRecord, visit: &Visit) -> Result<Gone> {
         let act = &visit.act;
         let leaves = leaves(connection, user)?;
         self.end_sessions(connection, user.id, None, None, "deleted", visit)?;
@@ -87,8 +110,9 @@ impl Services {
         for member in &leaves.to_others {
             self.leave(connection, member, user, act)?;
         }
-        let mut closed = Vec::new();
+        let (mut closed, mut tokens) = (Vec::new(), Vec::new());
         for member in &leaves.alone {
+            tokens.extend(self.revoke_tokens_of(connection, &member.account, act)?);
             closed.push(self.close_account(connection, member, user, act)?);
         }
         self.forget(connection, user, act)?;
@@ -100,7 +124,7 @@ impl Services {
         self.enter(connection, act, change)?;
         let fields = json!({ "name": user.name, "at": spoken_instant(act.at) });
         self.tell_user(connection, user, Template::Deleted, fields, act.at)?;
-        Ok((user.id, closed))
+        Ok(Gone { user: user.id, closed, tokens })
     }
 
     /// Closes an account that nobody else belongs to: its keys count no more. Usage, balance and audit stay true.
@@ -116,7 +140,6 @@ impl Services {
 
     /// Takes all that is personal from the database, but for what others wrote down: the audit and invitations go in their time.
     fn forget(&self, connection: &Connection, user: &UserRecord, act: &Act) -> Result<()> {
-        sessions::remove_all(connection, user.id)?;
         identities::remove_all(connection, user.id)?;
         second_factors::remove(connection, user.id)?;
         mails::remove_of_proofs(connection, user.id)?;
@@ -141,7 +164,7 @@ fn leaves(connection: &Connection, user: &UserRecord) -> Result<Leaves> {
             leaves.alone.push(member);
             continue;
         }
-        if member.role == Role::Owner && members::other_owners(connection, &member.account, user.id)? == 0 {
+        if members::is_needed(connection, &member)? {
             left.push(format!("{} ({})", account.record.name, account.record.id));
         }
         leaves.to_others.push(member);

@@ -52,6 +52,7 @@ impl Services {
             phone_verified_at: proven_at(newcomer.phone.as_ref(), now),
             email: newcomer.email.map(|(email, _)| email),
             phone: newcomer.phone.map(|(phone, _)| phone),
+            proven_at: None,
             password: newcomer.password,
             picture: newcomer.picture,
             account: account.record.id.clone(),
@@ -75,7 +76,7 @@ impl Services {
     /// another address is somebody: they lose this one, and whoever proved it becomes a user of their own.
     pub(crate) fn take_over(&self, connection: &Connection, mut user: UserRecord, newcomer: Newcomer, visit: &Visit) -> Result<UserRecord> {
         let (now, before) = (visit.act.at, views::user(&user));
-        if has_proven(connection, &user)? {
+        if user.is_somebody() {
             let channel = if newcomer.email.is_some() { Channel::Email } else { Channel::Phone };
             let taken = free_unproven(connection, user, channel)?;
             let made = self.make_user(connection, newcomer, &visit.act)?;
@@ -98,12 +99,11 @@ impl Services {
     /// Takes from a user who never proved an address all by which somebody else could come in.
     pub(crate) fn strip(&self, connection: &Connection, user: &UserRecord, visit: &Visit) -> Result<()> {
         let act = by_themselves(&visit.act, user);
-        let elsewhere: Vec<Member> = members::of_user(connection, user.id)?.into_iter().filter(|own| own.account != user.account).collect();
+        let elsewhere = dispensable(connection, user)?;
         let taken = json!({
             "email": user.email,
             "phone": user.phone,
             "password": user.password.is_some(),
-            "admin": user.is_admin,
             "sessions": sessions::of_user(connection, user.id, act.at)?.len(),
             "identities": identities::of_user(connection, user.id)?.iter().map(views::identity).collect::<Vec<_>>(),
             "second_factor": second_factors::is_in_force(connection, user.id)?,
@@ -175,6 +175,17 @@ impl Services {
     }
 }
 
+/// Where a user belongs to besides their own account, but for organizations that would be left to people who do not own them.
+fn dispensable(connection: &Connection, user: &UserRecord) -> Result<Vec<Member>> {
+    let mut dispensable = Vec::new();
+    for member in members::of_user(connection, user.id)?.into_iter().filter(|own| own.account != user.account) {
+        if !members::is_needed(connection, &member)? {
+            dispensable.push(member);
+        }
+    }
+    Ok(dispensable)
+}
+
 /// Takes from somebody the address that they have not proven; answers them as they were and as they are.
 fn free_unproven(connection: &Connection, was: UserRecord, channel: Channel) -> Result<(UserRecord, UserRecord)> {
     let mut is = UserRecord { revision: was.revision + 1, ..was.clone() };
@@ -198,11 +209,6 @@ pub(crate) fn by_themselves(act: &Act, user: &UserRecord) -> Act {
 pub(crate) fn user_of(connection: &Connection, id: Option<i64>) -> Result<UserRecord> {
     let found = id.map(|id| users::find(connection, &By::Id(id))).transpose()?.flatten();
     found.ok_or_else(|| Error::refused(Verdict::Unknown))
-}
-
-/// Whether somebody has proven who they are: by any address, or by others who vouch for them.
-pub(crate) fn has_proven(connection: &Connection, user: &UserRecord) -> Result<bool> {
-    Ok(user.has_proven_address() || !identities::of_user(connection, user.id)?.is_empty())
 }
 
 /// When an address counts as proven that somebody brings.

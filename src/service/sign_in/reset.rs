@@ -40,7 +40,7 @@ impl Services {
             // An address that merely stands with somebody who has proven another is not theirs to sign in by.
             let found = users::find(connection, &address.by())?.filter(|user| !user.disabled);
             let is_reached = match &found {
-                Some(user) => address.is_proven_by(user) || !people::has_proven(connection, user)?,
+                Some(user) => address.is_proven_by(user) || !user.is_somebody(),
                 None => false,
             };
             let found = found.filter(|_| is_reached);
@@ -79,7 +79,7 @@ impl Services {
             if user.disabled || has.as_deref() != Some(proof.address.as_str()) {
                 return Err(Error::refused(Verdict::Unknown));
             }
-            let is_first = !people::has_proven(connection, &user)?;
+            let is_first = !user.is_somebody();
             // Whoever has proven who they are otherwise is not this address's.
             if !is_first && user.proven(proof.channel).is_none() {
                 return Err(Error::refused(Verdict::Unknown));

@@ -44,9 +44,11 @@ fn who_may_no_more_when_the_rows_have_come_imports_nothing() {
     let mut line = Line::to(&stage.server.address);
     line.say(format!(
         "POST /auth/v1/accounts/import HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\nContent-Type: application/jsonl\r\n\
-         Transfer-Encoding: chunked\r\n\r\n",
+         Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
         text(&made["token"])
     ));
+    // Whoever is let in is asked for the rows.
+    assert_eq!(line.reply("POST").status, 100);
     line.chunk(b"{\"name\": \"first\"}\n");
     stage.delete(&format!("/tokens/{}", text(&made["id"]))).expect(204);
     line.chunk(b"{\"name\": \"second\"}\n");

@@ -206,3 +206,31 @@ fn the_operator_deletes_without_a_password() {
     let door = door.restart();
     assert!(door.user("ada").id > eve.id);
 }
+
+/// Of thousands of sessions nothing is left, and a service token that is bound to an account goes with it.
+#[test]
+fn what_there_is_much_of_is_gone_too() {
+    let door = Door::with(AT_GATE);
+    let ada = door.user("ada");
+    let own = door.sign_in(&ada);
+    let alone = organization(&door, &own, "Alone");
+    let made = [&ada.account, &alone].map(|account| {
+        let settings = json!({ "scopes": ["verify", "admin"], "account": account });
+        door.stage.post("/tokens", &settings).expect(201).json()
+    });
+    let works = |token: &Value| door.stage.server.post("/auth/v1/verify", &text(&token["token"]), &json!({})).status;
+    assert_eq!(made.each_ref().map(works), [200, 200]);
+    door.alter(&format!(
+        "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 5000)
+         INSERT INTO sessions (id, user, account, method, origin, agent, created_at, used_at, expires_at, ended_at, ended_by)
+         SELECT 'ses_old' || n, {}, '{}', 'password', '192.0.2.1', 'old', 1, 1, 2, 2, 'signed_out' FROM number",
+        ada.id, ada.account
+    ));
+    delete(&door, &own, &json!({ "password": PASSWORD })).expect(204);
+    assert_eq!(door.count(&format!("sessions WHERE user = {}", ada.id)), 0);
+    assert_eq!(made.each_ref().map(works), [401, 401]);
+    for token in &made {
+        let entries = door.stage.get(&format!("/audit?target={}&action=token.revoked", text(&token["id"]))).expect(200).json();
+        assert_eq!(entries["data"].as_array().map(Vec::len), Some(1), "{entries}");
+    }
+}

@@ -109,7 +109,7 @@ fn a_client_that_leaves_frees_the_app() {
         line.say(front.head("GET", target, ""));
         match target {
             "/events" => drop(line.head()),
-            _ => eventually("the app hears it", || (front.app.connections() == 2).then_some(())),
+            _ => eventually("the app hears it", || (front.app.heard().len() == 2).then_some(())),
         }
         drop(line);
         left.recv_timeout(std::time::Duration::from_secs(10)).unwrap_or_else(|_| panic!("{target}: the app still works for nobody"));
