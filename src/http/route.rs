@@ -13,7 +13,7 @@ use super::handlers::gate;
 use super::note::{self, RequestLine};
 use super::peer::Peer;
 use super::request::{Body, Call, Unreadable, request_id};
-use super::response::{self, Response};
+use super::response::{self, NoSignIn, Response};
 use super::telling;
 use crate::domain::act::Actor;
 use crate::domain::error::{Error, FieldFault};
@@ -119,15 +119,11 @@ async fn route(call: Call, path: &str) -> Response {
 async fn own_answer(mut call: Call, matched: Matched) -> Response {
     let (request_id, services) = (call.request_id.clone(), call.front.services.clone());
     let _timer = services.metrics.time(matched.kind());
-    let is_of_sign_in = matched.is_of_sign_in();
     let (endpoint, ids) = match matched {
         Matched::Endpoint(endpoint, ids) => (endpoint, ids),
-        Matched::WrongMethod(methods, _) => {
+        Matched::WrongMethod(methods, part) => {
             let cors = call.front.cors.as_ref().filter(|_| is_preflight(call.parts.method.as_str(), &call.parts.headers));
-            return cors.map_or_else(
-                || wrong_method(&methods, is_of_sign_in, &services, &request_id),
-                |cors| cors.answer_preflight(&call.parts.headers),
-            );
+            return cors.map_or_else(|| wrong_method(&call, &methods, part), |cors| cors.answer_preflight(&call.parts.headers));
         }
         Matched::Nothing => return response::nothing_here(&request_id),
     };
@@ -143,7 +139,7 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
     let shell = (endpoint.part == Part::Dashboard).then(|| dashboard::Shell::of(&call, ""));
     let answered = (endpoint.handler)(call).await;
     if endpoint.signs_in() {
-        services.metrics.signed_in(sign_in_verdict(&answered));
+        sign_in_verdict(&answered).into_iter().for_each(|verdict| services.metrics.signed_in(verdict));
     }
     answered.unwrap_or_else(|unreadable| match shell {
         Some(shell) => dashboard::failed(&shell, &request_id, without_secret(&services, unreadable)),
@@ -151,15 +147,16 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
     })
 }
 
-/// What became of somebody who came to sign in.
-fn sign_in_verdict(answered: &Result<Response, Unreadable>) -> Verdict {
-    match answered {
+/// What became of somebody who came to sign in; `None` where nobody did.
+fn sign_in_verdict(answered: &Result<Response, Unreadable>) -> Option<Verdict> {
+    Some(match answered {
+        Ok(response) if response.extensions().get::<NoSignIn>().is_some() => return None,
         Ok(response) => response.extensions().get().copied().unwrap_or(Verdict::Ok),
         Err(Unreadable::Error(Error::Refused(refusal))) => refusal.verdict,
         Err(Unreadable::Error(Error::Unavailable(_))) => Verdict::Unavailable,
         Err(Unreadable::Error(Error::Internal(_))) => Verdict::Internal,
         Err(_) => Verdict::BadRequest,
-    }
+    })
 }
 
 /// The same error, repeating no secret.
@@ -208,13 +205,14 @@ fn below<'p>(services: &Services, path: &'p str) -> Below<'p> {
     Below { prefix: rest(&services.policy.server.prefix), sign_in: rest(&sign_in.base_path).filter(|_| sign_in.enabled) }
 }
 
-fn wrong_method(methods: &[&str], is_of_sign_in: bool, services: &Services, request_id: &str) -> Response {
+/// What a path answers that knows other methods, as its part tells it.
+fn wrong_method(call: &Call, methods: &[&str], part: Part) -> Response {
     let (status, allowed) = (StatusCode::METHOD_NOT_ALLOWED, methods.join(", "));
     let detail = format!("This path knows {allowed}.");
-    let mut response = if is_of_sign_in {
-        telling::told(&Refusal::request(status.as_u16(), detail), services, request_id)
-    } else {
-        response::problem(status, &detail, Vec::new(), request_id)
+    let mut response = match part {
+        Part::SignIn => telling::told(&Refusal::request(status.as_u16(), detail), &call.front.services, &call.request_id),
+        Part::Dashboard => dashboard::wrong_method(&dashboard::Shell::of(call, ""), &call.request_id),
+        Part::Api => response::problem(status, &detail, Vec::new(), &call.request_id),
     };
     if let Ok(allowed) = allowed.parse() {
         response.headers_mut().insert(http::header::ALLOW, allowed);

@@ -59,7 +59,7 @@ pub async fn verify_pressed(mut call: Call) -> Result<Response, Unreadable> {
     };
     if !signs_in {
         return match services.confirm_address(token.clone(), &visit).await {
-            Ok(()) => Ok(show(&call, StatusCode::OK, Page::Verified, context! {})),
+            Ok(()) => Ok(response::no_sign_in(show(&call, StatusCode::OK, Page::Verified, context! {}))),
             Err(error) => wrong_link(&call, error, &again_at("verify", &token)),
         };
     }
