@@ -51,7 +51,7 @@ pub async fn handle(front: &Arc<Front>, request: Request<Body>, peer: Peer) -> R
     note::about(request_id, line, async {
         let mut response = route(call, uri.path()).await;
         if let Some(cors) = &front.cors {
-            cors.tell(origin.as_ref(), takes_no_cookie(services, uri.path()), response.headers_mut());
+            cors.tell(origin.as_ref(), is_without_cookies(services, uri.path()), response.headers_mut());
         }
         note::request_id(|id| response::name(id, response.headers_mut()));
         if let Some(mut line) = note::take_line() {
@@ -182,8 +182,9 @@ fn unanswered(unreadable: Unreadable, endpoint: &Endpoint, services: &Services, 
     }
 }
 
-/// Whether a path is one of tollgate's own to which no cookie comes along: all but the sign-in's.
-fn takes_no_cookie(services: &Services, path: &str) -> bool {
+/// Whether a path is one of tollgate's own that no page of another origin asks for with cookies: all but the sign-in's. The dashboard's
+/// cookie is for its own pages.
+fn is_without_cookies(services: &Services, path: &str) -> bool {
     normalise(path).is_ok_and(|path| {
         let below = below(services, &path);
         below.prefix.is_some() && !below.is_of_sign_in()

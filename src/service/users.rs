@@ -146,7 +146,7 @@ impl Services {
             }
             self.count_sending(Sending::Proof, address, None, act.at)?;
             let wanted =
-                Wanted { purpose, address, user: Some(user.id), payload: Value::Null, template, name: &user.name, origin: &act.origin };
+                Wanted { purpose, address, user: Some(user.id), payload: json!({}), template, name: &user.name, origin: &act.origin };
             self.send_proof(connection, wanted, act.at)?;
         }
         Ok(())
