@@ -140,7 +140,8 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
 }
 
 /// Where a browser is told of a refusal by a page.
-const TOLD_BY_PAGE: [&str; 2] = ["/start", "/callback"];
+const TOLD_BY_PAGE: [&str; 3] = ["/start", "/callback", "/join"];
+
 /// What the style tells of requests that are wrong in no field, on the sign-in's paths; the answers so far name some of the statuses.
 fn told_of_requests(answers: &mut BTreeMap<String, Value>, has_body: bool) -> Vec<(Verdict, Option<u16>)> {
     let is_told = |status: &u16, answer: &Value| *status >= 400 && answer.get("$ref").is_some();

@@ -117,13 +117,11 @@ pub async fn style_sheet(_: Call) -> Result<Response, Unreadable> {
 /// `again`: where the same form is.
 fn wrong_link(call: &Call, error: Error, again: &str) -> Result<Response, Unreadable> {
     match error {
-        Error::Refused(refusal) if refusal.verdict == Verdict::TooManyTries => Ok(refused::too_many(call, &refusal, again)),
-        Error::Refused(refusal) if refusal.verdict == Verdict::Disabled => Ok(refused::disabled(call)),
-        Error::Refused(refusal) => {
+        Error::Refused(refusal) if refusal.verdict == Verdict::Unknown => {
             let proves = again.starts_with("verify");
             Ok(response::came_to(refusal.verdict, show(call, StatusCode::UNAUTHORIZED, Page::WrongLink, context! { proves })))
         }
-        error => Err(error.into()),
+        error => Ok(refused::not_now(call, error, again)?),
     }
 }
 
