@@ -41,6 +41,16 @@ pub async fn admit(call: &Call, role: Role) -> Result<Actor, Response> {
     Err(super::failed(&shell, &call.request_id, Error::refused(refusal).into()))
 }
 
+/// Lets in who may administrate the whole server, and nobody else.
+pub async fn admit_administrator(call: &Call) -> Result<Actor, Response> {
+    let actor = admit(call, Role::Member).await?;
+    if actor.user().is_some_and(|user| user.is_admin) {
+        return Ok(actor);
+    }
+    let shell = Shell::seen_by(&actor, call, "");
+    Err(super::failed(&shell, &call.request_id, Error::refused(Verdict::WrongScope).into()))
+}
+
 /// To the page on which one signs in, and back here afterwards. What a form sent is lost: it would be sent by somebody else.
 fn to_sign_in(call: &Call) -> Response {
     let here = call.parts.uri.path_and_query().map(|here| here.as_str()).unwrap_or_default();
