@@ -2,6 +2,7 @@
 
 mod entry;
 mod keys;
+mod operator;
 
 use crate::support::Stage;
 use crate::support::browser::{Browser, Page};
