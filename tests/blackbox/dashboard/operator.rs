@@ -14,7 +14,7 @@ use crate::support::{Reply, Stage};
 
 /// A plan for everybody, one that is granted by review, and passwords that are hashed quickly.
 fn config(more: &str) -> String {
-    let plans = "[[plans]]\nname = \"free\"\nlimits = [{ requests = 60, per = \"minute\" }]\n[[plans]]\nname = \"elite\"\nunlimited = true\nreview = true\n";
+    let plans = "[[plans]]\nname = \"free\"\ndefault = true\nlimits = [{ requests = 60, per = \"minute\" }]\n[[plans]]\nname = \"elite\"\nunlimited = true\nreview = true\n";
     format!("{QUICK}{plans}{more}")
 }
 

@@ -61,8 +61,10 @@ fn listed(call: &Call) -> Result<Listing, Unreadable> {
 }
 
 fn row(entry: &Entry) -> Row {
-    let told: Vec<String> =
-        changes(entry).into_iter().map(|change| format!("{}: {} → {}", change.field, change.before, change.after)).collect();
+    let mut changes = changes(entry);
+    // What it is called says most.
+    changes.sort_by_key(|change| change.field != "name");
+    let told: Vec<String> = changes.iter().filter(|change| !SHOWN.contains(&change.field.as_str())).map(Change::told).collect();
     let cells = vec![
         Cell::Code(entry.id.clone()),
         Cell::At(Some(entry.at)),
@@ -76,6 +78,12 @@ fn row(entry: &Entry) -> Row {
     Row::of("audit", &entry.id, cells)
 }
 
+/// What an entry tells in columns of its own.
+const SHOWN: [&str; 3] = ["id", "account", "created_at"];
+
+/// How nothing reads.
+const NOTHING: &str = "–";
+
 /// A field that is another than before.
 struct Change {
     field: String,
@@ -83,23 +91,27 @@ struct Change {
     after: String,
 }
 
-/// What is told before and after, field by field, where that differs. What is no object is told as a whole, under no name.
+impl Change {
+    /// In a line; of what was made, as it is.
+    fn told(&self) -> String {
+        let Self { field, before, after } = self;
+        if before == NOTHING { format!("{field}: {after}") } else { format!("{field}: {before} → {after}") }
+    }
+}
+
+/// What is told before and after, field by field, where that differs.
 fn changes(entry: &Entry) -> Vec<Change> {
     let objects = (entry.before.as_object(), entry.after.as_object());
     let names: BTreeSet<&String> = objects.0.into_iter().chain(objects.1).flat_map(serde_json::Map::keys).collect();
-    let change = |field: &str, before: &Value, after: &Value| Change { field: field.to_owned(), before: read(before), after: read(after) };
-    names
-        .into_iter()
-        .map(|name| (name, &entry.before[name.as_str()], &entry.after[name.as_str()]))
-        .filter(|(_, before, after)| before != after)
-        .map(|(name, before, after)| change(name, before, after))
-        .collect()
+    let both = names.into_iter().map(|name| (name, &entry.before[name.as_str()], &entry.after[name.as_str()]));
+    let changed = both.filter(|(_, before, after)| before != after);
+    changed.map(|(name, before, after)| Change { field: name.clone(), before: read(before), after: read(after) }).collect()
 }
 
 /// A value as people read it; nothing where there is none.
 fn read(value: &Value) -> String {
     match value {
-        Value::Null => "–".to_owned(),
+        Value::Null => NOTHING.to_owned(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
