@@ -131,7 +131,7 @@ async fn joined(call: &Call, open: &Open, signed_in: &SignedIn, visit: &Visit) -
 
 /// The last form: nobody joins by it any more.
 async fn decline(call: &Call, open: &Open, visit: &Visit) -> Result<Response, Unreadable> {
-    match call.front.services.decline_invitation(&open.token, &visit.act).await {
+    match call.front.services.decline_invitation(Which::Token(open.token.clone()), &visit.act).await {
         Ok(()) => Ok(show(call, StatusCode::OK, Page::Declined, context! {})),
         Err(Error::NotFound(_)) => Ok(wrong(call)),
         Err(error) => Err(error.into()),

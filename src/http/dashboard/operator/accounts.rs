@@ -108,7 +108,7 @@ pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
     let body = form.json(&["name", "kind", "plan", "plan_until"], &[]);
     let once = call.once_of("account", form.text("once"), &body)?;
     let made = call.front.services.create_account(handlers::accounts::read(body)?, once, &call.act()?).await;
-    match forms::judged(&form, made)? {
+    match form.judged(&call, made)? {
         Ok(account) => see(&format!("{}admin/accounts/{}?done=made", root(&call), account.record.id)),
         Err((status, typed)) => show_new(&call, status, typed, form.text("once").to_owned()),
     }
@@ -176,7 +176,7 @@ pub async fn change(mut call: Call) -> Result<Response, Unreadable> {
     body["limits"] = forms::limits(&form, forms::limit_names(&call).iter().map(String::as_str));
     let input = handlers::accounts::read(forms::changed(body, &held))?;
     let done = call.front.services.set_account(&call.id, input, &forms::act_on(&call, &form)?).await;
-    match forms::judged(&form, done)? {
+    match form.judged(&call, done)? {
         Ok(_) => back(&call, "saved"),
         Err((status, typed)) => show_account(&call, status, typed).await,
     }
@@ -192,7 +192,7 @@ pub async fn set_member(mut call: Call) -> Result<Response, Unreadable> {
     let form = Form::read(&mut call).await?;
     let role = handlers::members::role(form.text("role")).map_err(|message| crate::domain::error::Error::field("role", message))?;
     let done = call.front.services.set_member(&call.id, number(form.text("user").trim()), role, &call.act()?).await;
-    match forms::judged(&form, done)? {
+    match form.judged(&call, done)? {
         Ok(_) => back(&call, "saved"),
         Err((status, typed)) => show_account(&call, status, typed).await,
     }
@@ -202,8 +202,8 @@ pub async fn set_member(mut call: Call) -> Result<Response, Unreadable> {
 pub async fn remove_member(mut call: Call) -> Result<Response, Unreadable> {
     let form = Form::read_uncounted(&mut call).await?;
     let done = call.front.services.remove_member(&call.id, number(&call.second_id), &call.act()?).await;
-    match forms::judged(&form, done)? {
-        Ok(()) => back(&call, "member_out"),
+    match form.judged(&call, done)? {
+        Ok(()) => back(&call, "member_removed"),
         Err((status, typed)) => show_account(&call, status, typed).await,
     }
 }

@@ -3,8 +3,8 @@
 use askama::Template;
 use http::StatusCode;
 
+use super::export;
 use super::listing::{self, Cell, Input, Listing, Row, asked, given, text};
-use super::{export, forms};
 use crate::domain::application::{ApplicationRecord, ApplicationState};
 use crate::domain::error::{Error, Result as Outcome};
 use crate::domain::id;
@@ -130,7 +130,7 @@ async fn decide(call: &Call, form: &Form, ruling: Outcome<Ruling>, said: &str) -
         Ok(ruling) => call.front.services.decide_application(&call.id, ruling, &call.act()?).await,
         Err(error) => Err(error),
     };
-    match forms::judged(form, done)? {
+    match form.judged(call, done)? {
         Ok(_) => see(&format!("{}admin/applications/{}?done={said}", root(call), call.id)),
         Err((status, typed)) => show_application(call, status, typed).await,
     }

@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::accounts::{back, show_account};
-use super::forms;
 use crate::http::dashboard::form::Form;
 use crate::http::handlers;
 use crate::http::request::{Call, Unreadable};
@@ -20,7 +19,7 @@ pub async fn change(mut call: Call) -> Result<Response, Unreadable> {
         Ok(wanted) => call.front.services.move_tokens(wanted, once, &call.act()?).await,
         Err(error) => Err(error),
     };
-    match forms::judged(&form, done)? {
+    match form.judged(&call, done)? {
         Ok(_) => back(&call, "balance"),
         Err((status, typed)) => show_account(&call, status, typed).await,
     }

@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::act::{Act, Expected};
 use crate::domain::caller::Overrides;
-use crate::domain::error::{Error, FieldFault};
 use crate::domain::key::PlainKey;
 use crate::http::dashboard::form::{Form, Typed};
 use crate::http::dashboard::shell::Shell;
@@ -59,18 +58,6 @@ pub fn changed(mut body: Value, held: &Value) -> Value {
         });
     }
     body
-}
-
-/// What came of a form: where something is wrong that whoever typed can mend, the form again, and the status that says so.
-pub fn judged<T>(form: &Form, done: Result<T, Error>) -> Result<Result<T, (StatusCode, Typed)>, Unreadable> {
-    let whole = |message: String| vec![FieldFault { field: String::new(), message }];
-    match done {
-        Ok(done) => Ok(Ok(done)),
-        Err(Error::Invalid(faults)) => Ok(Err((StatusCode::BAD_REQUEST, form.again(faults)))),
-        Err(error @ Error::NoBalance) => Ok(Err((StatusCode::BAD_REQUEST, form.again(whole(error.outer()))))),
-        Err(Error::Conflict(message)) => Ok(Err((StatusCode::CONFLICT, form.again(whole(message))))),
-        Err(error) => Err(error.into()),
-    }
 }
 
 impl Typed {

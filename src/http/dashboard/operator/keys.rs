@@ -140,7 +140,7 @@ pub async fn rotate(mut call: Call) -> Result<Response, Unreadable> {
         Ok(grace) => call.front.services.rotate_key(&call.id, grace, once, &forms::act_on(&call, &form)?).await,
         Err(message) => Err(Error::Invalid(vec![FieldFault { field: "grace".into(), message }])),
     };
-    match forms::judged(&form, done)? {
+    match form.judged(&call, done)? {
         Ok(made) => {
             let (s, place) = (Shell::of(&call, TAB), format!("keys/{}", made.record.id));
             forms::show_once(&call, TAB, s.t("operator.key_made"), made.plain, place, &made.record.name)
@@ -150,7 +150,7 @@ pub async fn rotate(mut call: Call) -> Result<Response, Unreadable> {
 }
 
 async fn ended(call: &Call, form: &Form, done: Result<KeyRecord, Error>, said: &str) -> Result<Response, Unreadable> {
-    match forms::judged(form, done)? {
+    match form.judged(call, done)? {
         Ok(_) => see(&format!("{}admin/keys/{}?done={said}", root(call), call.id)),
         Err((status, typed)) => show_key(call, status, typed).await,
     }

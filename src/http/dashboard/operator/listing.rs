@@ -7,6 +7,7 @@ use std::pin::Pin;
 use askama::Template;
 use http::StatusCode;
 
+use crate::domain::application::ApplicationState;
 use crate::domain::error::Result as Outcome;
 use crate::domain::time::Timestamp;
 use crate::http::dashboard::shell::Shell;
@@ -228,15 +229,14 @@ impl ListPage {
 impl Shell {
     /// How something stands, in words.
     pub fn state_of(&self, name: &str) -> &str {
+        if let Some(state) = ApplicationState::from_name(name) {
+            return self.application(&state);
+        }
         match name {
             "active" => self.t("keys.active"),
             "revoked" => self.t("keys.revoked"),
             "expired" => self.t("keys.expired"),
             "disabled" => self.t("keys.disabled"),
-            "open" => self.t("states.open"),
-            "approved" => self.t("states.approved"),
-            "rejected" => self.t("states.rejected"),
-            "withdrawn" => self.t("states.withdrawn"),
             "waiting" => self.t("states.waiting"),
             "taken" => self.t("states.taken"),
             _ => self.t("states.given_up"),

@@ -115,7 +115,7 @@ pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
     }
     let once = call.once_of("user", form.text("once"), &without_password(&body))?;
     let made = call.front.services.create_user(read(&call, body)?, once, &call.act()?).await;
-    match forms::judged(&form, made)? {
+    match form.judged(&call, made)? {
         Ok(user) => see(&format!("{}admin/users/{}?done=made", root(&call), user.id)),
         Err((status, typed)) => {
             let once = form.text("once").to_owned();
@@ -194,15 +194,15 @@ pub async fn remove_second_factor(mut call: Call) -> Result<Response, Unreadable
 pub async fn delete(mut call: Call) -> Result<Response, Unreadable> {
     let form = Form::read(&mut call).await?;
     let done = call.front.services.delete_user(number(&call.id), &forms::act_on(&call, &form)?).await;
-    match forms::judged(&form, done)? {
-        Ok(()) => see(&format!("{}admin/users?done=deleted", root(&call))),
+    match form.judged(&call, done)? {
+        Ok(()) => see(&format!("{}admin/users?done=user_deleted", root(&call))),
         Err((status, typed)) => show_user(&call, status, typed).await,
     }
 }
 
 /// The page of the user again, with what came of a form.
 async fn ended(call: &Call, form: &Form, done: Result<(), crate::domain::error::Error>, said: &str) -> Result<Response, Unreadable> {
-    match forms::judged(form, done)? {
+    match form.judged(call, done)? {
         Ok(()) => see(&format!("{}admin/users/{}?done={said}", root(call), call.id)),
         Err((status, typed)) => show_user(call, status, typed).await,
     }
