@@ -3,6 +3,7 @@
 mod agreement;
 mod entry;
 mod keys;
+mod operator;
 mod organization;
 mod plan;
 mod profile;

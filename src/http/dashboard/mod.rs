@@ -10,6 +10,7 @@ mod entry;
 mod failed;
 mod form;
 pub mod keys;
+pub mod operator;
 pub mod organization;
 pub mod plan;
 pub mod profile;
@@ -23,6 +24,6 @@ mod words;
 
 pub use entry::{enter, second_factor, second_factor_entered, sign_in, sign_out, to_start};
 pub use failed::{failed, wrong_method};
-pub use session::admit;
+pub use session::{admit, admit_administrator};
 pub use shell::Shell;
 pub use show::{script, style_sheet};
