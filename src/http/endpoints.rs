@@ -46,6 +46,8 @@ pub enum Access {
     User,
     /// Users in a browser, on the dashboard, who are this to their account; whoever is not signed in is sent to sign in.
     Page(Role),
+    /// Users in a browser, on the dashboard, who may administrate the whole server.
+    AdminPage,
     /// The operator at the control socket, and nobody else.
     Operator,
 }
@@ -141,6 +143,8 @@ const MANAGER: Access = Access::Shared(Role::Admin);
 const USER: Access = Access::User;
 /// Whoever belongs to the account, in a browser.
 const SEEN: Access = Access::Page(Role::Member);
+/// Who administrates the whole server, in a browser.
+const OVERSEEN: Access = Access::AdminPage;
 
 endpoints! {
     /// Those below the prefix.
@@ -288,6 +292,12 @@ endpoints! {
     POST   "/keys/{id}"            SEEN   => dashboard::keys::change;
     POST   "/keys/{id}/rotate"     SEEN   => dashboard::keys::rotate;
     POST   "/keys/{id}/revoke"     SEEN   => dashboard::keys::revoke;
+    GET    "/admin"                OVERSEEN => dashboard::overview::show;
+}
+
+/// Whether the dashboard has a page there.
+pub fn is_page(path: &str) -> bool {
+    DASHBOARD.iter().any(|endpoint| endpoint.path == path && endpoint.method == Some(Method::GET))
 }
 
 /// What a path comes to.

@@ -6,6 +6,8 @@ mod entry;
 mod failed;
 mod form;
 pub mod keys;
+mod menu;
+pub mod overview;
 mod session;
 mod shell;
 mod show;
@@ -13,6 +15,6 @@ mod words;
 
 pub use entry::{enter, second_factor, second_factor_entered, sign_in, sign_out, to_start};
 pub use failed::failed;
-pub use session::admit;
+pub use session::{admit, admit_administrator};
 pub use shell::Shell;
 pub use show::{script, style_sheet};

@@ -4,7 +4,7 @@ use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
 use http::HeaderMap;
 
-use super::failed;
+use super::{failed, menu};
 use super::shell::{Shell, root};
 use super::show::see;
 use crate::domain::act::Actor;
@@ -33,12 +33,25 @@ pub async fn admit(call: &Call, role: Role) -> Result<Actor, Response> {
     // Of an account that is switched off there is nothing to see; out of it one gets all the same.
     let is_off = caller.refused_by_state(call.now).is_some() && !call.parts.uri.path().ends_with("/sign-out");
     let refusal = match may {
-        true if !is_off => return Ok(actor),
+        true if !is_off => {
+            menu::look(call, &actor).await;
+            return Ok(actor);
+        }
         true => Verdict::Disabled,
         false => Verdict::WrongScope,
     };
     let shell = Shell::seen_by(&actor, call, "");
     Err(super::failed(&shell, &call.request_id, Error::refused(refusal).into()))
+}
+
+/// Lets in who may administrate the whole server, and nobody else.
+pub async fn admit_administrator(call: &Call) -> Result<Actor, Response> {
+    let actor = admit(call, Role::Member).await?;
+    if actor.user().is_some_and(|user| user.is_admin) {
+        return Ok(actor);
+    }
+    let shell = Shell::seen_by(&actor, call, "");
+    Err(super::failed(&shell, &call.request_id, Error::refused(Verdict::WrongScope).into()))
 }
 
 /// To the page on which one signs in, and back here afterwards. What a form sent is lost: it would be sent by somebody else.
