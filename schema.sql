@@ -75,6 +75,8 @@ CREATE TABLE users (
   revision          INTEGER NOT NULL      -- counts changes of what can be set: its ETag
 ) STRICT;
 
+CREATE INDEX users_administrating ON users (id) WHERE is_admin = 1;
+
 -- Who belongs to which account. An organization has at least one owner, always.
 CREATE TABLE members (
   account   TEXT NOT NULL REFERENCES accounts (id),

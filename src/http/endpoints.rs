@@ -8,8 +8,8 @@ use http::Method;
 use super::dashboard;
 use super::handlers::sign_in::{balance as own_balance, identities, login, others, register, second_factor, session, user};
 use super::handlers::{
-    accounts, agreement, applications, audit, backup, balance, check, docs, export, health, import, invitations, jwks, keys, mails, me,
-    members, metrics, openapi, plans, probe, state, tokens, usage, users, verify, webhooks,
+    accounts, agreement, applications, audit, backup, balance, check, docs, export, first, health, import, invitations, jwks, keys, mails,
+    me, members, metrics, openapi, plans, probe, state, tokens, usage, users, verify, webhooks,
 };
 use super::pages;
 use super::request::{Call, Unreadable};
@@ -176,6 +176,7 @@ endpoints! {
     GET    "/.well-known/jwks.json" VISITOR => jwks::jwks;
     GET    "/metrics"              METRICS => metrics::metrics;
     ANY    "/v1/probe"             ANYONE => probe::probe;
+    POST   "/v1/first"             OPERATOR => first::make;
     GET    "/v1/state"             OPERATOR => state::state;
     POST   "/v1/backup"            OPERATOR => backup::note;
     GET    "/v1/plans"             MEMBER => plans::list;
@@ -284,6 +285,8 @@ endpoints! {
     POST   "/sign-in"              VISITOR => dashboard::enter;
     GET    "/sign-in/code"         VISITOR => dashboard::second_factor;
     POST   "/sign-in/code"         VISITOR => dashboard::second_factor_entered;
+    GET    "/first"                VISITOR => dashboard::first::ask;
+    POST   "/first"                VISITOR => dashboard::first::make;
     POST   "/sign-out"             SEEN   => dashboard::sign_out;
     GET    "/keys"                 SEEN   => dashboard::keys::list;
     POST   "/keys"                 SEEN   => dashboard::keys::create;

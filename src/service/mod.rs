@@ -73,6 +73,8 @@ pub struct Services {
     pub(crate) signed_in: Arc<Lookup<Arc<sign_in::caller::Signed>>>,
     /// What the flows of sign-in share.
     pub(crate) sign_in: Arc<sign_in::SignIn>,
+    /// The link for the first administrator, while there is none.
+    pub(crate) first: Arc<sign_in::first::FirstLink>,
     /// Counts the changes of users, their sessions and memberships.
     pub(crate) users: Arc<Generations>,
     /// Counts the changes of accounts.
@@ -126,6 +128,7 @@ impl Services {
             tokens: Arc::new(Lookup::new(HELD_TOKENS)),
             signed_in: Arc::new(Lookup::new(HELD_SESSIONS)),
             sign_in: Arc::new(sign_in),
+            first: Arc::default(),
             users: Arc::default(),
             accounts: Arc::default(),
             ids,

@@ -1,6 +1,7 @@
 //! The dashboard, as a browser without a script sees it.
 
 mod entry;
+mod first;
 mod keys;
 
 use crate::support::Stage;

@@ -4,6 +4,7 @@
 
 mod entry;
 mod failed;
+pub mod first;
 mod form;
 pub mod keys;
 mod menu;

@@ -4,9 +4,9 @@ use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
 use http::HeaderMap;
 
-use super::{failed, menu};
 use super::shell::{Shell, root};
 use super::show::see;
+use super::{failed, menu};
 use crate::domain::act::Actor;
 use crate::domain::error::Error;
 use crate::domain::key::PlainKey;

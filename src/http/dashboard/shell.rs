@@ -54,7 +54,15 @@ impl Shell {
         let words = Words::of(&call.parts.headers);
         let done = done(call).map(|name| words.text(&name).to_owned()).filter(|text| !text.starts_with("done."));
         let operator = menu::of(call, actor, words);
-        Self { words, service: service_name(&call.front.services.policy), root: root(call), tab, viewer: viewer(call, actor), done, operator }
+        Self {
+            words,
+            service: service_name(&call.front.services.policy),
+            root: root(call),
+            tab,
+            viewer: viewer(call, actor),
+            done,
+            operator,
+        }
     }
 
     /// The language of the page.
