@@ -1,7 +1,7 @@
 //! The configuration as used: read, checked and worked out.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use figment::value::Value;
@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::brand::BrandSettings;
 use super::cors::CorsSettings;
+use super::dashboard::DashboardSettings;
 use super::docs::DocsSettings;
 use super::fault::{Fault, Faults};
 pub use super::history::HistorySettings;
@@ -73,6 +74,8 @@ pub struct Policy {
     pub docs: DocsSettings,
     /// `[brand]`.
     pub brand: BrandSettings,
+    /// `[dashboard]`.
+    pub dashboard: DashboardSettings,
     /// `[log]`.
     pub log: LogSettings,
     /// Who has no credential, where such may call.
@@ -84,6 +87,8 @@ pub struct Policy {
     /// A digest of each section as it holds, defaults and environment with it, but without its secrets: what tells two
     /// configurations apart for those who may not see them.
     pub digests: BTreeMap<String, String>,
+    /// The file that it was read from, where there was one.
+    pub file: Option<PathBuf>,
     /// What is no fault and should be known: a secret that is named and not there.
     pub warnings: Vec<Fault>,
     /// Settings of it that wait for the next start: `server.listen`.
@@ -95,6 +100,12 @@ impl Policy {
     pub fn service_name(&self) -> Option<String> {
         let host = || self.server.public_url.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
         Some(self.sign_in.name.clone()).filter(|name| !name.is_empty()).or_else(host)
+    }
+
+    /// Whether anything is paid for in tokens here: a plan gives or needs them, or a route costs some.
+    pub fn counts_tokens(&self) -> bool {
+        let by_plan = self.plans.all().iter().any(|plan| plan.needs_balance || plan.monthly_tokens > 0);
+        by_plan || self.routes.all().iter().any(|route| route.tokens > 0)
     }
 
     /// Whether a raw key or token stands in a text: what does is neither logged nor repeated.
@@ -171,7 +182,7 @@ impl Policy {
 
     /// Reads a configuration; answers every fault that can be found.
     pub fn load(file: Option<&Path>) -> Result<Self, Vec<Fault>> {
-        Self::of(&Merged::read(file, false)?)
+        Ok(Self { file: file.map(Path::to_owned), ..Self::of(&Merged::read(file, false)?)? })
     }
 
     /// The same for a command that sends nothing: what a secret is does not matter to it, and whoever runs it may not be
@@ -227,6 +238,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let mail = super::mail::read(top.table("mail"));
     let sms = super::sms::read(top.table("sms"));
     let (docs, brand) = (super::docs::read(top.table("docs")), super::brand::read(top.table("brand")));
+    let dashboard = super::dashboard::read(top.table("dashboard"));
     let log = super::log::read(top.table("log"));
     top.finish();
     let shapes = |made: Result<Environments, String>| made.map_err(|fault| faults.push("", "tollgate", fault)).ok();
@@ -248,6 +260,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         letters,
         docs: docs?,
         brand: brand?,
+        dashboard: dashboard?,
         log: log?,
         anonymous: anonymous?,
         tokens,
@@ -256,6 +269,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         notices: notices?,
         digests: merged.values.iter().map(|(name, value)| (name.clone(), digest(name, value, &merged.secrets.borrow()))).collect(),
         secrets: merged.secrets.take(),
+        file: None,
         warnings: faults.warnings(),
         waits: Vec::new(),
     })

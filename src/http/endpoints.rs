@@ -145,6 +145,8 @@ const USER: Access = Access::User;
 const SEEN: Access = Access::Page(Role::Member);
 /// Who administrates the whole server, in a browser.
 const OVERSEEN: Access = Access::AdminPage;
+/// Who looks after it, in a browser.
+const LOOKED_AFTER: Access = Access::Page(Role::Admin);
 
 endpoints! {
     /// Those below the prefix.
@@ -295,7 +297,18 @@ endpoints! {
     POST   "/keys/{id}"            SEEN   => dashboard::keys::change;
     POST   "/keys/{id}/rotate"     SEEN   => dashboard::keys::rotate;
     POST   "/keys/{id}/revoke"     SEEN   => dashboard::keys::revoke;
+    GET    "/usage"                SEEN   => dashboard::usage::show;
+    GET    "/usage.csv"            SEEN   => dashboard::usage_csv::show;
+    GET    "/plan"                 SEEN   => dashboard::plan::show;
+    GET    "/plan/balance"         SEEN   => dashboard::plan::balance;
+    GET    "/plan/applications"    SEEN   => dashboard::applications::list;
+    POST   "/plan/applications"    LOOKED_AFTER => dashboard::applications::apply;
+    GET    "/plan/applications/new" LOOKED_AFTER => dashboard::applications::new;
+    POST   "/plan/applications/{id}/withdraw" LOOKED_AFTER => dashboard::applications::withdraw;
+    GET    "/agreement"            SEEN   => dashboard::agreement::show;
+    POST   "/agreement"            SEEN   => dashboard::agreement::accept;
     GET    "/admin"                OVERSEEN => dashboard::overview::show;
+    GET    "/admin/system"         OVERSEEN => dashboard::system::show;
 }
 
 /// Whether the dashboard has a page there.

@@ -32,6 +32,7 @@ pub mod state;
 mod tests;
 pub mod tokens;
 pub mod usage;
+pub mod usage_totals;
 pub mod users;
 pub mod windows;
 mod writer;

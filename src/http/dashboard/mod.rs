@@ -2,6 +2,9 @@
 //! Plain HTML that works without a script; `page.js` makes it nicer. `shell.rs` is what every page stands in, `form.rs` the only way to
 //! read what one sends, `words` all that they say.
 
+pub mod agreement;
+pub mod applications;
+mod chart;
 mod entry;
 mod failed;
 pub mod first;
@@ -9,9 +12,13 @@ mod form;
 pub mod keys;
 mod menu;
 pub mod overview;
+pub mod plan;
 mod session;
 mod shell;
 mod show;
+pub mod system;
+pub mod usage;
+pub mod usage_csv;
 mod words;
 
 pub use entry::{enter, second_factor, second_factor_entered, sign_in, sign_out, to_start};

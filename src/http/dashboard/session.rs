@@ -10,7 +10,7 @@ use super::{failed, menu};
 use crate::domain::act::Actor;
 use crate::domain::error::Error;
 use crate::domain::key::PlainKey;
-use crate::domain::user::Role;
+use crate::domain::user::{Role, UserFacts};
 use crate::domain::verdict::Verdict;
 use crate::http::cookies;
 use crate::http::request::Call;
@@ -28,7 +28,7 @@ pub async fn admit(call: &Call, role: Role) -> Result<Actor, Response> {
     let Some(known) = known.map_err(|error| failed(error.into()))? else { return Err(to_sign_in(call)) };
     let caller = known.caller().clone();
     let user = caller.user.as_ref();
-    let may = user.is_some_and(|user| user.is_admin || user.role >= role);
+    let may = user.is_some_and(|user| is_at_least(user, role));
     let actor = Actor::User(caller.clone());
     // Of an account that is switched off there is nothing to see; out of it one gets all the same.
     let is_off = caller.refused_by_state(call.now).is_some() && !call.parts.uri.path().ends_with("/sign-out");
@@ -52,6 +52,11 @@ pub async fn admit_administrator(call: &Call) -> Result<Actor, Response> {
     }
     let shell = Shell::seen_by(&actor, call, "");
     Err(super::failed(&shell, &call.request_id, Error::refused(Verdict::WrongScope).into()))
+}
+
+/// Whether somebody is this to the account that they look at; whoever administrates the server is.
+pub fn is_at_least(user: &UserFacts, role: Role) -> bool {
+    user.is_admin || user.role >= role
 }
 
 /// To the page on which one signs in, and back here afterwards. What a form sent is lost: it would be sent by somebody else.
