@@ -1,5 +1,7 @@
 //! Applications for plans that are granted by review: the account's own, a form for another, and taking one back.
 
+use std::sync::Arc;
+
 use askama::Template;
 use http::StatusCode;
 
@@ -21,9 +23,10 @@ use crate::service::PageAsk;
 
 #[derive(Template)]
 #[template(path = "applications.html")]
-struct ApplicationsPage {
+struct ApplicationsPage<'a> {
     s: Shell,
     applications: Vec<ApplicationRecord>,
+    plans: &'a [Arc<Plan>],
     may_apply: bool,
     next: Option<String>,
 }
@@ -33,8 +36,8 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
     let ask = PageAsk { limit: ROWS, ..call.page(id::APPLICATION, &["done"])? };
     let found = call.front.services.own_applications(&account(&call)?, ask, &call.act()?).await?;
     let may_apply = call.actor.user().is_some_and(|user| super::session::is_at_least(user, Role::Admin));
-    let s = Shell::of(&call, "plan");
-    page(StatusCode::OK, &ApplicationsPage { s, applications: found.data, may_apply, next: found.next_cursor })
+    let (s, plans) = (Shell::of(&call, "plan"), call.front.services.policy.plans.all());
+    page(StatusCode::OK, &ApplicationsPage { s, applications: found.data, plans, may_apply, next: found.next_cursor })
 }
 
 #[derive(Template)]

@@ -34,7 +34,7 @@ struct PlanPage<'a> {
     until: Option<Timestamp>,
     /// What it falls back to then.
     default: &'a Plan,
-    /// Whether the account's own overrides are in force.
+    /// The account's limits, its own overrides applied.
     limits: Vec<String>,
     most_keys: u64,
     balance: Option<Balance>,
@@ -92,6 +92,11 @@ impl PlanPage<'_> {
         gives.extend(more.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text.to_owned()));
         gives
     }
+}
+
+/// What a plan is called, also one that is there no more.
+pub fn title<'p>(plans: &'p [Arc<Plan>], name: &'p str) -> &'p str {
+    plans.iter().find(|plan| plan.name == name).map_or(name, |plan| &plan.title)
 }
 
 #[derive(Template)]

@@ -97,7 +97,12 @@ fn somebody_applies_withdraws_and_reads_what_was_decided() {
         text(&open["data"][0]["id"])
     };
     stage.post(&format!("/applications/{}/reject", id(&stage)), &json!({ "note": format!("No: {NASTY}") })).expect(200);
-    let page = browser.open("/auth/plan").says(200, "rejected").says(200, "No: &#60;/textarea").says_not("<script>alert");
+    let page = browser
+        .open("/auth/plan")
+        .says(200, "<strong>&#60;i&#62;Elite")
+        .says(200, "rejected")
+        .says(200, "No: &#60;/textarea")
+        .says_not("<script>alert");
     assert!(page.reply.body.find(">rejected<") < page.reply.body.find(">withdrawn<"), "the newest first");
     applied(&mut browser, "elite", "a shop", "less").says(200, "Sent.");
     stage.post(&format!("/applications/{}/approve", id(&stage)), &json!({})).expect(200);

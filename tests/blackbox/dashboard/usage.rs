@@ -131,6 +131,37 @@ fn whoever_signs_in_first_comes_back_to_the_same_numbers() {
     assert_eq!(stage.server.send(&Request::get("/auth/usage.csv")).status, 303);
 }
 
+/// Counts of each key on each of so many days up to today; each key has one more than the one before it.
+fn seed(stage: &Stage, account: &str, keys: &[String], days: i64, verdicts: &[(&str, i64)]) {
+    let mut database = Connection::open(stage.folder.database()).unwrap();
+    let transaction = database.transaction().unwrap();
+    let mut insert = transaction.prepare("INSERT INTO usage_days (day, account, key, verdict, count) VALUES (?1, ?2, ?3, ?4, ?5)").unwrap();
+    let today = jiff::Timestamp::now().as_millisecond() / 86_400_000 * 86_400_000;
+    for (at, key) in keys.iter().enumerate() {
+        for day in 0..days {
+            for (verdict, count) in verdicts {
+                insert.execute(params![today - day * 86_400_000, account, key, verdict, count + at as i64]).unwrap();
+            }
+        }
+    }
+    drop(insert);
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn where_there_are_too_many_keys_to_tell_apart_the_sums_are_whole() {
+    let stage = Stage::with(&format!("{QUICK}{PLANS}"));
+    let person = Person::new(&stage);
+    let keys: Vec<String> = (0..3000).map(|at| format!("key_{at:026}")).collect();
+    seed(&stage, &person.account, &keys, 30, &[("ok", 1), ("revoked", 0)]);
+    let (mut browser, _) = signed_in(&stage, &person);
+    let page = browser.open("/auth/usage").says(200, "There are too many keys to be told apart here.").says_not("this is a part of it");
+    let (ok, revoked) = (30 * (1..=3000).sum::<u64>(), 30 * (0..3000).sum::<u64>());
+    assert_eq!((ok, revoked), (135_045_000, 134_955_000));
+    page.says(200, "270,000,000 requests: 135,045,000 passed, 134,955,000 were refused, 0 failed");
+    browser.open(&format!("/auth/usage?key={}", text(&stage.key(&person.account, json!({}))["id"]))).says(200, "There were no requests");
+}
+
 #[test]
 fn a_page_of_many_keys_stays_light() {
     let folder = Folder::with(&format!("{QUICK}{PLANS}"));
@@ -138,18 +169,8 @@ fn a_page_of_many_keys_stays_light() {
     let person = Person::new(&stage);
     let name = "n".repeat(200);
     let keys: Vec<String> = (0..40).map(|_| text(&stage.key(&person.account, json!({ "name": name }))["id"])).collect();
-    let mut database = Connection::open(stage.folder.database()).unwrap();
-    let transaction = database.transaction().unwrap();
-    let today = jiff::Timestamp::now().as_millisecond() / 86_400_000 * 86_400_000;
-    for (at, key) in keys.iter().enumerate() {
-        for day in 0..90 {
-            for (verdict, count) in [("ok", 1_000_000), ("rate_limited", 54_321), ("upstream_down", 7)] {
-                let row = params![today - day * 86_400_000, person.account, key, verdict, count + at as i64];
-                transaction.execute("INSERT INTO usage_days (day, account, key, verdict, count) VALUES (?1, ?2, ?3, ?4, ?5)", row).unwrap();
-            }
-        }
-    }
-    transaction.commit().unwrap();
+    let verdicts = [("ok", 1_000_000), ("rate_limited", 54_321), ("upstream_down", 7)];
+    seed(&stage, &person.account, &keys, 90, &verdicts);
     let (mut browser, _) = signed_in(&stage, &person);
     let page = browser.open("/auth/usage?period=90d").says(200, "All others").says(200, "requests: 3,600,070,200 passed");
     let sheet = stage.server.send(&Request::get("/auth/dashboard.css")).body.len();
