@@ -75,6 +75,7 @@ CREATE TABLE users (
   revision          INTEGER NOT NULL      -- counts changes of what can be set: its ETag
 ) STRICT;
 
+CREATE INDEX users_by_time ON users (created_at);
 CREATE INDEX users_administrating ON users (id) WHERE is_admin = 1;
 
 -- Who belongs to which account. An organization has at least one owner, always.

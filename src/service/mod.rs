@@ -22,6 +22,7 @@ pub mod members;
 pub mod meter;
 pub mod metrics;
 pub mod notices;
+pub mod overview;
 pub mod passed;
 mod refund;
 pub mod sign_in;
@@ -80,6 +81,8 @@ pub struct Services {
     pub(crate) first: Arc<sign_in::first::FirstLink>,
     /// Counts the changes of users, their sessions and memberships.
     pub(crate) users: Arc<Generations>,
+    /// What is kept of what takes long to count.
+    pub(crate) overview: Arc<overview::Overview>,
     /// Counts the changes of accounts.
     pub(crate) accounts: Arc<Generations>,
     /// Ids of what is made.
@@ -132,6 +135,7 @@ impl Services {
             signed_in: Arc::new(Lookup::new(HELD_SESSIONS)),
             sign_in: Arc::new(sign_in),
             first: Arc::default(),
+            overview: Arc::default(),
             users: Arc::default(),
             accounts: Arc::default(),
             ids,

@@ -9,7 +9,7 @@ use crate::store::mails;
 use crate::store::state::{self, State};
 
 /// An older backup is too old.
-pub const BACKUP_GOOD_FOR: Span = Span::from_secs(7 * 86_400);
+const GOOD_FOR: Span = Span::from_secs(7 * 86_400);
 
 /// So many messages that were given up are counted; more is many.
 const MOST_GIVEN_UP: u64 = 1000;
@@ -23,6 +23,13 @@ pub struct Backup {
     pub file: String,
     /// How large it is.
     pub bytes: u64,
+}
+
+impl Backup {
+    /// Whether there should be a newer one.
+    pub fn is_old(&self, now: Timestamp) -> bool {
+        self.at.plus(GOOD_FOR) < now
+    }
 }
 
 /// What is still to be sent, and what will not be.
@@ -66,5 +73,18 @@ impl Services {
             mails: self.waiting_mails().await?,
             mails_given_up,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_is_old_after_a_week() {
+        let backup = Backup { at: Timestamp::from_millis(1_000), file: String::new(), bytes: 0 };
+        let week = backup.at.plus(Span::from_secs(7 * 86_400));
+        assert!(!backup.is_old(backup.at) && !backup.is_old(week));
+        assert!(backup.is_old(Timestamp::from_millis(week.millis() + 1)));
     }
 }

@@ -9,6 +9,7 @@ mod columns;
 pub mod copy;
 pub mod fault;
 pub mod figures;
+pub mod growth;
 pub mod idempotency;
 pub mod identities;
 pub mod import;

@@ -4,6 +4,7 @@ mod agreement;
 mod entry;
 mod first;
 mod keys;
+mod overview;
 mod plan;
 mod system;
 mod usage;

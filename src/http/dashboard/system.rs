@@ -17,7 +17,7 @@ use crate::http::request::{Call, Unreadable};
 use crate::http::response::Response;
 use crate::service::Services;
 use crate::service::sign_in::throttle::Deed;
-use crate::service::system::{BACKUP_GOOD_FOR, Backlog, Backup};
+use crate::service::system::{Backlog, Backup};
 use crate::store::figures::Size;
 use crate::store::state::State;
 
@@ -60,7 +60,7 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
     let s = Shell::of(&call, "admin-system");
     let trouble = services.store.ready().await.err().map(|error| error.to_string());
     let (database, backup, backlog) = (services.database_state().await?, services.last_backup().await?, services.backlog().await?);
-    let is_backup_old = backup.as_ref().is_none_or(|backup| backup.at.plus(BACKUP_GOOD_FOR) < call.now);
+    let is_backup_old = backup.as_ref().is_none_or(|backup| backup.is_old(call.now));
     let serving = services.serving.get();
     let (errors, warnings) = LATEST.counts();
     let dropped = dropped(&s, services);

@@ -77,8 +77,10 @@ fn what_waits_for_a_restart_and_what_is_warned_of_is_told() {
 
 #[test]
 fn messages_that_wait_or_were_given_up_and_who_had_to_wait_are_counted() {
-    let config =
-        format!("{QUICK}[webhooks.billing]\nurl = \"http://127.0.0.1:1/\"\nallow_private = true\nsecret = \"{}\"\n", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz");
+    let config = format!(
+        "{QUICK}[webhooks.billing]\nurl = \"http://127.0.0.1:1/\"\nallow_private = true\nsecret = \"{}\"\n",
+        "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
+    );
     let stage = Stage::with(&format!("{config}[sign_in.throttle]\nwrong_by_address = \"1/1h\"\n"));
     let (mut browser, _) = boss(&stage);
     let before = row(&browser.open("/auth/admin/system"), "Webhooks")[0];
