@@ -75,6 +75,9 @@ CREATE TABLE users (
   revision          INTEGER NOT NULL      -- counts changes of what can be set: its ETag
 ) STRICT;
 
+CREATE INDEX users_by_time ON users (created_at);
+CREATE INDEX users_administrating ON users (id) WHERE is_admin = 1;
+
 -- Who belongs to which account. An organization has at least one owner, always.
 CREATE TABLE members (
   account   TEXT NOT NULL REFERENCES accounts (id),
@@ -240,6 +243,7 @@ CREATE TABLE mails (
 
 CREATE INDEX mails_due ON mails (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX mails_of_address ON mails (address, created_at);
+CREATE INDEX mails_given_up ON mails (created_at) WHERE due_at IS NULL AND taken_at IS NULL;
 CREATE INDEX mails_to_tidy ON mails (created_at) WHERE due_at IS NULL;
 
 -- Service tokens: what the app, or the operator's scripts, use to talk to tollgate.
@@ -293,6 +297,14 @@ CREATE TABLE usage_days (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX usage_days_of_key ON usage_days (account, key, day);
+
+-- The same of the whole server, by hour as long as days are kept: what it does is told at once, however many keys there are.
+CREATE TABLE usage_totals (
+  hour    INTEGER NOT NULL,               -- its start
+  verdict TEXT NOT NULL,
+  count   INTEGER NOT NULL,
+  PRIMARY KEY (hour, verdict)
+) STRICT, WITHOUT ROWID;
 
 -- How balances came to be what they are, each row on the one before it. Requests at the gate are summed up, one row an account and
 -- hour, and a new one after any other movement.

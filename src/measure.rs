@@ -111,6 +111,32 @@ impl Histogram {
     }
 }
 
+/// What so many of a hundred took at the most, as far as buckets tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// No longer than this.
+    Time(Duration),
+    /// Longer than the last bucket reaches.
+    Longer,
+}
+
+impl Histogram {
+    /// How many there were, and what this many of a hundred of them took at the most: the end of the bucket in which that one is. `None`
+    /// where there were none.
+    pub fn within<const N: usize>(&self, percents: [u64; N]) -> Option<(u64, [Within; N])> {
+        let (counts, _) = self.read();
+        let all = counts.last().copied().filter(|all| *all > 0)?;
+        Some((all, percents.map(|percent| within(&counts, all, percent))))
+    }
+}
+
+fn within(counts: &[u64], all: u64, percent: u64) -> Within {
+    // The one at this place when they stand in a row, the quickest first.
+    let place = (u128::from(all) * u128::from(percent)).div_ceil(100).max(1);
+    let bucket = counts.iter().position(|count| u128::from(*count) >= place).unwrap_or(BUCKETS.len());
+    BUCKETS.get(bucket).map_or(Within::Longer, |micros| Within::Time(Duration::from_micros(*micros)))
+}
+
 /// Something that is being timed.
 #[derive(Debug)]
 pub struct Timer<'h> {
@@ -137,6 +163,18 @@ mod tests {
         let (counts, sum) = histogram.read();
         assert_eq!(counts, [2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 4, 5, 6]);
         assert_eq!(sum, Duration::from_nanos(21_000_100_001));
+    }
+
+    #[test]
+    fn a_share_of_times_ends_with_a_bucket() {
+        let histogram = Histogram::default();
+        assert_eq!(histogram.within([50]), None);
+        let time = |micros| Within::Time(Duration::from_micros(micros));
+        histogram.observe(Duration::from_micros(80));
+        assert_eq!(histogram.within([1, 50, 100]), Some((1, [time(100); 3])));
+        (0..98).for_each(|_| histogram.observe(Duration::from_micros(10)));
+        histogram.observe(Duration::from_secs(11));
+        assert_eq!(histogram.within([50, 98, 99, 100]), Some((100, [time(50), time(50), time(100), Within::Longer])));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::config::upstream::LONGEST_SOCKET;
 use crate::domain::time::Timestamp;
 use crate::http::server::{Listener, serve};
 use crate::http::{Current, mailer, sender};
-use crate::service::{Serving, expiring};
+use crate::service::{Services, Serving, expiring};
 use crate::store::side;
 
 /// The sockets of a server.
@@ -76,10 +76,14 @@ impl Sockets {
         Ok(Self { public: None, control, address: String::new(), files })
     }
 
+    /// Tells the services where they are reached, from now on.
+    pub fn introduce(&self, services: &Services) {
+        services.serving.get_or_init(|| Serving { address: self.address.clone(), since: Timestamp::now() });
+    }
+
     /// Serves until told to stop.
     pub async fn run(self, current: &Arc<Current>, shutdown: watch::Receiver<bool>) {
-        let serving = Serving { address: self.address.clone(), since: Timestamp::now() };
-        current.services().serving.get_or_init(|| serving);
+        self.introduce(&current.services());
         let lookout = current.clone();
         let helpers = [
             tokio::spawn(sender::run(current.clone(), shutdown.clone())),

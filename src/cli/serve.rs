@@ -14,6 +14,7 @@ use crate::config::{Policy, source};
 use crate::domain::act::Act;
 use crate::domain::carrier::Carrier;
 use crate::domain::time::Timestamp;
+use crate::service::Services;
 
 /// Runs the server until SIGTERM or SIGINT; what is under way is finished, everything saved. SIGHUP has it read its configuration
 /// again.
@@ -57,6 +58,8 @@ pub async fn run(config: Option<&Path>, output: &Output) -> Result<(), Failure> 
     let (stop, stopping) = watch::channel(false);
     let stopper = tokio::spawn(Stops::catch()?.stop(stop));
     tracing::info!("listening on {address}, database {}", database.display());
+    sockets.introduce(&services);
+    say_first_link(&services).await;
     if output.is_json() {
         output.print(&json!({ "listening": address, "database": database }).to_string());
     } else if is_first {
@@ -72,6 +75,19 @@ pub async fn run(config: Option<&Path>, output: &Output) -> Result<(), Failure> 
     app.close().await;
     tracing::info!("stopped; everything is saved");
     Ok(())
+}
+
+/// Says how somebody becomes the first administrator, this once: while there is none.
+async fn say_first_link(services: &Services) {
+    match services.make_first_link(Timestamp::now()).await {
+        Ok(Some(made)) => tracing::info!(
+            "nobody administrates this server yet; whoever opens this link first does, until {}: {}",
+            made.until.rfc3339(),
+            made.url
+        ),
+        Ok(None) => {}
+        Err(error) => tracing::error!("whether there is an administrator could not be read: {error}"),
+    }
 }
 
 /// Two lines that work as pasted.

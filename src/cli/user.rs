@@ -42,6 +42,18 @@ async fn send(client: &mut Client, command: UserCommand, body: Value, output: &O
                 output.result(&user, || format!("{}\n\n{}", record(&user), next(&user)));
             }
         }
+        UserCommand::First { quiet } => {
+            let made = client.call(Method::POST, "/first", None).await?;
+            let url = made["url"].as_str().unwrap_or_default();
+            if quiet && !output.is_json() {
+                output.print(url);
+            } else {
+                let until = made["expires_at"].as_str().unwrap_or_default();
+                output.result(&made, || {
+                    format!("Whoever opens this link first becomes the administrator. It counts once, until {until}:\n\n  {url}")
+                });
+            }
+        }
         UserCommand::List { search } => {
             let list = client.list("/users", &[("search", search.as_deref())]).await?;
             output.result(&list, || table(&list, &COLUMNS, "There are no such users: tollgate user create --email ADDRESS"));
@@ -105,7 +117,11 @@ fn body(command: &UserCommand) -> Result<Value, Failure> {
             say("admin", (*admin || *no_admin).then_some((*admin).into()));
             write(settings, &mut say)?;
         }
-        UserCommand::List { .. } | UserCommand::Show { .. } | UserCommand::Delete { .. } | UserCommand::Import(_) => {}
+        UserCommand::First { .. }
+        | UserCommand::List { .. }
+        | UserCommand::Show { .. }
+        | UserCommand::Delete { .. }
+        | UserCommand::Import(_) => {}
     }
     Ok(map.into())
 }

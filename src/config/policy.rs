@@ -1,7 +1,7 @@
 //! The configuration as used: read, checked and worked out.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use figment::value::Value;
@@ -87,6 +87,8 @@ pub struct Policy {
     /// A digest of each section as it holds, defaults and environment with it, but without its secrets: what tells two
     /// configurations apart for those who may not see them.
     pub digests: BTreeMap<String, String>,
+    /// The file that it was read from, where there was one.
+    pub file: Option<PathBuf>,
     /// What is no fault and should be known: a secret that is named and not there.
     pub warnings: Vec<Fault>,
     /// Settings of it that wait for the next start: `server.listen`.
@@ -185,7 +187,7 @@ impl Policy {
 
     /// Reads a configuration; answers every fault that can be found.
     pub fn load(file: Option<&Path>) -> Result<Self, Vec<Fault>> {
-        Self::of(&Merged::read(file, false)?)
+        Ok(Self { file: file.map(Path::to_owned), ..Self::of(&Merged::read(file, false)?)? })
     }
 
     /// The same for a command that sends nothing: what a secret is does not matter to it, and whoever runs it may not be
@@ -272,6 +274,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         notices: notices?,
         digests: merged.values.iter().map(|(name, value)| (name.clone(), digest(name, value, &merged.secrets.borrow()))).collect(),
         secrets: merged.secrets.take(),
+        file: None,
         warnings: faults.warnings(),
         waits: Vec::new(),
     })

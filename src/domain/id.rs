@@ -41,6 +41,11 @@ pub fn new(prefix: &str, now: Timestamp) -> String {
     written(prefix, random(now))
 }
 
+/// What every id of an instant, and after it, sorts behind.
+pub fn first(prefix: &str, at: Timestamp) -> String {
+    written(prefix, Ulid::from_parts(millis(at), 0))
+}
+
 fn random(now: Timestamp) -> Ulid {
     Ulid::from_parts(millis(now), rand::random::<u128>() >> Ulid::TIME_BITS)
 }

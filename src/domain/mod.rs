@@ -33,6 +33,7 @@ pub mod route;
 pub mod scope;
 pub mod session;
 pub mod signing;
+pub mod size;
 pub mod telegram;
 pub mod time;
 pub mod token;

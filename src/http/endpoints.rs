@@ -8,8 +8,8 @@ use http::Method;
 use super::dashboard::{self, operator, organization, profile};
 use super::handlers::sign_in::{balance as own_balance, identities, login, others, register, second_factor, session, user};
 use super::handlers::{
-    accounts, agreement, applications, audit, backup, balance, check, docs, export, health, import, invitations, jwks, keys, mails, me,
-    members, metrics, openapi, plans, probe, state, tokens, usage, users, verify, webhooks,
+    accounts, agreement, applications, audit, backup, balance, check, docs, export, first, health, import, invitations, jwks, keys, mails,
+    me, members, metrics, openapi, plans, probe, state, tokens, usage, users, verify, webhooks,
 };
 use super::pages;
 use super::request::{Call, Unreadable};
@@ -181,6 +181,7 @@ endpoints! {
     GET    "/.well-known/jwks.json" VISITOR => jwks::jwks;
     GET    "/metrics"              METRICS => metrics::metrics;
     ANY    "/v1/probe"             ANYONE => probe::probe;
+    POST   "/v1/first"             OPERATOR => first::make;
     GET    "/v1/state"             OPERATOR => state::state;
     POST   "/v1/backup"            OPERATOR => backup::note;
     GET    "/v1/plans"             MEMBER => plans::list;
@@ -289,6 +290,8 @@ endpoints! {
     POST   "/sign-in"              VISITOR => dashboard::enter;
     GET    "/sign-in/code"         VISITOR => dashboard::second_factor;
     POST   "/sign-in/code"         VISITOR => dashboard::second_factor_entered;
+    GET    "/first"                VISITOR => dashboard::first::ask;
+    POST   "/first"                VISITOR => dashboard::first::make;
     POST   "/sign-out"             OWN    => dashboard::sign_out;
     GET    "/keys"                 SEEN   => dashboard::keys::list;
     POST   "/keys"                 SEEN   => dashboard::keys::create;
@@ -344,6 +347,8 @@ endpoints! {
     GET    "/organization/invitations" MANAGED => organization::invitations::list;
     POST   "/organization/invitations" MANAGED => organization::invitations::invite;
     POST   "/organization/invitations/end" MANAGED => organization::invitations::end;
+    GET    "/admin"                OVERSEEN => dashboard::overview::show;
+    GET    "/admin/system"         OVERSEEN => dashboard::system::show;
     GET    "/admin/accounts"        OVERSEEN => operator::accounts::list;
     GET    "/admin/accounts.csv"    OVERSEEN => operator::accounts::export, streams;
     POST   "/admin/accounts"        OVERSEEN => operator::accounts::create;
@@ -391,6 +396,11 @@ endpoints! {
     GET    "/admin/outbox/webhooks" OVERSEEN => operator::outbox::messages;
     GET    "/admin/outbox/webhooks.csv" OVERSEEN => operator::outbox::export_messages, streams;
     POST   "/admin/outbox/webhooks" OVERSEEN => operator::outbox::retry_message;
+}
+
+/// Whether the dashboard has a page there.
+pub fn is_page(path: &str) -> bool {
+    DASHBOARD.iter().any(|endpoint| endpoint.path == path && endpoint.method == Some(Method::GET))
 }
 
 /// What a path comes to.

@@ -6,6 +6,7 @@ mod current;
 mod dashboard;
 pub mod endpoints;
 mod exposition;
+pub mod faults;
 pub mod feed;
 mod fields;
 pub mod forwarded;

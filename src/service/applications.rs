@@ -34,6 +34,9 @@ const LONGEST_NOTE: usize = 2000;
 /// How many an account may make in a day.
 const MOST_A_DAY: i64 = 10;
 
+/// So many that are open are counted; more is many.
+const MOST_OPEN: u64 = 1000;
+
 const DAY: Span = Span::from_secs(86_400);
 
 /// What somebody applies with.
@@ -196,6 +199,13 @@ impl Services {
         let filter = Filter { account, state: None, after, is_newest_first: true, limit };
         let rows = self.store.list(move |connection| applications::list(connection, &filter)).await?;
         Ok(ask.page(rows, |record| record.id.clone()))
+    }
+
+    /// How many wait for a decision, up to [`MOST_OPEN`]. What was counted last is kept for whoever cannot wait.
+    pub async fn count_open_applications(&self) -> Result<u64> {
+        let open = self.store.read(|connection| applications::count_open(connection, MOST_OPEN)).await?;
+        self.metrics.applications_open.set(open);
+        Ok(open)
     }
 
     /// One application.

@@ -64,6 +64,8 @@ pub struct Metrics {
     pub mails_given_up: Counter,
     /// Mails and SMS that wait, as last counted.
     pub mails_waiting: Latest,
+    /// Applications that wait for a decision, as last counted.
+    pub applications_open: Latest,
 }
 
 impl Metrics {
@@ -82,6 +84,7 @@ impl Metrics {
             webhooks_waiting: Latest::default(),
             mails_given_up: Counter::new(),
             mails_waiting: Latest::default(),
+            applications_open: Latest::default(),
         }
     }
 

@@ -22,10 +22,12 @@ pub mod members;
 pub mod meter;
 pub mod metrics;
 pub mod notices;
+pub mod overview;
 pub mod passed;
 mod refund;
 pub mod sign_in;
 pub mod standing;
+pub mod system;
 pub mod tokens;
 pub mod usage;
 pub mod usage_summary;
@@ -75,8 +77,12 @@ pub struct Services {
     pub(crate) signed_in: Arc<Lookup<Arc<sign_in::caller::Signed>>>,
     /// What the flows of sign-in share.
     pub(crate) sign_in: Arc<sign_in::SignIn>,
+    /// The link for the first administrator, while there is none.
+    pub(crate) first: Arc<sign_in::first::FirstLink>,
     /// Counts the changes of users, their sessions and memberships.
     pub(crate) users: Arc<Generations>,
+    /// What is kept of what takes long to count.
+    pub(crate) overview: Arc<overview::Overview>,
     /// Counts the changes of accounts.
     pub(crate) accounts: Arc<Generations>,
     /// Ids of what is made.
@@ -128,6 +134,8 @@ impl Services {
             tokens: Arc::new(Lookup::new(HELD_TOKENS)),
             signed_in: Arc::new(Lookup::new(HELD_SESSIONS)),
             sign_in: Arc::new(sign_in),
+            first: Arc::default(),
+            overview: Arc::default(),
             users: Arc::default(),
             accounts: Arc::default(),
             ids,

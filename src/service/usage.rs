@@ -13,7 +13,7 @@ use crate::domain::id;
 use crate::domain::time::Timestamp;
 use crate::domain::usage::{By, Counted, HOUR, Place, Sums, UsageAsk};
 use crate::domain::user::number_of;
-use crate::store::{Connection, accounts, keys, usage};
+use crate::store::{Connection, accounts, keys, usage, usage_totals};
 
 /// How long one reading goes on from start to start. Other lists get their turn between two readings.
 const READING: Duration = Duration::from_millis(200);
@@ -155,6 +155,7 @@ impl Services {
         let days = surely.minus(history.usage_by_day).floor_to(By::Day.length());
         while self.store.write(move |connection| usage::move_to_days(connection, hours), |_| ()).await? {}
         while self.store.write(move |connection| usage::forget_days(connection, days), |_| ()).await? {}
+        while self.store.write(move |connection| usage_totals::forget(connection, days), |_| ()).await? {}
         Ok(())
     }
 }

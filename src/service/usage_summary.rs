@@ -44,7 +44,8 @@ impl Ends {
         }
     }
 
-    fn add(&mut self, verdict: &str, count: u64) {
+    /// Adds requests with a verdict.
+    pub fn add(&mut self, verdict: &str, count: u64) {
         let of = match Verdict::from_name(verdict) {
             Some(verdict) if verdict.passes() => &mut self.passed,
             Some(verdict) if verdict.has_passed() => &mut self.failed,
@@ -98,6 +99,16 @@ impl Adding {
         verdicts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         keys.sort_by_key(|(_, ends)| std::cmp::Reverse(ends.total()));
         Summary { all, starts, verdicts, keys: tells_keys.then_some(keys), is_whole }
+    }
+}
+
+impl Summary {
+    /// Of sums by start and verdict.
+    pub fn of_totals(rows: Vec<(Timestamp, String, u64)>, ask: &UsageAsk) -> Self {
+        let mut adding = Adding::default();
+        let row = |(start, verdict, count)| Counted { start, account: String::new(), key: String::new(), verdict, count };
+        rows.into_iter().map(row).for_each(|row| adding.add(row));
+        adding.finish(ask, false, true)
     }
 }
 

@@ -43,6 +43,13 @@ pub fn count_since(connection: &Connection, account: &str, since: Timestamp) -> 
     Ok(statement.query_row(params![account, since.millis()], |row| row.get(0))?)
 }
 
+/// How many are open, up to `most`.
+pub fn count_open(connection: &Connection, most: u64) -> Result<u64> {
+    let mut statement = connection.prepare_cached("SELECT count(*) FROM (SELECT 1 FROM applications WHERE state = 'open' LIMIT ?1)")?;
+    let count: i64 = statement.query_row([i64::try_from(most).unwrap_or(i64::MAX)], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
 /// Which ones a list shows.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {

@@ -217,6 +217,15 @@ pub fn waiting(connection: &Connection) -> Result<i64> {
     Ok(statement.query_row([], |row| row.get(0))?)
 }
 
+/// How many were given up, up to `most`.
+pub fn given_up(connection: &Connection, most: u64) -> Result<u64> {
+    let mut statement = connection.prepare_cached(GIVEN_UP)?;
+    let count: i64 = statement.query_row([i64::try_from(most).unwrap_or(i64::MAX)], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+const GIVEN_UP: &str = "SELECT count(*) FROM (SELECT 1 FROM mails WHERE due_at IS NULL AND taken_at IS NULL LIMIT ?1)";
+
 /// Forgets a bounded number of those from before `before` that are done; answers whether there may be more.
 pub fn tidy(connection: &Connection, before: Timestamp) -> Result<bool> {
     let forgotten = connection

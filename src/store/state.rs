@@ -22,6 +22,8 @@ pub struct State {
     pub synchronous: i64,
     /// How large it is.
     pub bytes: i64,
+    /// How much of that holds nothing, and is used again.
+    pub free_bytes: i64,
     /// The newest time that stands in it, as far as an index tells.
     pub newest: Option<Timestamp>,
 }
@@ -45,6 +47,7 @@ pub(super) fn of(connection: &Connection) -> rusqlite::Result<State> {
         journal_mode: connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?,
         synchronous: number("synchronous")?,
         bytes: number("page_count")? * number("page_size")?,
+        free_bytes: number("freelist_count")? * number("page_size")?,
         newest: connection.query_row(newest, [], |row| row.get::<_, Option<i64>>(0))?.map(Timestamp::from_millis),
     })
 }

@@ -83,6 +83,50 @@ fn written(by: By, whose: &str, one_verdict: bool) -> String {
     format!("{} ORDER BY account, key", parts.join(" UNION ALL "))
 }
 
+/// A row of one of the two tables, by which a walk goes on after it.
+#[derive(Clone, Debug, Default)]
+pub struct Spot {
+    start: i64,
+    account: String,
+    key: String,
+    verdict: String,
+}
+
+impl Spot {
+    /// Before every row from an instant on.
+    pub fn before(from: Timestamp) -> Self {
+        Self { start: from.millis(), ..Self::default() }
+    }
+}
+
+const WALK: [&str; 2] = [
+    "SELECT hour, account, key, verdict, count FROM usage NOT INDEXED WHERE (hour, account, key, verdict) > (?1, ?2, ?3, ?4) AND hour < ?5
+     ORDER BY hour, account, key, verdict",
+    "SELECT day, account, key, verdict, count FROM usage_days NOT INDEXED WHERE (day, account, key, verdict) > (?1, ?2, ?3, ?4) AND day < ?5
+     ORDER BY day, account, key, verdict",
+];
+
+/// Hands over the rows of one table after a spot and before `to`, with account, key, verdict and count, until `each` has had enough;
+/// answers where it stopped, if it did.
+pub fn walk(
+    connection: &Connection,
+    by: By,
+    from: &Spot,
+    to: Timestamp,
+    mut each: impl FnMut(&str, &str, &str, u64) -> bool,
+) -> Result<Option<Spot>> {
+    let mut statement = connection.prepare_cached(WALK[by as usize])?;
+    let mut rows = statement.query(params![from.start, from.account, from.key, from.verdict, to.millis()])?;
+    while let Some(row) = rows.next()? {
+        let text = |index| row.get_ref(index).and_then(|value| Ok(value.as_str()?));
+        let (account, key, verdict) = (text(1)?, text(2)?, text(3)?);
+        if !each(account, key, verdict, row.get::<_, i64>(4)?.try_into().unwrap_or(0)) {
+            return Ok(Some(Spot { start: row.get(0)?, account: account.into(), key: key.into(), verdict: verdict.into() }));
+        }
+    }
+    Ok(None)
+}
+
 /// The first start from there on that has rows, whoever's they are.
 pub fn next_start(connection: &Connection, by: By, from: Timestamp, to: Timestamp) -> Result<Option<Timestamp>> {
     let first = |sql: &str| -> Result<Option<Timestamp>> {
@@ -175,6 +219,31 @@ mod tests {
         let searched: Vec<&String> = lines.iter().filter(|line| line.starts_with("SEARCH usage")).collect();
         assert!(searched.len() == 2 && searched.iter().all(|line| line.contains("account=? AND key=? AND")), "{lines:?}");
         assert!(!lines.concat().contains("SCAN usage"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_walk_goes_on_where_it_stopped_and_sorts_nothing() {
+        let connection = opened();
+        fill(&connection, 500);
+        move_to_days(&connection, Timestamp::from_millis(48 * 3_600_000)).unwrap();
+        for (by, sql) in [By::Hour, By::Day].into_iter().zip(WALK) {
+            let lines = plan(&connection, sql);
+            assert!(lines.len() == 1 && lines[0].starts_with("SEARCH"), "{lines:?}");
+            let whole = |stop_each: usize| {
+                let (mut all, mut spot) = (Vec::new(), Some(Spot::before(Timestamp::default())));
+                while let Some(from) = spot {
+                    let mut left = stop_each;
+                    spot = walk(&connection, by, &from, Timestamp::MAX, |account, key, verdict, count| {
+                        all.push((account.to_owned(), key.to_owned(), verdict.to_owned(), count));
+                        left -= 1;
+                        left > 0
+                    })
+                    .unwrap();
+                }
+                all
+            };
+            assert!(whole(usize::MAX).len() > 100 && whole(usize::MAX) == whole(7), "{by:?}");
+        }
     }
 
     /// Every row of both tables, hours as days.

@@ -54,6 +54,13 @@ pub fn find(connection: &Connection, by: &By) -> Result<Option<UserRecord>> {
     })
 }
 
+/// Whether anybody may administrate the whole server, switched off or not.
+pub fn has_administrator(connection: &Connection) -> Result<bool> {
+    Ok(connection.prepare_cached(ADMINISTRATOR)?.exists([])?)
+}
+
+const ADMINISTRATOR: &str = "SELECT 1 FROM users WHERE is_admin = 1 LIMIT 1";
+
 /// Which users a list shows.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {

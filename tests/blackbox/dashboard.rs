@@ -2,11 +2,14 @@
 
 mod agreement;
 mod entry;
+mod first;
 mod keys;
 mod operator;
 mod organization;
+mod overview;
 mod plan;
 mod profile;
+mod system;
 mod usage;
 
 use serde_json::json;

@@ -30,6 +30,13 @@ pub enum UserCommand {
         #[arg(short, long)]
         quiet: bool,
     },
+    /// Print a link by which somebody becomes the first administrator, in a browser and once; the server says one at its start, too
+    #[command(after_help = "Asks the running server. Whatever link there was before counts no more.")]
+    First {
+        /// Print the link alone
+        #[arg(short, long)]
+        quiet: bool,
+    },
     /// List users
     List {
         /// Only those whose id it is, or whose name, address or number holds it

@@ -11,6 +11,7 @@ use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
 use super::report::{Check, Findings};
 use crate::config::Policy;
 use crate::config::secret::{Held, Place};
+use crate::domain::size::spoken_bytes;
 use crate::http::server::OTHER_FILES;
 use crate::store::side::beside;
 
@@ -228,7 +229,7 @@ pub fn disk(database: &Path, scratch: &io::Result<Scratch>) -> Check {
     match statvfs(folder) {
         Ok(disk) => {
             let (free, size) = (disk.f_bavail.saturating_mul(disk.f_frsize), std::fs::metadata(database).map_or(0, |file| file.len()));
-            told.push(format!("{} free", human(free)));
+            told.push(format!("{} free", spoken_bytes(free)));
             if disk.f_flag.contains(StatVfsMountFlags::RDONLY) {
                 findings
                     .failed("the disk is mounted read-only", format!("mount it for writing: mount -o remount,rw for {}", folder.display()));
@@ -263,12 +264,14 @@ pub fn disk(database: &Path, scratch: &io::Result<Scratch>) -> Check {
 fn judge_room(free: u64, size: u64, folder: &Path, findings: &mut Findings) {
     let fix = || format!("free some space under {}, or name a file on another disk in [server] database", folder.display());
     if free < LEAST_FREE {
-        findings.failed(format!("{} are free: changes will soon be refused", human(free)), fix());
+        findings.failed(format!("{} are free: changes will soon be refused", spoken_bytes(free)), fix());
     } else if free < LITTLE_FREE {
-        findings.warning(format!("only {} are free", human(free)), fix());
+        findings.warning(format!("only {} are free", spoken_bytes(free)), fix());
     } else if free < size {
-        findings
-            .warning(format!("{} are free, less than the database's {}: no backup would fit beside it", human(free), human(size)), fix());
+        findings.warning(
+            format!("{} are free, less than the database's {}: no backup would fit beside it", spoken_bytes(free), spoken_bytes(size)),
+            fix(),
+        );
     }
 }
 
@@ -305,18 +308,6 @@ pub fn open_files(connections: u64, each: u64, most: Option<u64>, who: &str) -> 
     let detail = format!("{who} may open {most} files, so {fits} connections at once and not {connections}");
     let fix = format!("LimitNOFILE={wanted} in its systemd unit (ulimit -Hn {wanted}); or [server] max_connections = {fits}");
     if fits < FEW_CONNECTIONS { Check::failed(NAME, detail, fix) } else { Check::warning(NAME, detail, fix) }
-}
-
-/// A number of bytes as people read it.
-pub fn human(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut unit = 0;
-    let mut size = bytes as f64;
-    while size >= 1024.0 && unit + 1 < UNITS.len() {
-        size /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{bytes} B") } else { format!("{size:.1} {}", UNITS[unit]) }
 }
 
 /// A time as people read it.

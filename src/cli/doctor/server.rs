@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::machine::{folder, human, millis, open_files, owner};
+use super::machine::{folder, millis, open_files, owner};
 use super::report::{Check, Findings};
 use super::wire::Wire;
 use crate::app::{App, Claim, Sockets, connect, control_socket};
@@ -17,6 +17,7 @@ use crate::cli::Failure;
 use crate::cli::client::Client;
 use crate::config::Policy;
 use crate::config::policy::Listen;
+use crate::domain::size::spoken_bytes;
 use crate::domain::time::Timestamp;
 use crate::store::state;
 
@@ -185,7 +186,7 @@ impl Server {
                 "where one was expected, run this in its folder, or name it in [server] database; else all is well",
             );
         }
-        let (size, took) = (human(bytes), millis(took));
+        let (size, took) = (spoken_bytes(bytes), millis(took));
         findings.check(DATABASE, format!("{shown}: schema {schema}, {size}, WAL, synchronous FULL, sound (read in {took})"))
     }
 

@@ -11,6 +11,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::domain::time::Timestamp;
+use crate::http::faults::{Fault, LATEST};
 use crate::http::note;
 
 /// Whether lines are for programs.
@@ -31,6 +32,7 @@ where
         let mut line = Line { time: Timestamp::now(), level: *event.metadata().level(), message: String::new(), fields: Map::new() };
         note::request_id(|id| line.put(REQUEST_ID, id.into()));
         event.record(&mut line);
+        line.keep_fault();
         if IS_JSON.load(Ordering::Relaxed) { line.write_json(writer) } else { line.write_text(writer) }
     }
 }
@@ -85,17 +87,35 @@ impl Line {
         } else {
             write!(writer, "{time} {level:>5} ")?;
         }
+        self.write_said(&mut writer, |_| true)?;
+        writeln!(writer)
+    }
+
+    /// The message and those fields that are wanted, on one line.
+    fn write_said(&self, writer: &mut impl fmt::Write, is_wanted: impl Fn(&str) -> bool) -> fmt::Result {
         for letter in self.message.chars() {
             if is_unsafe(letter) { write!(writer, "{}", letter.escape_default())? } else { writer.write_char(letter)? }
         }
-        for (name, value) in &self.fields {
+        for (name, value) in self.fields.iter().filter(|(name, _)| is_wanted(name)) {
             match value {
                 Value::String(text) if is_plain(text) => write!(writer, " {name}={text}")?,
                 Value::String(text) => write!(writer, " {name}={text:?}")?,
                 value => write!(writer, " {name}={value}")?,
             }
         }
-        writeln!(writer)
+        Ok(())
+    }
+
+    /// A warning or an error can be looked at later, too.
+    fn keep_fault(&self) {
+        if self.level > Level::WARN {
+            return;
+        }
+        let mut text = String::new();
+        // Writing into a text cannot fail.
+        let _ = self.write_said(&mut text, |name| name != REQUEST_ID);
+        let request_id = self.fields.get(REQUEST_ID).and_then(Value::as_str).map(str::to_owned);
+        LATEST.keep(Fault { at: self.time, is_error: self.level == Level::ERROR, text, request_id });
     }
 }
 

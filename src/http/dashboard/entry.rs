@@ -153,7 +153,8 @@ pub async fn sign_out(mut call: Call) -> Result<Response, Unreadable> {
 fn why(call: &Call, error: Error) -> Result<(Verdict, StatusCode, String), Unreadable> {
     let words = Words::of(&call.parts.headers);
     let Error::Refused(refusal) = error else { return Err(error.into()) };
-    let (status, text) = match refusal.verdict {
+    let verdict = refusal.verdict;
+    let (status, text) = match verdict {
         Verdict::NotVerified => (StatusCode::FORBIDDEN, words.text("entry.not_verified").to_owned()),
         Verdict::Disabled => (StatusCode::FORBIDDEN, words.text("entry.disabled").to_owned()),
         Verdict::TooManyTries => (StatusCode::TOO_MANY_REQUESTS, too_many(call, &refusal)),

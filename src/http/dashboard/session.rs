@@ -4,9 +4,9 @@ use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
 use http::HeaderMap;
 
-use super::failed;
 use super::shell::{Shell, root};
 use super::show::see;
+use super::{failed, menu};
 use crate::domain::act::Actor;
 use crate::domain::error::Error;
 use crate::domain::key::PlainKey;
@@ -30,11 +30,17 @@ pub async fn admit(call: &Call, role: Option<Role>) -> Result<Actor, Response> {
     let caller = known.caller().clone();
     let user = caller.user.as_ref();
     let actor = Actor::User(caller.clone());
-    let Some(role) = role else { return Ok(actor) };
+    let Some(role) = role else {
+        menu::look(call, &actor).await;
+        return Ok(actor);
+    };
     let may = user.is_some_and(|user| is_at_least(user, role));
     // Of an account that is switched off there is nothing to see; out of it one gets all the same.
     let refusal = match may {
-        true if caller.refused_by_state(call.now).is_none() => return Ok(actor),
+        true if caller.refused_by_state(call.now).is_none() => {
+            menu::look(call, &actor).await;
+            return Ok(actor);
+        }
         true => Verdict::Disabled,
         false => Verdict::WrongScope,
     };

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use super::menu::{self, Entry};
 use super::session::form_token;
 use super::show::VERSION;
 use super::words::Words;
@@ -27,6 +28,8 @@ pub struct Shell {
     pub viewer: Option<Viewer>,
     /// What was just done.
     pub done: Option<String>,
+    /// What whoever may administrate the whole server can look at; empty for everybody else.
+    pub operator: Vec<Entry>,
 }
 
 /// Who is signed in.
@@ -51,7 +54,16 @@ impl Shell {
     pub fn seen_by(actor: &Actor, call: &Call, tab: &'static str) -> Self {
         let words = Words::of(&call.parts.headers);
         let done = done(call).map(|name| words.text(&name).to_owned()).filter(|text| !text.starts_with("done."));
-        Self { words, service: service_name(&call.front.services.policy), root: root(call), tab, viewer: viewer(call, actor), done }
+        let operator = menu::of(call, actor, words);
+        Self {
+            words,
+            service: service_name(&call.front.services.policy),
+            root: root(call),
+            tab,
+            viewer: viewer(call, actor),
+            done,
+            operator,
+        }
     }
 
     /// The language of the page.

@@ -17,6 +17,7 @@ use crate::domain::time::{Span, Timestamp};
 use crate::domain::usage::{By, Of, UsageAsk};
 use crate::domain::verdict::Verdict;
 use crate::http::handlers;
+use crate::http::query::Query;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::Response;
 use crate::service::PageAsk;
@@ -63,6 +64,11 @@ impl Period {
         Self::ALL.into_iter().find(|known| known.name() == name)
     }
 
+    /// That of a query.
+    pub fn read(query: &mut Query) -> Option<Self> {
+        query.parsed("period", |name| Self::from_name(name).ok_or("must be 24h, 7d, 30d or 90d"))
+    }
+
     const fn by(self) -> By {
         match self {
             Self::Day => By::Hour,
@@ -98,7 +104,7 @@ impl Wanted {
     /// Reads it. A key that is not this account's is not there.
     pub async fn read(call: &Call) -> Result<Self, Unreadable> {
         let mut query = call.query(&["period", "key"]);
-        let period = query.parsed("period", |name| Period::from_name(name).ok_or("must be 24h, 7d, 30d or 90d"));
+        let period = Period::read(&mut query);
         let key = query.parsed("key", |text| if text.is_empty() { Ok(None) } else { handlers::usage::is_counted_as(text).map(Some) });
         query.finish()?;
         let account = account(call)?;
@@ -123,8 +129,6 @@ impl Wanted {
 struct UsagePage {
     s: Shell,
     wanted: Wanted,
-    /// The names of periods, and how they read.
-    periods: [(Period, String); 4],
     /// Ids and names to choose from.
     choices: Vec<(String, String)>,
     sum: Summary,
@@ -156,9 +160,8 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
         false => None,
     };
     let chart = Chart::of(sum.starts.iter().map(|(_, ends)| *ends));
-    let periods = Period::ALL.map(|period| (period, s.period(period).to_owned()));
     let choices = choices(&call, &wanted).await?;
-    let shown = UsagePage { s, wanted, periods, choices, sum, chart, keys, others, limits, balance, now };
+    let shown = UsagePage { s, wanted, choices, sum, chart, keys, others, limits, balance, now };
     page(StatusCode::OK, &shown)
 }
 
@@ -200,33 +203,6 @@ fn shorten(name: &mut String) {
 }
 
 impl UsagePage {
-    /// A start as the table tells it.
-    fn start(&self, at: &Timestamp) -> String {
-        let told = spoken_instant(*at);
-        let length = if self.wanted.period.by() == By::Hour { 16 } else { 10 };
-        told.get(..length).unwrap_or_default().to_owned()
-    }
-
-    fn first(&self) -> String {
-        self.sum.starts.first().map(|(at, _)| self.start(at)).unwrap_or_default()
-    }
-
-    fn last(&self) -> String {
-        self.sum.starts.last().map(|(at, _)| self.start(at)).unwrap_or_default()
-    }
-
-    /// What the chart shows, in a sentence.
-    fn told(&self) -> String {
-        let Ends { passed, refused, failed } = self.sum.all;
-        let counts = [self.sum.all.total(), passed, refused, failed, self.chart.most].map(|count| self.s.number(count));
-        counts.iter().fold(self.s.t("usage.told").to_owned(), |text, count| text.replacen("{}", count, 1))
-    }
-
-    /// How long the bar of a row is, of 100.
-    fn share(&self, part: &u64, whole: &u64) -> u64 {
-        share(*part, *whole)
-    }
-
     /// Whether a limit could be told of a key, if one were chosen.
     fn asks_for_key(&self) -> bool {
         self.limits.iter().any(|now| now.left.is_none() && now.limit.count == Count::Key)
@@ -243,6 +219,41 @@ impl UsagePage {
 }
 
 impl Shell {
+    /// A start of such a time as a table tells it.
+    pub fn start(&self, period: &Period, at: &Timestamp) -> String {
+        if period.by() == By::Day {
+            return self.date(at);
+        }
+        spoken_instant(*at).get(..16).unwrap_or_default().to_owned()
+    }
+
+    /// The day of an instant, UTC.
+    pub fn date(&self, at: &Timestamp) -> String {
+        spoken_instant(*at).get(..10).unwrap_or_default().to_owned()
+    }
+
+    /// The first and the last start.
+    pub fn ends(&self, period: &Period, sum: &Summary) -> [String; 2] {
+        [sum.starts.first(), sum.starts.last()].map(|start| start.map(|(at, _)| self.start(period, at)).unwrap_or_default())
+    }
+
+    /// What a chart shows, in a sentence.
+    pub fn told(&self, sum: &Summary, chart: &Chart) -> String {
+        let Ends { passed, refused, failed } = sum.all;
+        let counts = [sum.all.total(), passed, refused, failed, chart.most].map(|count| self.number(count));
+        counts.iter().fold(self.t("usage.told").to_owned(), |text, count| text.replacen("{}", count, 1))
+    }
+
+    /// How long the bar of a row is, of 100.
+    pub fn share(&self, part: &u64, whole: &u64) -> u64 {
+        share(*part, *whole)
+    }
+
+    /// Every period, and how it reads.
+    pub fn periods(&self) -> [(Period, &str); 4] {
+        Period::ALL.map(|period| (period, self.period(period)))
+    }
+
     fn period(&self, period: Period) -> &str {
         match period {
             Period::Day => self.t("usage.day"),
@@ -269,10 +280,17 @@ impl Shell {
         }
     }
 
-    /// A verdict in words; what the gate finds of nobody it never finds of an account.
-    fn verdict<'s>(&'s self, name: &'s str) -> &'s str {
+    /// A verdict of the gate in words.
+    pub fn verdict<'s>(&'s self, name: &'s str) -> &'s str {
         match Verdict::from_name(name) {
             Some(Verdict::Ok) => self.t("verdict.ok"),
+            Some(Verdict::Insecure) => self.t("verdict.insecure"),
+            Some(Verdict::Ambiguous) => self.t("verdict.ambiguous"),
+            Some(Verdict::Misplaced) => self.t("verdict.misplaced"),
+            Some(Verdict::Missing) => self.t("verdict.missing"),
+            Some(Verdict::Malformed) => self.t("verdict.malformed"),
+            Some(Verdict::Reserved) => self.t("verdict.reserved"),
+            Some(Verdict::Unknown) => self.t("verdict.unknown"),
             Some(Verdict::Revoked) => self.t("verdict.revoked"),
             Some(Verdict::Expired) => self.t("verdict.expired"),
             Some(Verdict::Disabled) => self.t("verdict.disabled"),

@@ -9,6 +9,7 @@ pub mod balance;
 pub mod check;
 pub mod docs;
 pub mod export;
+pub mod first;
 pub mod gate;
 pub mod health;
 pub mod import;

@@ -7,11 +7,10 @@ use crate::domain::time::Timestamp;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::server::files_each;
-use crate::store::state;
 
 /// Where it listens, since when, on which configuration, how many files it may open, and what a connection of its own says of the database.
 pub async fn state(call: Call) -> Result<Response, Unreadable> {
-    let database = call.front.services.store.read(state::read).await?;
+    let database = call.front.services.database_state().await?;
     let (policy, serving) = (&call.front.services.policy, call.front.services.serving.get());
     Ok(response::json(
         StatusCode::OK,

@@ -11,7 +11,7 @@ use crate::domain::verdict::Verdict;
 use crate::domain::window::Window;
 use crate::service::webhooks::Announcer;
 use crate::store::Connection;
-use crate::store::{keys, usage, windows};
+use crate::store::{keys, usage, usage_totals, windows};
 
 /// How often the last flush is tried.
 const LAST_TRIES: usize = 3;
@@ -39,7 +39,10 @@ impl Meter {
             let unsaved: Arc<[Unsaved]> = group.iter().map(|subject| take(subject, &percentages)).collect();
             let (meter, announcer, kept) = (self.clone(), self.announcer.clone(), unsaved.clone());
             self.store.post(
-                move |connection| unsaved.iter().try_for_each(|one| write(connection, &announcer, one, hour, now)),
+                move |connection| {
+                    unsaved.iter().try_for_each(|one| write(connection, &announcer, one, hour, now))?;
+                    write_totals(connection, &unsaved, hour)
+                },
                 move |result| {
                     if let Err(error) = result {
                         tracing::error!("statistics were not written, and are kept for the next time: {error}");
@@ -61,7 +64,12 @@ impl Meter {
         }
         let (meter, kept) = (self.clone(), counts.clone());
         self.store.post(
-            move |connection| counts.iter().try_for_each(|(verdict, count)| usage::add(connection, hour, "", "", *verdict, *count)),
+            move |connection| {
+                counts.iter().try_for_each(|(verdict, count)| {
+                    usage::add(connection, hour, "", "", *verdict, *count)?;
+                    usage_totals::add(connection, hour, *verdict, *count)
+                })
+            },
             move |result| {
                 if result.is_err() {
                     kept.iter().for_each(|(verdict, count)| {
@@ -123,6 +131,16 @@ fn take(subject: &Arc<Subject>, percentages: &[u8]) -> Unsaved {
         windows: state.take_unsaved(),
         reached: state.take_reached(percentages),
     }
+}
+
+/// What all of them counted, as one: a row each verdict.
+fn write_totals(connection: &Connection, unsaved: &[Unsaved], hour: Timestamp) -> Result<()> {
+    let mut totals = [0u64; Verdict::COUNT];
+    for (verdict, count) in unsaved.iter().flat_map(|one| &one.tallies) {
+        totals[*verdict as usize] += u64::from(*count);
+    }
+    let counted = Verdict::ALL.iter().zip(totals).filter(|(_, count)| *count > 0);
+    counted.into_iter().try_for_each(|(verdict, count)| usage_totals::add(connection, hour, *verdict, count))
 }
 
 fn write(connection: &Connection, announcer: &Announcer, one: &Unsaved, hour: Timestamp, now: Timestamp) -> Result<()> {

@@ -66,7 +66,7 @@ impl Services {
         self.store.write(job, |()| ()).await
     }
 
-    async fn check_registration(&self, registration: &Registration, now: Timestamp) -> Result<Vec<FieldFault>> {
+    pub(super) async fn check_registration(&self, registration: &Registration, now: Timestamp) -> Result<Vec<FieldFault>> {
         let Registration { address, password, name, faults } = registration;
         let mut faults = faults.clone();
         let mut fault = |field: &str, message: String| faults.push(FieldFault { field: field.into(), message });
@@ -127,7 +127,7 @@ impl Services {
 }
 
 /// What somebody is called who does not say.
-fn usual_name(address: &Address) -> String {
+pub(super) fn usual_name(address: &Address) -> String {
     match address {
         Address::Email(email) => email.as_str().split('@').next().unwrap_or_default().to_owned(),
         // Its end: nobody else should read the whole of it.

@@ -136,7 +136,7 @@ const OPEN: &[&str] = &[
     "/docs/style.css",
     "/docs/logo",
 ];
-const OPERATOR: &[&str] = &["/v1/state", "/v1/backup"];
+const OPERATOR: &[&str] = &["/v1/first", "/v1/state", "/v1/backup"];
 
 /// What [`ROUTES`] are about.
 pub struct Subjects {
