@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::dashboard;
+use super::dashboard::{self, operator, organization, profile};
 use super::handlers::sign_in::{balance as own_balance, identities, login, others, register, second_factor, session, user};
 use super::handlers::{
     accounts, agreement, applications, audit, backup, balance, check, docs, export, health, import, invitations, jwks, keys, mails, me,
@@ -46,6 +46,10 @@ pub enum Access {
     User,
     /// Users in a browser, on the dashboard, who are this to their account; whoever is not signed in is sent to sign in.
     Page(Role),
+    /// Users in a browser, on the dashboard, who may administrate the whole server.
+    AdminPage,
+    /// As [`Access::Page`], for what is the user's own: whatever they are to the account, and also where that is switched off.
+    OwnPage,
     /// The operator at the control socket, and nobody else.
     Operator,
 }
@@ -140,6 +144,12 @@ const MANAGER: Access = Access::Shared(Role::Admin);
 const USER: Access = Access::User;
 /// Whoever belongs to the account, in a browser.
 const SEEN: Access = Access::Page(Role::Member);
+/// Who administrates the whole server, in a browser.
+const OVERSEEN: Access = Access::AdminPage;
+/// Whoever looks after the account, in a browser.
+const MANAGED: Access = Access::Page(Role::Admin);
+/// Whoever is signed in, in a browser.
+const OWN: Access = Access::OwnPage;
 
 endpoints! {
     /// Those below the prefix.
@@ -279,7 +289,7 @@ endpoints! {
     POST   "/sign-in"              VISITOR => dashboard::enter;
     GET    "/sign-in/code"         VISITOR => dashboard::second_factor;
     POST   "/sign-in/code"         VISITOR => dashboard::second_factor_entered;
-    POST   "/sign-out"             SEEN   => dashboard::sign_out;
+    POST   "/sign-out"             OWN    => dashboard::sign_out;
     GET    "/keys"                 SEEN   => dashboard::keys::list;
     POST   "/keys"                 SEEN   => dashboard::keys::create;
     GET    "/keys/new"             SEEN   => dashboard::keys::new;
@@ -287,6 +297,100 @@ endpoints! {
     POST   "/keys/{id}"            SEEN   => dashboard::keys::change;
     POST   "/keys/{id}/rotate"     SEEN   => dashboard::keys::rotate;
     POST   "/keys/{id}/revoke"     SEEN   => dashboard::keys::revoke;
+    GET    "/usage"                SEEN   => dashboard::usage::show;
+    GET    "/usage.csv"            SEEN   => dashboard::usage_csv::show;
+    GET    "/plan"                 SEEN   => dashboard::plan::show;
+    GET    "/plan/balance"         SEEN   => dashboard::plan::balance;
+    GET    "/plan/applications"    SEEN   => dashboard::applications::list;
+    POST   "/plan/applications"    MANAGED => dashboard::applications::apply;
+    GET    "/plan/applications/new" MANAGED => dashboard::applications::new;
+    POST   "/plan/applications/{id}/withdraw" MANAGED => dashboard::applications::withdraw;
+    GET    "/agreement"            SEEN   => dashboard::agreement::show;
+    POST   "/agreement"            SEEN   => dashboard::agreement::accept;
+    GET    "/profile"              OWN    => profile::show;
+    POST   "/profile"              OWN    => profile::rename;
+    GET    "/profile/email"        OWN    => profile::addresses::email;
+    POST   "/profile/email"        OWN    => profile::addresses::change_email;
+    POST   "/profile/email/remove" OWN    => profile::addresses::remove_email;
+    GET    "/profile/phone"        OWN    => profile::addresses::phone;
+    POST   "/profile/phone"        OWN    => profile::addresses::change_phone;
+    POST   "/profile/phone/code"   OWN    => profile::addresses::confirm_phone;
+    POST   "/profile/phone/remove" OWN    => profile::addresses::remove_phone;
+    GET    "/profile/password"     OWN    => profile::password::show;
+    POST   "/profile/password"     OWN    => profile::password::change;
+    GET    "/profile/sign-ins"     OWN    => profile::sign_ins::list;
+    POST   "/profile/sign-ins/unlink" OWN => profile::sign_ins::unlink;
+    GET    "/profile/sessions"     OWN    => profile::sessions::list;
+    POST   "/profile/sessions/end" OWN    => profile::sessions::end;
+    POST   "/profile/sessions/end-others" OWN => profile::sessions::end_others;
+    GET    "/profile/second-factor" OWN   => profile::second_factor::show;
+    POST   "/profile/second-factor" OWN   => profile::second_factor::begin;
+    POST   "/profile/second-factor/confirm" OWN => profile::second_factor::confirm;
+    POST   "/profile/second-factor/codes" OWN => profile::second_factor::renew;
+    POST   "/profile/second-factor/end" OWN => profile::second_factor::end;
+    GET    "/profile/delete"       OWN    => profile::leaving::ask;
+    POST   "/profile/delete"       OWN    => profile::leaving::delete;
+    GET    "/organization"         OWN    => organization::show;
+    POST   "/organization"         SEEN   => organization::make;
+    POST   "/organization/switch"  OWN    => organization::switch;
+    POST   "/organization/name"    MANAGED => organization::rename;
+    POST   "/organization/leave"   OWN    => organization::leave;
+    POST   "/organization/accept"  OWN    => organization::invitations::accept;
+    POST   "/organization/decline" OWN    => organization::invitations::decline;
+    GET    "/organization/members" SEEN   => organization::members::list;
+    GET    "/organization/members/{user}" MANAGED => organization::members::show;
+    POST   "/organization/members/{user}" MANAGED => organization::members::change;
+    POST   "/organization/members/{user}/remove" MANAGED => organization::members::remove;
+    GET    "/organization/invitations" MANAGED => organization::invitations::list;
+    POST   "/organization/invitations" MANAGED => organization::invitations::invite;
+    POST   "/organization/invitations/end" MANAGED => organization::invitations::end;
+    GET    "/admin/accounts"        OVERSEEN => operator::accounts::list;
+    GET    "/admin/accounts.csv"    OVERSEEN => operator::accounts::export, streams;
+    POST   "/admin/accounts"        OVERSEEN => operator::accounts::create;
+    GET    "/admin/accounts/new"    OVERSEEN => operator::accounts::new;
+    GET    "/admin/accounts/{id}"   OVERSEEN => operator::accounts::show;
+    POST   "/admin/accounts/{id}"   OVERSEEN => operator::accounts::change;
+    POST   "/admin/accounts/{id}/balance" OVERSEEN => operator::balance::change;
+    POST   "/admin/accounts/{id}/members" OVERSEEN => operator::accounts::set_member;
+    POST   "/admin/accounts/{id}/members/{user}/remove" OVERSEEN => operator::accounts::remove_member;
+    GET    "/admin/users"           OVERSEEN => operator::users::list;
+    GET    "/admin/users.csv"       OVERSEEN => operator::users::export, streams;
+    POST   "/admin/users"           OVERSEEN => operator::users::create;
+    GET    "/admin/users/new"       OVERSEEN => operator::users::new;
+    GET    "/admin/users/{id}"      OVERSEEN => operator::users::show;
+    POST   "/admin/users/{id}"      OVERSEEN => operator::users::change;
+    POST   "/admin/users/{id}/sign-out" OVERSEEN => operator::users::sign_out;
+    POST   "/admin/users/{id}/second-factor" OVERSEEN => operator::users::remove_second_factor;
+    POST   "/admin/users/{id}/delete" OVERSEEN => operator::users::delete;
+    GET    "/admin/keys"            OVERSEEN => operator::keys::list;
+    GET    "/admin/keys.csv"        OVERSEEN => operator::keys::export, streams;
+    GET    "/admin/keys/{id}"       OVERSEEN => operator::keys::show;
+    POST   "/admin/keys/{id}/disable" OVERSEEN => operator::keys::disable;
+    POST   "/admin/keys/{id}/enable" OVERSEEN => operator::keys::enable;
+    POST   "/admin/keys/{id}/rotate" OVERSEEN => operator::keys::rotate;
+    POST   "/admin/keys/{id}/revoke" OVERSEEN => operator::keys::revoke;
+    GET    "/admin/plans"           OVERSEEN => operator::plans::list;
+    GET    "/admin/plans.csv"       OVERSEEN => operator::plans::export, streams;
+    GET    "/admin/applications"    OVERSEEN => operator::applications::list;
+    GET    "/admin/applications.csv" OVERSEEN => operator::applications::export, streams;
+    GET    "/admin/applications/{id}" OVERSEEN => operator::applications::show;
+    POST   "/admin/applications/{id}/approve" OVERSEEN => operator::applications::approve;
+    POST   "/admin/applications/{id}/reject" OVERSEEN => operator::applications::reject;
+    GET    "/admin/audit"           OVERSEEN => operator::audit::list;
+    GET    "/admin/audit.csv"       OVERSEEN => operator::audit::export, streams;
+    GET    "/admin/audit/{id}"      OVERSEEN => operator::audit::show;
+    GET    "/admin/tokens"          OVERSEEN => operator::tokens::list;
+    GET    "/admin/tokens.csv"      OVERSEEN => operator::tokens::export, streams;
+    POST   "/admin/tokens"          OVERSEEN => operator::tokens::create;
+    GET    "/admin/tokens/new"      OVERSEEN => operator::tokens::new;
+    GET    "/admin/tokens/{id}"     OVERSEEN => operator::tokens::show;
+    POST   "/admin/tokens/{id}/revoke" OVERSEEN => operator::tokens::revoke;
+    GET    "/admin/outbox"          OVERSEEN => operator::outbox::mails;
+    GET    "/admin/outbox.csv"      OVERSEEN => operator::outbox::export_mails, streams;
+    POST   "/admin/outbox/mails"    OVERSEEN => operator::outbox::retry_mail;
+    GET    "/admin/outbox/webhooks" OVERSEEN => operator::outbox::messages;
+    GET    "/admin/outbox/webhooks.csv" OVERSEEN => operator::outbox::export_messages, streams;
+    POST   "/admin/outbox/webhooks" OVERSEEN => operator::outbox::retry_message;
 }
 
 /// What a path comes to.

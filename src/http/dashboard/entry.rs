@@ -3,7 +3,7 @@
 use askama::Template;
 use http::StatusCode;
 
-use super::form::Form;
+use super::form::{Form, too_many};
 use super::session::{clear, place, set};
 use super::shell::{Shell, root};
 use super::show::{page, see};
@@ -11,7 +11,6 @@ use super::words::Words;
 use crate::domain::error::{Error, Result as Outcome};
 use crate::domain::key::PlainKey;
 use crate::domain::password::Password;
-use crate::domain::refusal::Refusal;
 use crate::domain::totp::Code;
 use crate::domain::verdict::Verdict;
 use crate::http::cookies;
@@ -154,14 +153,10 @@ pub async fn sign_out(mut call: Call) -> Result<Response, Unreadable> {
 fn why(call: &Call, error: Error) -> Result<(Verdict, StatusCode, String), Unreadable> {
     let words = Words::of(&call.parts.headers);
     let Error::Refused(refusal) = error else { return Err(error.into()) };
-    let Refusal { verdict, .. } = *refusal;
-    let (status, text) = match verdict {
+    let (status, text) = match refusal.verdict {
         Verdict::NotVerified => (StatusCode::FORBIDDEN, words.text("entry.not_verified").to_owned()),
         Verdict::Disabled => (StatusCode::FORBIDDEN, words.text("entry.disabled").to_owned()),
-        Verdict::TooManyTries => {
-            let seconds = refusal.retry_after(call.now).unwrap_or(1);
-            (StatusCode::TOO_MANY_REQUESTS, words.with("entry.too_many", &seconds.to_string()))
-        }
+        Verdict::TooManyTries => (StatusCode::TOO_MANY_REQUESTS, too_many(call, &refusal)),
         Verdict::Unavailable | Verdict::Internal => return Err(Error::Refused(refusal).into()),
         _ => (StatusCode::UNAUTHORIZED, words.text("entry.wrong").to_owned()),
     };

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use super::session::form_token;
 use super::show::VERSION;
 use super::words::Words;
+use crate::docs::spoken_number;
 use crate::domain::act::Actor;
 use crate::domain::caller::Kind;
 use crate::domain::letter::spoken_instant;
@@ -71,6 +72,13 @@ impl Shell {
     /// Tells what browsers keep from what they kept before.
     pub fn version(&self) -> &str {
         &VERSION
+    }
+
+    /// A whole number as people read it; templates hand it over in more than one way.
+    pub fn number(&self, number: impl Display) -> String {
+        let text = number.to_string();
+        let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("−", digits));
+        digits.parse().map_or(text.clone(), |number| format!("{sign}{}", spoken_number(number)))
     }
 
     /// An instant as people read it, in UTC to the minute.

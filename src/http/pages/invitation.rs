@@ -136,7 +136,7 @@ async fn joined(call: &Call, open: &Open, signed_in: &SignedIn, visit: &Visit) -
 
 /// The last form: nobody joins by it any more.
 async fn decline(call: &Call, open: &Open, visit: &Visit) -> Result<Response, Unreadable> {
-    match call.front.services.decline_invitation(&open.token, &visit.act).await {
+    match call.front.services.decline_invitation(Which::Token(open.token.clone()), &visit.act).await {
         Ok(()) => Ok(response::no_sign_in(show(call, StatusCode::OK, Page::Declined, context! {}))),
         Err(error) if counts_no_more(&error) => Ok(wrong(call)),
         Err(error) => Ok(refused::not_now(call, error, &place(call, &open.token))?),
