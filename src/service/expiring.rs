@@ -20,8 +20,8 @@ use crate::store::notices::{self, Notice};
 /// How often it is looked which keys have come near their end.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// How often all of those that are near their end are looked through; sooner where a key was changed, but never for more than one
-/// part in so many of the time.
+/// How often all of those that are near their end are looked through; sooner where a key was changed, but where they are more than one
+/// round they are read for no more than one part in so many of the time.
 const ALL_EVERY: Duration = Duration::from_secs(3600);
 const SHARE: u32 = 50;
 
@@ -35,7 +35,7 @@ const LAST: KeyHash = KeyHash::from_bytes([0xff; 32]);
 struct Lookout {
     /// Up to which end.
     looked: Timestamp,
-    /// When all were looked through, and how long that took.
+    /// When all were looked through, and how long they were read beyond the first round, which each look has.
     all_at: Option<Instant>,
     all_took: Duration,
 }
@@ -66,10 +66,9 @@ impl Lookout {
         let is_due = self.all_at.is_none_or(|at| at.elapsed() >= ALL_EVERY);
         let may = self.all_at.is_none_or(|at| at.elapsed() >= self.all_took * SHARE);
         if is_due || (may && services.ends_changed.swap(false, Ordering::AcqRel)) {
-            let began = Instant::now();
             self.all_at = None;
-            go_through(services, (now, LAST), until, now).await?;
-            (self.all_at, self.all_took) = (Some(Instant::now()), began.elapsed());
+            let took = go_through(services, (now, LAST), until, now).await?;
+            (self.all_at, self.all_took) = (Some(Instant::now()), took);
         } else {
             go_through(services, (self.looked.max(now), LAST), until, now).await?;
         }
@@ -78,11 +77,16 @@ impl Lookout {
     }
 }
 
-/// Goes through the keys that end after `from` and up to `until`, round by round.
-async fn go_through(services: &Arc<Services>, mut from: (Timestamp, KeyHash), until: Timestamp, now: Timestamp) -> Result<()> {
+/// Goes through the keys that end after `from` and up to `until`, round by round. Answers how long all rounds but the first were read: a
+/// disk that is slow to write makes nobody wait.
+async fn go_through(services: &Arc<Services>, mut from: (Timestamp, KeyHash), until: Timestamp, now: Timestamp) -> Result<Duration> {
+    let mut took = None;
     loop {
+        let began = Instant::now();
         let rows = services.store.list(move |connection| look_at_some(connection, from, until)).await?;
-        let Some((last, _)) = rows.last() else { return Ok(()) };
+        let read = took.map_or(Duration::ZERO, |so_far| so_far + began.elapsed());
+        took = Some(read);
+        let Some((last, _)) = rows.last() else { return Ok(read) };
         let is_last = rows.len() < ROUND;
         from = (last.record.expires_at.unwrap_or(until), last.hash);
         let untold: Vec<KeyHash> = rows.iter().filter(|(_, is_told)| !is_told).map(|(key, _)| key.hash).collect();
@@ -91,7 +95,7 @@ async fn go_through(services: &Arc<Services>, mut from: (Timestamp, KeyHash), un
             services.store.write(move |connection| tell_all(connection, &announcer, &untold, until, now), |()| ()).await?;
         }
         if is_last {
-            return Ok(());
+            return Ok(read);
         }
     }
 }

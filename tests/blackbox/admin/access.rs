@@ -195,17 +195,25 @@ impl Subjects {
 
     pub fn fill(&self, template: &str) -> String {
         let (key, token) = (text(&self.key["id"]), text(&self.token["id"]));
-        template
-            .replace("ACCOUNT", &self.account)
-            .replace("KEY", &key)
-            .replace("TOKEN", &token)
-            .replace("MESSAGE", &self.message)
-            .replace("MAIL", &self.mail)
-            .replace("PERSON", &self.person)
-            .replace("INVITATION", &self.invitation)
-            .replace("APPLICATION", &self.application)
-            .replace("GRANTED", &self.granted)
-            .replace("DENIED", &self.denied)
+        let ids = [
+            ("ACCOUNT", &self.account),
+            ("KEY", &key),
+            ("TOKEN", &token),
+            ("MESSAGE", &self.message),
+            ("MAIL", &self.mail),
+            ("PERSON", &self.person),
+            ("INVITATION", &self.invitation),
+            ("APPLICATION", &self.application),
+            ("GRANTED", &self.granted),
+            ("DENIED", &self.denied),
+        ];
+        let (mut filled, mut rest) = (String::new(), template);
+        let next = |rest: &str| ids.iter().filter_map(|(name, id)| rest.find(name).map(|at| (at, *name, *id))).min();
+        while let Some((at, name, id)) = next(rest) {
+            filled = filled + &rest[..at] + id;
+            rest = &rest[at + name.len()..];
+        }
+        filled + rest
     }
 
     pub fn request(&self, route: &Route) -> Request {
@@ -227,6 +235,15 @@ impl Subjects {
         let told = told.replace(&self.application, "APPLICATION");
         told.replace(&self.account, "ACCOUNT").replace(&text(&self.key["id"]), "KEY").replace(&text(&self.token["id"]), "TOKEN")
     }
+}
+
+/// An id may hold what stands for another: it is letters and digits at random.
+#[test]
+fn what_stands_for_an_id_is_looked_for_in_the_template_alone() {
+    let account = "acc_01M80J6DVSWJ842ZSVKEYTAGED";
+    let subjects = Subjects { account: account.into(), ..Subjects::missing() };
+    assert_eq!(subjects.fill("/v1/accounts/ACCOUNT/members/PERSON"), format!("/v1/accounts/{account}/members/4711"));
+    assert_eq!(subjects.fill(r#"{"account": "ACCOUNT", "key": "KEY"}"#), format!(r#"{{"account": "{account}", "key": "{NO_KEY}"}}"#));
 }
 
 // ---- the table is whole ----
