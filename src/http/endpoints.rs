@@ -84,8 +84,8 @@ const SIGNS_IN: [&str; 8] = [
     "/auth/invitation",
     "/auth/second-factor",
 ];
-/// The pages whose forms do.
-const PAGES: [&str; 3] = ["/verify", "/invitation", "/second-factor"];
+/// The pages whose forms do, those of the dashboard among them.
+const PAGES: [&str; 5] = ["/verify", "/invitation", "/second-factor", "/sign-in", "/sign-in/code"];
 
 impl Endpoint {
     /// Whether it ends a session or a key, and does nothing else.
@@ -102,8 +102,7 @@ impl Endpoint {
     pub fn signs_in(&self) -> bool {
         match self.part {
             Part::SignIn => SIGNS_IN.contains(&self.path) || self.path.ends_with("/callback"),
-            Part::Api => self.method == Some(Method::POST) && PAGES.contains(&self.path),
-            Part::Dashboard => false,
+            Part::Api | Part::Dashboard => self.method == Some(Method::POST) && PAGES.contains(&self.path),
         }
     }
 }
@@ -332,7 +331,7 @@ endpoints! {
     GET    "/profile/delete"       OWN    => profile::leaving::ask;
     POST   "/profile/delete"       OWN    => profile::leaving::delete;
     GET    "/organization"         OWN    => organization::show;
-    POST   "/organization"         OWN    => organization::make;
+    POST   "/organization"         SEEN   => organization::make;
     POST   "/organization/switch"  OWN    => organization::switch;
     POST   "/organization/name"    MANAGED => organization::rename;
     POST   "/organization/leave"   OWN    => organization::leave;
@@ -398,8 +397,8 @@ endpoints! {
 pub enum Matched {
     /// An endpoint, and what stands where its path has braces.
     Endpoint(&'static Endpoint, [String; 2]),
-    /// The path is known, with these methods; and whether all of them are the sign-in's.
-    WrongMethod(Vec<&'static str>, bool),
+    /// The path is known, with these methods, and is all a part of this; of several: the API.
+    WrongMethod(Vec<&'static str>, Part),
     /// Nothing.
     Nothing,
 }
@@ -414,7 +413,7 @@ impl Matched {
     pub fn is_of_sign_in(&self) -> bool {
         match self {
             Self::Endpoint(endpoint, _) => endpoint.is_of_sign_in(),
-            Self::WrongMethod(_, is_of_sign_in) => *is_of_sign_in,
+            Self::WrongMethod(_, part) => *part == Part::SignIn,
             Self::Nothing => false,
         }
     }
@@ -474,8 +473,8 @@ pub fn find(method: &Method, path: Below<'_>, is_operator: bool) -> Matched {
     if methods.contains(&"GET") {
         methods.push("HEAD");
     }
-    let is_of_sign_in = there.iter().all(|(endpoint, _)| endpoint.is_of_sign_in());
-    if methods.is_empty() { Matched::Nothing } else { Matched::WrongMethod(methods, is_of_sign_in) }
+    let whole = [Part::SignIn, Part::Dashboard].into_iter().find(|part| there.iter().all(|(endpoint, _)| endpoint.part == *part));
+    if methods.is_empty() { Matched::Nothing } else { Matched::WrongMethod(methods, whole.unwrap_or(Part::Api)) }
 }
 
 /// Whether a path is of a pattern, and what its ids are; empty where it has none.

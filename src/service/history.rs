@@ -93,6 +93,7 @@ impl Services {
         self.rounds(idempotency::tidy, now).await?;
         self.rounds(spent::tidy, now).await?;
         self.rounds(proofs::wipe, now).await?;
+        self.rounds(proofs::tidy_waits, now).await?;
         self.rounds(proofs::tidy, now.minus(SIGN_IN_KEPT)).await?;
         self.rounds(sessions::tidy, now.minus(SIGN_IN_KEPT)).await?;
         self.rounds(windows::tidy, now.minus(WINDOWS_KEPT)).await?;

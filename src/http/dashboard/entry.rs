@@ -16,7 +16,7 @@ use crate::domain::verdict::Verdict;
 use crate::http::cookies;
 use crate::http::handlers::sign_in::address;
 use crate::http::request::{Call, Unreadable};
-use crate::http::response::Response;
+use crate::http::response::{self, Response};
 use crate::service::sign_in::session::SECOND_FACTOR_LIFETIME;
 use crate::service::sign_in::{Entered, SignedIn, Visit};
 
@@ -64,11 +64,11 @@ pub async fn enter(mut call: Call) -> Result<Response, Unreadable> {
             let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
             let mut response = see(&format!("{}sign-in/code?next={next}", root(&call)))?;
             set(&call, &waiting, SECOND_FACTOR_LIFETIME.seconds_up(), response.headers_mut());
-            Ok(response)
+            Ok(response::came_to(Verdict::SecondFactorNeeded, response))
         }
         Err(error) => {
-            let (status, fault) = why(&call, error)?;
-            shown(&call, status, &next, form.text("who"), Some(fault))
+            let (verdict, status, fault) = why(&call, error)?;
+            shown(&call, status, &next, form.text("who"), Some(fault)).map(|page| response::came_to(verdict, page))
         }
     }
 }
@@ -82,7 +82,25 @@ async fn by_password(call: &Call, form: &Form, visit: &Visit) -> Outcome<Entered
 /// `GET PREFIX/sign-in/code`.
 pub async fn second_factor(call: Call) -> Result<Response, Unreadable> {
     let next = parameter(&call, "next");
+    if !waits(&call).await? {
+        return begin_anew(&call, &next);
+    }
     page(StatusCode::OK, &SecondFactorPage { s: Shell::of(&call, ""), next: &next, fault: None })
+}
+
+/// Whether this browser still waits for the second factor.
+async fn waits(call: &Call) -> Outcome<bool> {
+    match super::session::token(call) {
+        Some(waiting) => call.front.services.waits_for_second_factor(&waiting, call.now).await,
+        None => Ok(false),
+    }
+}
+
+/// Nobody waits any more, or nobody did in this browser: from the first factor on.
+fn begin_anew(call: &Call, next: &str) -> Result<Response, Unreadable> {
+    let fault = Words::of(&call.parts.headers).text("entry.too_late").to_owned();
+    let page = shown(call, StatusCode::UNAUTHORIZED, next, "", Some(fault))?;
+    Ok(response::came_to(Verdict::Unknown, page))
 }
 
 /// `POST PREFIX/sign-in/code`.
@@ -90,7 +108,7 @@ pub async fn second_factor_entered(mut call: Call) -> Result<Response, Unreadabl
     let form = Form::read(&mut call).await?;
     let visit = call.visit()?;
     let next = form.text("next").to_owned();
-    let Some(waiting) = super::session::token(&call) else { return see(&format!("{}sign-in", root(&call))) };
+    let Some(waiting) = super::session::token(&call) else { return begin_anew(&call, &next) };
     let entered = match Code::parse(form.text("code").trim()) {
         Ok(code) => call.front.services.enter_second_factor(&waiting, code, &visit).await,
         Err(_) => Err(Error::refused(Verdict::Unknown)),
@@ -98,8 +116,12 @@ pub async fn second_factor_entered(mut call: Call) -> Result<Response, Unreadabl
     match entered {
         Ok(signed_in) => go_on(&call, &signed_in, &next).await,
         Err(error) => {
-            let (status, fault) = why(&call, error)?;
-            page(status, &SecondFactorPage { s: Shell::of(&call, ""), next: &next, fault: Some(fault) })
+            let (verdict, status, fault) = why(&call, error)?;
+            if verdict == Verdict::Unknown && !waits(&call).await? {
+                return begin_anew(&call, &next);
+            }
+            let page = page(status, &SecondFactorPage { s: Shell::of(&call, ""), next: &next, fault: Some(fault) })?;
+            Ok(response::came_to(verdict, page))
         }
     }
 }
@@ -128,17 +150,18 @@ pub async fn sign_out(mut call: Call) -> Result<Response, Unreadable> {
 }
 
 /// What somebody who cannot come in is told; what is no refusal stays an error.
-fn why(call: &Call, error: Error) -> Result<(StatusCode, String), Unreadable> {
+fn why(call: &Call, error: Error) -> Result<(Verdict, StatusCode, String), Unreadable> {
     let words = Words::of(&call.parts.headers);
     let Error::Refused(refusal) = error else { return Err(error.into()) };
-    let (status, text) = match refusal.verdict {
+    let verdict = refusal.verdict;
+    let (status, text) = match verdict {
         Verdict::NotVerified => (StatusCode::FORBIDDEN, words.text("entry.not_verified").to_owned()),
         Verdict::Disabled => (StatusCode::FORBIDDEN, words.text("entry.disabled").to_owned()),
         Verdict::TooManyTries => (StatusCode::TOO_MANY_REQUESTS, too_many(call, &refusal)),
         Verdict::Unavailable | Verdict::Internal => return Err(Error::Refused(refusal).into()),
         _ => (StatusCode::UNAUTHORIZED, words.text("entry.wrong").to_owned()),
     };
-    Ok((status, text))
+    Ok((verdict, status, text))
 }
 
 /// A parameter of the query, empty where there is none.

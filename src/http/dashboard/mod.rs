@@ -23,7 +23,7 @@ pub mod usage_csv;
 mod words;
 
 pub use entry::{enter, second_factor, second_factor_entered, sign_in, sign_out, to_start};
-pub use failed::failed;
+pub use failed::{failed, wrong_method};
 pub use session::{admit, admit_administrator};
 pub use shell::Shell;
 pub use show::{script, style_sheet};

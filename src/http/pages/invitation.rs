@@ -49,6 +49,11 @@ fn page(call: &Call, status: StatusCode, open: &Open, about: Value) -> Response 
     show(call, status, Page::Invitation, all)
 }
 
+/// Whether an error says that an invitation counts no more, or is for somebody else.
+pub fn counts_no_more(error: &Error) -> bool {
+    matches!(error, Error::NotFound(_)) || matches!(error, Error::Refused(refusal) if refusal.verdict == Verdict::Unknown)
+}
+
 /// It counts no more.
 fn wrong(call: &Call) -> Response {
     response::came_to(Verdict::Unknown, show(call, StatusCode::UNAUTHORIZED, Page::WrongInvitation, context! {}))
@@ -89,12 +94,12 @@ pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
                 ),
                 Verdict::TooManyTries => (StatusCode::TOO_MANY_REQUESTS, too_many(&call, &refusal)),
                 Verdict::Disabled => return Ok(refused::disabled(&call)),
-                Verdict::Unavailable => return Err(Error::Refused(refusal).into()),
                 _ => (StatusCode::UNAUTHORIZED, WRONG.into()),
             };
             Ok(refused::retry_after(&call, &refusal, again(refusal.verdict, status, &fault)))
         }
         Err(Unreadable::Error(Error::Invalid(_))) => Ok(again(Verdict::BadRequest, StatusCode::BAD_REQUEST, WRONG)),
+        Err(Unreadable::Error(error)) => Ok(refused::not_now(&call, error, &place(&call, &open.token))?),
         Err(other) => Err(other),
     }
 }
@@ -119,11 +124,11 @@ async fn joined(call: &Call, open: &Open, signed_in: &SignedIn, visit: &Visit) -
     let act = Act { actor: Actor::User(known.caller().clone()), ..visit.act.clone() };
     let mut response = match services.accept_invitation(Which::Token(open.token.clone()), &act).await {
         Ok(_) | Err(Error::Conflict(_)) => show(call, StatusCode::OK, Page::Joined, context! {}),
-        Err(Error::NotFound(_) | Error::Refused(_)) => {
+        Err(error) if counts_no_more(&error) => {
             let name = signed_in.user["name"].as_str().unwrap_or_default();
             refused::somebody_else(call, name, &open.received.record.email, &place(call, &open.token))
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => refused::not_now(call, error, &place(call, &open.token))?,
     };
     cookies::set(call, &signed_in.refresh_token, signed_in.refresh_for, response.headers_mut());
     Ok(response)
@@ -132,9 +137,9 @@ async fn joined(call: &Call, open: &Open, signed_in: &SignedIn, visit: &Visit) -
 /// The last form: nobody joins by it any more.
 async fn decline(call: &Call, open: &Open, visit: &Visit) -> Result<Response, Unreadable> {
     match call.front.services.decline_invitation(Which::Token(open.token.clone()), &visit.act).await {
-        Ok(()) => Ok(show(call, StatusCode::OK, Page::Declined, context! {})),
-        Err(Error::NotFound(_)) => Ok(wrong(call)),
-        Err(error) => Err(error.into()),
+        Ok(()) => Ok(response::no_sign_in(show(call, StatusCode::OK, Page::Declined, context! {}))),
+        Err(error) if counts_no_more(&error) => Ok(wrong(call)),
+        Err(error) => Ok(refused::not_now(call, error, &place(call, &open.token))?),
     }
 }
 
@@ -165,7 +170,7 @@ async fn newcomer(call: &Call, form: &Form, open: &Open, visit: &Visit) -> Resul
             let page = again(refusal.verdict, StatusCode::TOO_MANY_REQUESTS, "password", too_many(call, &refusal));
             Ok(refused::retry_after(call, &refusal, page))
         }
-        Err(Error::NotFound(_) | Error::Refused(_)) => Ok(wrong(call)),
-        Err(error) => Err(error.into()),
+        Err(error) if counts_no_more(&error) => Ok(wrong(call)),
+        Err(error) => Ok(refused::not_now(call, error, &place(call, &open.token))?),
     }
 }

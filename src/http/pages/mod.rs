@@ -59,7 +59,7 @@ pub async fn verify_pressed(mut call: Call) -> Result<Response, Unreadable> {
     };
     if !signs_in {
         return match services.confirm_address(token.clone(), &visit).await {
-            Ok(()) => Ok(show(&call, StatusCode::OK, Page::Verified, context! {})),
+            Ok(()) => Ok(response::no_sign_in(show(&call, StatusCode::OK, Page::Verified, context! {}))),
             Err(error) => wrong_link(&call, error, &again_at("verify", &token)),
         };
     }
@@ -117,13 +117,11 @@ pub async fn style_sheet(_: Call) -> Result<Response, Unreadable> {
 /// `again`: where the same form is.
 fn wrong_link(call: &Call, error: Error, again: &str) -> Result<Response, Unreadable> {
     match error {
-        Error::Refused(refusal) if refusal.verdict == Verdict::TooManyTries => Ok(refused::too_many(call, &refusal, again)),
-        Error::Refused(refusal) if refusal.verdict == Verdict::Disabled => Ok(refused::disabled(call)),
-        Error::Refused(refusal) => {
+        Error::Refused(refusal) if refusal.verdict == Verdict::Unknown => {
             let proves = again.starts_with("verify");
             Ok(response::came_to(refusal.verdict, show(call, StatusCode::UNAUTHORIZED, Page::WrongLink, context! { proves })))
         }
-        error => Err(error.into()),
+        error => Ok(refused::not_now(call, error, again)?),
     }
 }
 

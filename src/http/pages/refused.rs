@@ -114,6 +114,24 @@ pub fn somebody_else(call: &Call, name: &str, invited: &str, back: &str) -> Resp
     response::came_to(Verdict::Ok, show(call, StatusCode::UNAUTHORIZED, Page::Refused, about))
 }
 
+/// What a page tells of an error that is no fault of what somebody brought to it; any other stays one. `again`: where the form is.
+pub fn not_now(call: &Call, error: Error, again: &str) -> Result<Response, Error> {
+    match error {
+        Error::Refused(refusal) => match refusal.verdict {
+            Verdict::TooManyTries => Ok(too_many(call, &refusal, again)),
+            Verdict::Disabled => Ok(disabled(call)),
+            _ => Err(Error::Refused(refusal)),
+        },
+        Error::Unavailable(_) => {
+            tracing::error!(request_id = call.request_id, "{error}");
+            let text = "Nothing was changed. Try again in a moment.";
+            let about = context! { heading => "This cannot be done right now", text, again => "Try again", href => again };
+            Ok(response::came_to(Verdict::Unavailable, show(call, StatusCode::SERVICE_UNAVAILABLE, Page::Refused, about)))
+        }
+        error => Err(error),
+    }
+}
+
 /// Too many tries. `again`: where the form is.
 pub fn too_many(call: &Call, refusal: &Refusal, again: &str) -> Response {
     let about = context! { heading => TOO_MANY, text => wait(call, refusal), again => "Try again", href => again };
