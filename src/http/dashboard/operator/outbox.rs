@@ -95,7 +95,7 @@ fn listed_messages(call: &Call) -> Result<Listing, Unreadable> {
 
 /// Both lists know each other, and have a button that sends again.
 fn with_parts(mut list: Listing, button: &'static str) -> Listing {
-    list.unshown = vec!["lists.id", "lists.taken"];
+    list.unshown = vec!["lists.id", "lists.due", "lists.taken"];
     list.parts = vec![("outbox", text("operator.mails")), ("outbox/webhooks", text("operator.messages"))];
     list.button = Some((button, text("operator.send_again")));
     list

@@ -195,7 +195,7 @@ fn what_is_on_its_way_is_told_without_its_content_and_sent_again() {
     stage.post("/users", &json!({ "email": "new@example.com" })).expect(201);
     let letter = smtp.wait_for_mail_to("new@example.com");
     let page = eventually("it is taken", || {
-        Some(browser.open("/auth/admin/outbox?address=new@example.com")).filter(|page| page.reply.body.contains("class=\"state taken\""))
+        Some(browser.open("/auth/admin/outbox?address=new@example.com")).filter(|page| page.reply.body.contains("\">taken</td>"))
     });
     let page = page.says(200, "new@example.com").says_not(&letter.token());
     let id = page
