@@ -99,15 +99,13 @@ mod tests {
         assert_eq!((ask().await, times.load(Ordering::Relaxed)), (Some(1), 1), "it is kept");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn nobody_waits_long() {
-        let kept = Kept::<u64>::default();
-        let slow = kept.known("it", || async {
-            tokio::time::sleep(Duration::from_secs(5)).await;
-            Ok(7)
-        });
-        assert!(slow.await.is_none(), "nothing is known yet");
-        tokio::time::sleep(Duration::from_secs(6)).await;
-        assert_eq!(kept.known("it", || async { Ok(8) }).await.map(|known| *known.value), Some(7), "what was counted meanwhile is there");
+    #[tokio::test]
+    async fn nobody_waits_longer_than_that_and_what_was_counted_is_there_later() {
+        let (kept, (done, counted)) = (Kept::<u64>::default(), tokio::sync::oneshot::channel());
+        let first = kept.known("it", || async { counted.await.map_err(|error| crate::domain::error::Error::Internal(error.to_string())) });
+        assert!(first.await.is_none(), "nothing is known yet");
+        done.send(7).unwrap();
+        let later = kept.known("it", || async { Ok(8) }).await.map(|known| *known.value);
+        assert_eq!(later, Some(7), "nobody else counted meanwhile");
     }
 }
