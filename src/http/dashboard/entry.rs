@@ -161,7 +161,7 @@ fn why(call: &Call, error: Error) -> Result<(Verdict, StatusCode, String), Unrea
         Verdict::Unavailable | Verdict::Internal => return Err(Error::Refused(refusal).into()),
         _ => (StatusCode::UNAUTHORIZED, words.text("entry.wrong").to_owned()),
     };
-    Ok((verdict, status, text))
+    Ok((refusal.verdict, status, text))
 }
 
 /// A parameter of the query, empty where there is none.
