@@ -9,7 +9,7 @@ use crate::http::request::{Call, Unreadable};
 /// What the token's field is called.
 const TOKEN: &str = "form_token";
 
-/// The fields of a form; each that is empty is as if it were not there.
+/// The fields of a form.
 pub struct Form(Vec<(String, String)>);
 
 impl Form {
@@ -33,25 +33,35 @@ impl Form {
         if !is_sound {
             return Err(Error::Forbidden("This form is not one of yours: open the page again.".into()).into());
         }
-        fields.retain(|(_, text)| !text.trim().is_empty());
         Ok(Self(fields))
+    }
+
+    /// Those that something was typed into.
+    fn filled(&self) -> impl DoubleEndedIterator<Item = &(String, String)> {
+        self.0.iter().filter(|(_, text)| !text.trim().is_empty())
     }
 
     /// A field's text, empty where it is not there. Of several the last counts.
     pub fn text(&self, name: &str) -> &str {
-        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, text)| text.as_str()).unwrap_or_default()
+        self.filled().rev().find(|(known, _)| known == name).map(|(_, text)| text.as_str()).unwrap_or_default()
+    }
+
+    /// A field's text as it was sent, where it is there once, be it empty.
+    pub fn once(&self, name: &str) -> Option<&str> {
+        let mut given = self.0.iter().filter(|(known, _)| known == name);
+        given.next().filter(|_| given.next().is_none()).map(|(_, text)| text.as_str())
     }
 
     /// The form as it was typed, to be shown again with what is wrong; what is secret is left out.
     pub fn again(&self, faults: Vec<FieldFault>) -> Typed {
-        let fields = self.0.iter().filter(|(name, _)| !name.contains("password") && name != "code").cloned().collect();
+        let fields = self.filled().filter(|(name, _)| !name.contains("password") && name != "code").cloned().collect();
         Typed { fields, faults }
     }
 
     /// These fields as the admin API takes them: those with a dot in an object, and of `lists` the words, one after the other.
     pub fn json(&self, names: &[&str], lists: &[&str]) -> Value {
         let mut body = Map::new();
-        for (name, text) in &self.0 {
+        for (name, text) in self.filled() {
             if let Some((object, field)) = name.split_once('.').filter(|(object, _)| names.contains(object)) {
                 let value = text.trim().parse::<u64>().map_or_else(|_| json!(text), |number| json!(number));
                 body.entry(object).or_insert_with(|| json!({}))[field] = value;
@@ -87,6 +97,11 @@ impl Typed {
     /// The same, where something is there already.
     pub fn or<'t>(&'t self, name: &str, held: &'t str) -> &'t str {
         self.given(name).unwrap_or(held)
+    }
+
+    /// Whether anything is wrong.
+    pub fn is_wrong(&self) -> bool {
+        !self.faults.is_empty()
     }
 
     /// What is wrong with a field.

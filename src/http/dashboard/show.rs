@@ -8,6 +8,7 @@ use http::header::{
 };
 use http::{HeaderMap, StatusCode};
 
+use super::failed;
 use super::shell::Shell;
 use crate::domain::error::Error;
 use crate::domain::key::KeyHash;
@@ -16,9 +17,12 @@ use crate::http::response::{self, Response};
 
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-/// Our own style sheet, script and forms, and nothing else.
+/// Our own style sheet, script, pictures and forms, and nothing else.
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The same without a script.
+const DISCREET: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 const STYLE_SHEET: &str = include_str!("templates/dashboard.css");
 const SCRIPT: &str = include_str!("templates/dashboard.js");
@@ -32,6 +36,18 @@ pub fn page(status: StatusCode, template: &impl Template) -> Result<Response, Un
     let mut response = response::text(status, "text/html; charset=utf-8", html);
     guard(response.headers_mut());
     Ok(response)
+}
+
+/// A page in whose address a secret stands: it runs no script, and no other site gets to see the address.
+pub fn discreet(call: &Call, s: &Shell, status: StatusCode, template: &impl Template) -> Response {
+    match page(status, template) {
+        Ok(mut response) => {
+            guard_discreetly(response.headers_mut());
+            s.name_language(&mut response);
+            response
+        }
+        Err(unreadable) => failed(s, &call.request_id, unreadable),
+    }
 }
 
 /// Goes on to another page (RFC 9110, 15.4.4), by an address relative to this one.
@@ -74,10 +90,18 @@ fn kept(media: &'static str, text: &str) -> Response {
     response
 }
 
+/// Keeps what is shown from being framed, scripted, taken for something else, or told of.
+pub fn guard_discreetly(headers: &mut HeaderMap) {
+    guard(headers);
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(DISCREET));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+}
+
 fn guard(headers: &mut HeaderMap) {
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    // No page of another site that opens this one, or is opened by it, gets hold of its window (HTML, 7.1.3).
     headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
 }

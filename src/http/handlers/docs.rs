@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::config::Policy;
 use crate::docs::{Assets, Place, page};
 use crate::domain::time::Timestamp;
-use crate::http::pages::guard;
+use crate::http::dashboard::guard_discreetly;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 
@@ -111,7 +111,7 @@ fn send(call: &Call, file: impl Fn(&Docs) -> Option<&File>) -> Response {
     let is_known = is_known(&call.parts.headers, &file.tag, docs.made_at);
     let mut response = response::empty(if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
     let headers = response.headers_mut();
-    guard(headers);
+    guard_discreetly(headers);
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(CACHE_CONTROL, CACHED);
     for (name, value) in [(ETAG, file.tag.parse()), (LAST_MODIFIED, docs.made_at.http_date().parse())] {
