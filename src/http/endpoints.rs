@@ -273,6 +273,9 @@ endpoints! {
     GET    "/"                     VISITOR => dashboard::to_start;
     GET    "/dashboard.css"        VISITOR => dashboard::style_sheet;
     GET    "/dashboard.js"         VISITOR => dashboard::script;
+    GET    "/brand.css"            VISITOR => dashboard::brand::style_sheet;
+    GET    "/logo"                 VISITOR => dashboard::brand::logo;
+    GET    "/icon.svg"             VISITOR => dashboard::brand::icon_file;
     GET    "/sign-in"              VISITOR => dashboard::sign_in;
     POST   "/sign-in"              VISITOR => dashboard::enter;
     GET    "/register"             VISITOR => dashboard::register::ask;

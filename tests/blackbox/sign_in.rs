@@ -2,10 +2,10 @@
 
 mod abuse;
 mod bounds;
-mod browser;
+pub mod browser;
 mod change;
 mod csrf;
-mod door;
+pub mod door;
 mod gate;
 mod identities;
 mod input;
@@ -15,8 +15,8 @@ mod login;
 mod me;
 mod pages;
 mod phone;
-mod post;
-mod providers;
+pub mod post;
+pub mod providers;
 mod refused_callback;
 mod register;
 mod reset;

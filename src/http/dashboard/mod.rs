@@ -2,6 +2,7 @@
 //! Plain HTML that works without a script; `dashboard.js` makes it nicer. `shell.rs` is what every page stands in, `form.rs` the only way to
 //! read what one sends, `words` all that they say.
 
+pub mod brand;
 mod entry;
 mod failed;
 mod form;
@@ -19,6 +20,7 @@ mod shell;
 mod show;
 mod words;
 
+pub use brand::Brand;
 pub use entry::{enter, sign_in, sign_out, to_start};
 pub use failed::failed;
 pub use providers::refused as refused_by_provider;

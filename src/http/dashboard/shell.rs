@@ -1,10 +1,12 @@
 //! What every page stands in: what the service is called, who looks at it, where the links lead, and what was just done.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use askama::filters::Safe;
 use http::header::{CONTENT_LANGUAGE, CONTENT_TYPE, HeaderValue, VARY};
 
+use super::brand::Brand;
 use super::session::form_token;
 use super::show::VERSION;
 use super::words::Words;
@@ -32,6 +34,8 @@ pub struct Shell {
     pub viewer: Option<Viewer>,
     /// What was just done.
     pub done: Option<String>,
+    /// How it looks.
+    pub brand: Arc<Brand>,
     /// Whether a secret stands in its address: it runs no script then.
     pub is_discreet: bool,
 }
@@ -59,7 +63,7 @@ impl Shell {
         let words = Words::of(&call.parts.headers);
         let done = done(call).map(|name| words.text(&name).to_owned()).filter(|text| !text.starts_with("done."));
         let (service, viewer) = (service_name(&call.front.services.policy), viewer(call, actor));
-        Self { words, service, root: root(call), tab, viewer, done, is_discreet: false }
+        Self { words, service, root: root(call), tab, viewer, done, brand: call.front.brand.clone(), is_discreet: false }
     }
 
     /// That of a page in whose address a secret stands, as a mailed link has one: of nobody, and it runs no script.

@@ -3,8 +3,9 @@
 use std::sync::LazyLock;
 
 use askama::Template;
+use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, StatusCode};
 
@@ -83,8 +84,10 @@ pub async fn script(_: Call) -> Result<Response, Unreadable> {
 }
 
 /// Asked for by its version, so that it can be kept for long.
-fn kept(media: &'static str, text: &str) -> Response {
-    let mut response = response::text(StatusCode::OK, media, text.to_owned());
+pub fn kept(media: &'static str, bytes: impl Into<Bytes>) -> Response {
+    let mut response = response::empty(StatusCode::OK);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    *response.body_mut() = bytes.into().into();
     guard(response.headers_mut());
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
     response

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::config::Policy;
 use crate::docs::{Assets, Place, page};
 use crate::domain::time::Timestamp;
+use crate::http::dashboard::brand::OF_PICTURE;
 use crate::http::dashboard::guard_discreetly;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
@@ -22,9 +23,6 @@ const CSS: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
 );
-
-/// A picture that is opened by itself runs nothing, and loads nothing.
-const OF_PICTURE: HeaderValue = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
 
 /// It changes with the next configuration.
 const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=60");
