@@ -1,7 +1,10 @@
 //! The dashboard, as a browser without a script sees it.
 
+mod brand;
 mod entry;
 mod keys;
+mod providers;
+mod register;
 
 use crate::support::Stage;
 use crate::support::browser::{Browser, Page};

@@ -5,8 +5,8 @@
 pub mod brand;
 mod entry;
 mod failed;
-mod form;
 pub mod forgot;
+mod form;
 pub mod keys;
 pub mod mailed;
 mod notice;

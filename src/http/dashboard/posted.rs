@@ -45,7 +45,14 @@ pub fn posted(call: &Call, purpose: Purpose, to: &str) -> Result<Response, Unrea
     show(call, StatusCode::ACCEPTED, purpose, to, looks_like_phone(to), None)
 }
 
-fn show(call: &Call, status: StatusCode, purpose: Purpose, to: &str, has_code: bool, fault: Option<String>) -> Result<Response, Unreadable> {
+fn show(
+    call: &Call,
+    status: StatusCode,
+    purpose: Purpose,
+    to: &str,
+    has_code: bool,
+    fault: Option<String>,
+) -> Result<Response, Unreadable> {
     let min_length = call.front.services.policy.sign_in.passwords.min_length;
     page(status, &PostedPage { s: Shell::of(call, ""), purpose, to: to.trim(), has_code, min_length, fault })
 }

@@ -70,7 +70,9 @@ struct Told<'a> {
 /// A page that says why there is none.
 pub fn told(s: &Shell, request_id: &str, status: StatusCode, title: &str, message: &str) -> Response {
     let told = Told { s, title, message, request_id };
-    page(status, &told).unwrap_or_else(|_| response::problem(status, message, Vec::new(), request_id))
+    let mut response = page(status, &told).unwrap_or_else(|_| response::problem(status, message, Vec::new(), request_id));
+    s.name_language(&mut response);
+    response
 }
 
 /// `GET PREFIX/dashboard.css`.

@@ -149,7 +149,7 @@ impl<'s> Browser<'s> {
             return address.into();
         }
         let path = self.at.split('?').next().unwrap_or_default();
-        format!("{}/{address}", path.rsplit_once('/').expect("it is a path").0)
+        format!("{}/{}", path.rsplit_once('/').expect("it is a path").0, address.trim_start_matches("./"))
     }
 }
 

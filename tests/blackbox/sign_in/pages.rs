@@ -22,7 +22,8 @@ fn get(door: &Door, path: &str) -> Reply {
 #[track_caller]
 pub fn page(reply: Reply, status: u16, says: &str) -> Reply {
     let mut reply = reply.expect(status);
-    reply.body = [("&#60;", "&lt;"), ("&#62;", "&gt;"), ("&#38;", "&amp;")].iter().fold(reply.body, |html, (one, same)| html.replace(one, same));
+    reply.body =
+        [("&#60;", "&lt;"), ("&#62;", "&gt;"), ("&#38;", "&amp;")].iter().fold(reply.body, |html, (one, same)| html.replace(one, same));
     for (name, value) in [("Content-Language", "en"), ("Vary", "Accept-Language")] {
         assert_eq!(reply.header(name).as_deref(), Some(value), "{name}");
     }
