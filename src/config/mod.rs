@@ -4,6 +4,7 @@ pub mod address;
 pub mod brand;
 pub mod certificates;
 pub mod cors;
+mod dashboard;
 pub mod docs;
 pub mod fault;
 mod history;

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::brand::BrandSettings;
 use super::cors::CorsSettings;
+use super::dashboard::DashboardSettings;
 use super::docs::DocsSettings;
 use super::fault::{Fault, Faults};
 pub use super::history::HistorySettings;
@@ -73,6 +74,8 @@ pub struct Policy {
     pub docs: DocsSettings,
     /// `[brand]`.
     pub brand: BrandSettings,
+    /// `[dashboard]`.
+    pub dashboard: DashboardSettings,
     /// `[log]`.
     pub log: LogSettings,
     /// Who has no credential, where such may call.
@@ -95,6 +98,12 @@ impl Policy {
     pub fn service_name(&self) -> Option<String> {
         let host = || self.server.public_url.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
         Some(self.sign_in.name.clone()).filter(|name| !name.is_empty()).or_else(host)
+    }
+
+    /// Whether anything is paid for in tokens here: a plan gives or needs them, or a route costs some.
+    pub fn counts_tokens(&self) -> bool {
+        let by_plan = self.plans.all().iter().any(|plan| plan.needs_balance || plan.monthly_tokens > 0);
+        by_plan || self.routes.all().iter().any(|route| route.tokens > 0)
     }
 
     /// Whether a raw key or token stands in a text: what does is neither logged nor repeated.
@@ -227,6 +236,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
     let mail = super::mail::read(top.table("mail"));
     let sms = super::sms::read(top.table("sms"));
     let (docs, brand) = (super::docs::read(top.table("docs")), super::brand::read(top.table("brand")));
+    let dashboard = super::dashboard::read(top.table("dashboard"));
     let log = super::log::read(top.table("log"));
     top.finish();
     let shapes = |made: Result<Environments, String>| made.map_err(|fault| faults.push("", "tollgate", fault)).ok();
@@ -248,6 +258,7 @@ fn read(merged: &Merged, faults: &Faults) -> Option<Policy> {
         letters,
         docs: docs?,
         brand: brand?,
+        dashboard: dashboard?,
         log: log?,
         anonymous: anonymous?,
         tokens,

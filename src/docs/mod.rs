@@ -26,6 +26,7 @@ use words::{ENGLISH, Words, fill};
 
 use crate::config::Policy;
 use crate::config::docs::Chapter;
+use crate::domain::limit::Limit;
 
 /// Where an API is that says nowhere where.
 const NOWHERE: &str = "https://api.example.com";
@@ -108,6 +109,16 @@ pub fn page(policy: &Policy) -> Page {
     sections.extend(own_sections(&context, None));
     apart(&mut sections);
     Page { title: title(&context), lead: lead(&context), sections }
+}
+
+/// `1,000 a day`, as the page tells a limit.
+pub fn spoken_limit(limit: &Limit) -> String {
+    windows::amount(&ENGLISH, limit)
+}
+
+/// `1,000`.
+pub fn spoken_number(number: u64) -> String {
+    ENGLISH.number(number)
 }
 
 fn written(context: &Context<'_>, chapter: Chapter) -> (&'static str, Markdown) {

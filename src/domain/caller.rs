@@ -70,6 +70,11 @@ impl AccountRecord {
         let lasts = self.plan_until.is_none_or(|until| now < until);
         plans.named(&self.plan).filter(|_| lasts).unwrap_or_else(|| plans.default())
     }
+
+    /// The limits of that plan, its own overrides applied; none where the plan is unlimited.
+    pub fn limits_at(&self, plans: &Plans, now: Timestamp) -> Vec<Limit> {
+        effective(self.plan_at(plans, now), &self.limits, &Overrides::new())
+    }
 }
 
 /// A key as stored, without its hash.
@@ -172,7 +177,7 @@ impl Caller {
     /// Works out the plan and limits of a user who acts for an account, in a session that lasts until `until`.
     pub fn of_user(user: UserFacts, until: Timestamp, account: AccountRecord, plans: &Plans, now: Timestamp) -> Self {
         let plan = account.plan_at(plans, now).clone();
-        let limits = effective(&plan, &account.limits, &Overrides::new());
+        let limits = account.limits_at(plans, now);
         let plan_until = account.plan_until.filter(|until| now < *until).unwrap_or(Timestamp::MAX);
         Self {
             scopes: user.scopes.join(" "),

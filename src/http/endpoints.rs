@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::dashboard::{self, mailed};
+use super::dashboard::{self, mailed, organization, profile};
 use super::handlers::sign_in::{balance as own_balance, identities, login, others, register, second_factor, session, user};
 use super::handlers::{
     accounts, agreement, applications, audit, backup, balance, check, docs, export, health, import, invitations, jwks, keys, mails, me,
@@ -45,6 +45,8 @@ pub enum Access {
     User,
     /// Users in a browser, on the dashboard, who are this to their account; whoever is not signed in is sent to sign in.
     Page(Role),
+    /// As [`Access::Page`], for what is the user's own: whatever they are to the account, and also where that is switched off.
+    OwnPage,
     /// The operator at the control socket, and nobody else.
     Operator,
 }
@@ -139,6 +141,10 @@ const MANAGER: Access = Access::Shared(Role::Admin);
 const USER: Access = Access::User;
 /// Whoever belongs to the account, in a browser.
 const SEEN: Access = Access::Page(Role::Member);
+/// Whoever looks after the account, in a browser.
+const MANAGED: Access = Access::Page(Role::Admin);
+/// Whoever is signed in, in a browser.
+const OWN: Access = Access::OwnPage;
 
 endpoints! {
     /// Those below the prefix.
@@ -284,7 +290,7 @@ endpoints! {
     GET    "/forgot"               VISITOR => dashboard::forgot::ask;
     POST   "/forgot"               VISITOR => dashboard::forgot::sent;
     POST   "/forgot/code"          VISITOR => dashboard::forgot::code;
-    POST   "/sign-out"             SEEN   => dashboard::sign_out;
+    POST   "/sign-out"             OWN    => dashboard::sign_out;
     GET    "/keys"                 SEEN   => dashboard::keys::list;
     POST   "/keys"                 SEEN   => dashboard::keys::create;
     GET    "/keys/new"             SEEN   => dashboard::keys::new;
@@ -292,6 +298,53 @@ endpoints! {
     POST   "/keys/{id}"            SEEN   => dashboard::keys::change;
     POST   "/keys/{id}/rotate"     SEEN   => dashboard::keys::rotate;
     POST   "/keys/{id}/revoke"     SEEN   => dashboard::keys::revoke;
+    GET    "/usage"                SEEN   => dashboard::usage::show;
+    GET    "/usage.csv"            SEEN   => dashboard::usage_csv::show;
+    GET    "/plan"                 SEEN   => dashboard::plan::show;
+    GET    "/plan/balance"         SEEN   => dashboard::plan::balance;
+    GET    "/plan/applications"    SEEN   => dashboard::applications::list;
+    POST   "/plan/applications"    MANAGED => dashboard::applications::apply;
+    GET    "/plan/applications/new" MANAGED => dashboard::applications::new;
+    POST   "/plan/applications/{id}/withdraw" MANAGED => dashboard::applications::withdraw;
+    GET    "/agreement"            SEEN   => dashboard::agreement::show;
+    POST   "/agreement"            SEEN   => dashboard::agreement::accept;
+    GET    "/profile"              OWN    => profile::show;
+    POST   "/profile"              OWN    => profile::rename;
+    GET    "/profile/email"        OWN    => profile::addresses::email;
+    POST   "/profile/email"        OWN    => profile::addresses::change_email;
+    POST   "/profile/email/remove" OWN    => profile::addresses::remove_email;
+    GET    "/profile/phone"        OWN    => profile::addresses::phone;
+    POST   "/profile/phone"        OWN    => profile::addresses::change_phone;
+    POST   "/profile/phone/code"   OWN    => profile::addresses::confirm_phone;
+    POST   "/profile/phone/remove" OWN    => profile::addresses::remove_phone;
+    GET    "/profile/password"     OWN    => profile::password::show;
+    POST   "/profile/password"     OWN    => profile::password::change;
+    GET    "/profile/sign-ins"     OWN    => profile::sign_ins::list;
+    POST   "/profile/sign-ins/unlink" OWN => profile::sign_ins::unlink;
+    GET    "/profile/sessions"     OWN    => profile::sessions::list;
+    POST   "/profile/sessions/end" OWN    => profile::sessions::end;
+    POST   "/profile/sessions/end-others" OWN => profile::sessions::end_others;
+    GET    "/profile/second-factor" OWN   => profile::second_factor::show;
+    POST   "/profile/second-factor" OWN   => profile::second_factor::begin;
+    POST   "/profile/second-factor/confirm" OWN => profile::second_factor::confirm;
+    POST   "/profile/second-factor/codes" OWN => profile::second_factor::renew;
+    POST   "/profile/second-factor/end" OWN => profile::second_factor::end;
+    GET    "/profile/delete"       OWN    => profile::leaving::ask;
+    POST   "/profile/delete"       OWN    => profile::leaving::delete;
+    GET    "/organization"         OWN    => organization::show;
+    POST   "/organization"         OWN    => organization::make;
+    POST   "/organization/switch"  OWN    => organization::switch;
+    POST   "/organization/name"    MANAGED => organization::rename;
+    POST   "/organization/leave"   OWN    => organization::leave;
+    POST   "/organization/accept"  OWN    => organization::invitations::accept;
+    POST   "/organization/decline" OWN    => organization::invitations::decline;
+    GET    "/organization/members" SEEN   => organization::members::list;
+    GET    "/organization/members/{user}" MANAGED => organization::members::show;
+    POST   "/organization/members/{user}" MANAGED => organization::members::change;
+    POST   "/organization/members/{user}/remove" MANAGED => organization::members::remove;
+    GET    "/organization/invitations" MANAGED => organization::invitations::list;
+    POST   "/organization/invitations" MANAGED => organization::invitations::invite;
+    POST   "/organization/invitations/end" MANAGED => organization::invitations::end;
 }
 
 /// What a path comes to.

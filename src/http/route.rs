@@ -235,8 +235,9 @@ async fn admit(call: &Call, access: Access) -> Result<Actor, Response> {
         Access::Operator => return Err(response::nothing_here(&call.request_id)),
         // Who they are: an account that is switched off is looked at where something is done in it.
         Access::User => return admit_user(call, false).await,
-        Access::Page(role) if call.front.services.policy.sign_in.enabled => return dashboard::admit(call, role).await,
-        Access::Page(_) => return Err(response::nothing_here(&call.request_id)),
+        Access::Page(role) if call.front.services.policy.sign_in.enabled => return dashboard::admit(call, Some(role)).await,
+        Access::OwnPage if call.front.services.policy.sign_in.enabled => return dashboard::admit(call, None).await,
+        Access::Page(_) | Access::OwnPage => return Err(response::nothing_here(&call.request_id)),
         Access::Shared(_) => TokenScope::Admin,
         Access::Token(scope) | Access::Unbound(scope) => scope,
     };

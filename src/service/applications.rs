@@ -184,7 +184,16 @@ impl Services {
             return Ok(Page { data: Vec::new(), next_cursor: None });
         }
         let account = account.or_else(|| act.bound_to().map(str::to_owned));
-        let filter = Filter { account, state, after: ask.cursor.clone(), limit: ask.limit + 1 };
+        let filter = Filter { account, state, after: ask.cursor.clone(), limit: ask.limit + 1, is_newest_first: false };
+        let rows = self.store.list(move |connection| applications::list(connection, &filter)).await?;
+        Ok(ask.page(rows, |record| record.id.clone()))
+    }
+
+    /// A page of an account's own, newest first.
+    pub async fn own_applications(&self, account: &str, ask: PageAsk, act: &Act) -> Result<Page<ApplicationRecord>> {
+        self.check_reach(account, act).await?;
+        let (account, after, limit) = (Some(account.to_owned()), ask.cursor.clone(), ask.limit + 1);
+        let filter = Filter { account, state: None, after, is_newest_first: true, limit };
         let rows = self.store.list(move |connection| applications::list(connection, &filter)).await?;
         Ok(ask.page(rows, |record| record.id.clone()))
     }
@@ -270,7 +279,7 @@ impl Services {
     /// Takes back those of an account that are open, where it is closed.
     pub(super) fn withdraw_all(&self, connection: &Connection, account: &str, act: &Act) -> Result<()> {
         let (account, state) = (Some(account.to_owned()), Some(ApplicationState::Open));
-        for record in applications::list(connection, &Filter { account, state, after: String::new(), limit: 1000 })? {
+        for record in applications::list(connection, &Filter { account, state, limit: 1000, ..Filter::default() })? {
             self.withdraw_one(connection, record, act)?;
         }
         Ok(())

@@ -4,7 +4,6 @@
 
 use super::Services;
 use super::accounts::{AccountInput, no_such};
-use super::agreement::is_accepted;
 use super::keys::KeyInput;
 use super::limits::OverrideChanges;
 use crate::config::Policy;
@@ -75,12 +74,6 @@ impl Services {
             return Err(Error::refused(Verdict::Disabled));
         }
         if role < needed { Err(may_not()) } else { Ok(role) }
-    }
-
-    /// Fails where a developer has to accept the agreement first.
-    pub(super) fn check_agreement(&self, connection: &Connection, act: &Act) -> Result<()> {
-        let (Some(agreement), Some(user)) = (&self.policy.sign_in.agreement, act.developer()) else { return Ok(()) };
-        if is_accepted(connection, user.id, &agreement.version)? { Ok(()) } else { Err(Error::refused(Verdict::AgreementNeeded)) }
     }
 }
 

@@ -135,6 +135,13 @@ impl Services {
         Ok(ask.page(self.store.list(job).await?, |record| record.id.clone()))
     }
 
+    /// Those of an account that wait for an answer: a few at the most.
+    pub async fn open_invitations(&self, account: &str, act: &Act) -> Result<Vec<InvitationRecord>> {
+        self.check_reach(account, act).await?;
+        let (account, now) = (account.to_owned(), act.at);
+        self.store.read(move |connection| invitations::open_of(connection, &account, now)).await
+    }
+
     /// Takes one back; again does no harm.
     pub async fn end_invitation(self: &Arc<Self>, account: &str, id: &str, act: &Act) -> Result<()> {
         let (account, id, act, services) = (account.to_owned(), id.to_owned(), act.clone(), self.clone());
@@ -175,8 +182,7 @@ impl Services {
                 Which::Token(token) => invitations::by_hash(connection, &ServerSecret::hash_of_token(token))?,
                 Which::Id(id) => invitations::by_id(connection, id)?,
             };
-            let own = user.proven_email();
-            let record = found.filter(|record| record.is_open_at(act.at) && own == Some(record.email.as_str())).ok_or_else(no_such)?;
+            let record = found.filter(|record| is_for(record, &user, act.at)).ok_or_else(no_such)?;
             let member = services.accept_for(connection, &record, &user, &act, act.at)?;
             Ok((member, user))
         };
@@ -191,11 +197,17 @@ impl Services {
         received_one(connection, record)?.ok_or_else(no_such)
     }
 
-    /// Ends one for whoever was asked and does not want to: they have its token.
-    pub async fn decline_invitation(self: &Arc<Self>, token: &str, act: &Act) -> Result<()> {
-        let (token, act, services) = (token.to_owned(), act.clone(), self.clone());
+    /// Ends one for whoever was asked and does not want to: they have its token, or are signed in as whose address it went to.
+    pub async fn decline_invitation(self: &Arc<Self>, which: Which, act: &Act) -> Result<()> {
+        let (act, services) = (act.clone(), self.clone());
         let job = move |connection: &Connection| {
-            let record = services.found_open(connection, &token, act.at)?.record;
+            let record = match &which {
+                Which::Token(token) => services.found_open(connection, token, act.at)?.record,
+                Which::Id(id) => {
+                    let user = services.acting_user(connection, &act)?.ok_or_else(|| Error::refused(Verdict::Missing))?;
+                    invitations::by_id(connection, id)?.filter(|record| is_for(record, &user, act.at)).ok_or_else(no_such)?
+                }
+            };
             invitations::end(connection, &record.id, act.at)?;
             services.journal_invitation(connection, &act, Event::InvitationEnded, &record)
         };
@@ -250,6 +262,11 @@ fn received_one(connection: &Connection, record: InvitationRecord) -> Result<Opt
     let role = members::find(connection, &record.account, inviter.id)?.map(|member| member.role);
     let still_may = inviter.is_admin || role.is_some_and(|role| role >= Role::Admin && role >= record.role);
     Ok(still_may.then_some(Received { record, account_name: account.record.name, inviter: inviter.name }))
+}
+
+/// Whether one is open, and for the address that a user has proven.
+fn is_for(record: &InvitationRecord, user: &UserRecord, now: Timestamp) -> bool {
+    record.is_open_at(now) && user.proven_email() == Some(record.email.as_str())
 }
 
 fn check_bounds(connection: &Connection, account: &str, now: Timestamp) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Keys: made, shown once, changed, rotated, revoked.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -176,6 +177,21 @@ impl Services {
         let services = self.clone();
         let (stored, is_new) = self.store.write(job, move |(stored, _)| services.key_changed(&stored.hash)).await?;
         Ok(NewKey { record: stored.record, plain: is_new.then_some(plain) })
+    }
+
+    /// What keys of an account are called, of these ids; those that are none of it are left out.
+    pub async fn key_names(&self, account: &str, ids: Vec<String>, act: &Act) -> Result<BTreeMap<String, String>> {
+        self.check_reach(account, act).await?;
+        let account = account.to_owned();
+        let job = move |connection: &Connection| {
+            let mut names = BTreeMap::new();
+            for id in ids {
+                let stored = keys::by_id(connection, &id)?.filter(|stored| stored.record.account == account);
+                names.extend(stored.map(|stored| (id, stored.record.name)));
+            }
+            Ok(names)
+        };
+        self.store.list(job).await
     }
 
     /// Changes a key. It holds from the very next request.

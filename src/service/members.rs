@@ -25,7 +25,7 @@ pub type Known = (Member, UserRecord);
 
 impl Services {
     /// Makes an organization of whoever acts, who owns it; once for each [`Once`].
-    pub(super) async fn create_organization(self: &Arc<Self>, input: AccountInput, once: Option<Once>, act: &Act) -> Result<StoredAccount> {
+    pub async fn create_organization(self: &Arc<Self>, input: AccountInput, once: Option<Once>, act: &Act) -> Result<StoredAccount> {
         let mut faults = input.check(&self.policy, act.at);
         require_name(input.name.as_deref(), &mut faults);
         faults.extend(organization_faults(&input));
@@ -68,6 +68,17 @@ impl Services {
         };
         let rows: Vec<Known> = self.store.list(job).await?;
         Ok(ask.page(rows, |(member, _)| member.user.to_string()))
+    }
+
+    /// One who belongs to an account.
+    pub async fn member(&self, account: &str, user: i64, act: &Act) -> Result<Known> {
+        self.check_reach(account, act).await?;
+        let account = account.to_owned();
+        let job = move |connection: &Connection| {
+            let member = members::find(connection, &account, user)?.ok_or_else(no_member)?;
+            Ok((member, users::found(connection, user)?))
+        };
+        self.store.read(job).await
     }
 
     /// Gives a member another role; whoever administrates the server may make anybody a member so.

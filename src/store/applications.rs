@@ -50,18 +50,21 @@ pub struct Filter {
     pub account: Option<String>,
     /// Only those that stand so.
     pub state: Option<ApplicationState>,
-    /// Only those after this id.
+    /// Only those after this id; empty: from the first.
     pub after: String,
+    /// The newest first.
+    pub is_newest_first: bool,
     /// So many at the most.
     pub limit: usize,
 }
 
-/// Applications in the order of their ids.
+/// Applications in the order of their ids, or the other way round.
 pub fn list(connection: &Connection, filter: &Filter) -> Result<Vec<ApplicationRecord>> {
     // Only what is asked for stands in the text, so that an index serves it.
     let of_account = if filter.account.is_some() { "account = :account" } else { ":account IS NULL" };
     let in_state = if filter.state.is_some() { "state = :state" } else { ":state IS NULL" };
-    let sql = format!("SELECT {COLUMNS} FROM applications WHERE {of_account} AND {in_state} AND id > :after ORDER BY id LIMIT :limit");
+    let order = if filter.is_newest_first { "(:after = '' OR id < :after) ORDER BY id DESC" } else { "id > :after ORDER BY id" };
+    let sql = format!("SELECT {COLUMNS} FROM applications WHERE {of_account} AND {in_state} AND {order} LIMIT :limit");
     let mut statement = connection.prepare_cached(&sql)?;
     let state = filter.state.map(ApplicationState::name);
     let wanted = named_params! { ":account": filter.account, ":state": state, ":after": filter.after, ":limit": filter.limit as i64 };

@@ -49,6 +49,13 @@ pub fn list(connection: &Connection, account: &str, after: &str, limit: usize) -
     Ok(statement.query_map(params![account, after, limit as i64], from_row)?.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Those of an account that are open, the oldest first.
+pub fn open_of(connection: &Connection, account: &str, now: Timestamp) -> Result<Vec<InvitationRecord>> {
+    let sql = format!("SELECT {COLUMNS} FROM invitations WHERE account = ?1 AND {OPEN} ORDER BY id LIMIT 1000");
+    let mut statement = connection.prepare_cached(&sql)?;
+    Ok(statement.query_map(params![account, now.millis()], from_row)?.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Those that are open for an address, the oldest first.
 pub fn open_for(connection: &Connection, email: &str, now: Timestamp) -> Result<Vec<InvitationRecord>> {
     let sql = format!("SELECT {COLUMNS} FROM invitations WHERE email = ?1 AND {OPEN} ORDER BY id LIMIT 1000");

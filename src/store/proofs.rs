@@ -55,6 +55,16 @@ pub fn open(connection: &Connection, address: &str, purpose: Purpose, now: Times
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Those by which a user is to have a new address and that still count, the newest first.
+pub fn changes_of(connection: &Connection, user: i64, now: Timestamp) -> Result<Vec<ProofRecord>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM proofs WHERE user = ?1 AND purpose = ?2 AND used_at IS NULL AND expires_at > ?3 ORDER BY id DESC LIMIT 20"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![user, Purpose::Change.name(), now.millis()], from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Adds one.
 pub fn insert(connection: &Connection, proof: &ProofRecord) -> Result<()> {
     connection

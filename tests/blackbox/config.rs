@@ -743,10 +743,14 @@ fn what_is_wrong_with_the_authentication_page_is_told() {
         ("[brand]\ncolour = \"red\"\n", "brand.colour", &["#1a56db"]),
         ("[brand]\nlogo = \"missing.png\"\n", "brand.logo", &["missing.png"]),
         ("[brand]\nlogo = \"auth.toml\"\n", "brand.logo", &["no picture"]),
+        ("[dashboard]\nbilling_url = \"/billing\"\n", "dashboard.billing_url", &["https://"]),
+        ("[dashboard]\nbilling_url = \"javascript:alert(1)\"\n", "dashboard.billing_url", &["https://"]),
+        ("[dashboard]\nbiling_url = \"\"\n", "dashboard.biling_url", &["billing_url"]),
     ]);
     each_is_taken(&[
         "[docs]\nenabled = false\n",
         "[[docs.section]]\ntitle = \"A\"\ntext = \"b\"\nbefore = \"sign-in\"\n",
         "[brand]\ncolour = \"#15d\"\n",
+        "[dashboard]\nbilling_url = \"https://example.com/billing?from=api\"\n",
     ]);
 }

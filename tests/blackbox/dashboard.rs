@@ -1,14 +1,21 @@
 //! The dashboard, as a browser without a script sees it.
 
+mod agreement;
 mod brand;
 mod entry;
 mod keys;
+mod organization;
+mod plan;
+mod profile;
 mod providers;
 mod register;
+mod usage;
 
-use crate::support::Stage;
+use serde_json::json;
+
 use crate::support::browser::{Browser, Page};
 use crate::support::person::{PASSWORD, Person};
+use crate::support::{Request, Stage};
 
 /// Passwords that are hashed quickly.
 pub const QUICK: &str = "[sign_in.passwords]\nmemory_kib = 4096\npasses = 1\nqueue = 1000\n";
@@ -20,4 +27,14 @@ pub fn signed_in<'s>(stage: &'s Stage, person: &Person<'_>) -> (Browser<'s>, Pag
     let page = browser.open("/auth/").says(200, "Sign in");
     let page = browser.send(&page, "sign-in", &[("who", &person.email), ("password", PASSWORD)]).says(200, "Sign out");
     (browser, page)
+}
+
+/// The session of a browser goes on for another account, as if by another tab.
+#[track_caller]
+pub fn go_on_for(stage: &Stage, browser: &Browser<'_>, account: &str) {
+    let cookie = browser.cookies.iter().find(|((name, _), _)| name == "refresh_token").map(|(_, value)| value.clone()).expect("a cookie");
+    let refresh = Request::post("/auth/v1/auth/refresh", &json!({})).header("Cookie", &format!("refresh_token={cookie}"));
+    let refreshed = stage.server.send(&refresh).expect(200).json();
+    let switch = Request::post("/auth/v1/auth/switch", &json!({ "account": account }));
+    stage.server.send(&switch.bearer(refreshed["access_token"].as_str().expect("a token"))).expect(200);
 }

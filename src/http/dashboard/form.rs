@@ -1,8 +1,12 @@
 //! What a form sends: read only where it comes from a page of ours, and of somebody who is signed in with the token of their session.
 
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use super::refused::too_many_text;
+use super::shell::Shell;
 use crate::domain::error::{Error, FieldFault};
+use crate::domain::verdict::Verdict;
 use crate::http::cookies;
 use crate::http::request::{Call, Unreadable};
 
@@ -54,8 +58,25 @@ impl Form {
 
     /// The form as it was typed, to be shown again with what is wrong; what is secret is left out.
     pub fn again(&self, faults: Vec<FieldFault>) -> Typed {
-        let fields = self.filled().filter(|(name, _)| !name.contains("password") && name != "code").cloned().collect();
+        let fields = self.filled().filter(|(name, _)| !is_secret(name)).cloned().collect();
         Typed { fields, faults }
+    }
+
+    /// What came of it: where something is wrong that whoever typed can mend, the form again, and the status that says so.
+    pub fn judged<T>(&self, call: &Call, done: Result<T, Error>) -> Result<Result<T, Wrong>, Unreadable> {
+        let whole = |message: String| vec![FieldFault { field: String::new(), message }];
+        let (status, faults) = match done {
+            Ok(done) => return Ok(Ok(done)),
+            Err(Error::Invalid(faults)) => (StatusCode::BAD_REQUEST, faults),
+            Err(Error::Conflict(message)) => (StatusCode::CONFLICT, whole(message)),
+            Err(Error::Refused(refusal)) => match refusal.verdict {
+                Verdict::BadRequest => (StatusCode::BAD_REQUEST, refusal.errors),
+                Verdict::TooManyTries => (StatusCode::TOO_MANY_REQUESTS, whole(too_many_text(call, &Shell::of(call, ""), &refusal))),
+                _ => return Err(Error::Refused(refusal).into()),
+            },
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Err((status, self.again(faults))))
     }
 
     /// These fields as the admin API takes them: those with a dot in an object, and of `lists` the words, one after the other.
@@ -69,11 +90,19 @@ impl Form {
                 let words = text.split([' ', ',', '\n', '\r', '\t']).filter(|word| !word.is_empty());
                 body.insert(name.clone(), words.collect::<Vec<_>>().into());
             } else if names.contains(&name.as_str()) {
-                body.insert(name.clone(), text.trim().into());
+                // Blanks may be part of a password.
+                body.insert(name.clone(), if is_secret(name) { text.as_str() } else { text.trim() }.into());
             }
         }
         Value::Object(body)
     }
+}
+
+/// A form that is shown again, with the status that says why.
+pub type Wrong = (StatusCode, Typed);
+
+fn is_secret(field: &str) -> bool {
+    field.contains("password") || field == "code"
 }
 
 /// What was typed into a form, and what is wrong with it. Of a form that nobody has sent: nothing.
@@ -99,14 +128,14 @@ impl Typed {
         self.given(name).unwrap_or(held)
     }
 
-    /// Whether anything is wrong.
-    pub fn is_wrong(&self) -> bool {
-        !self.faults.is_empty()
-    }
-
     /// What is wrong with a field.
     pub fn fault(&self, name: &str) -> Option<&str> {
         self.faults.iter().find(|fault| fault.field == name).map(|fault| fault.message.as_str())
+    }
+
+    /// Whether anything is wrong with it.
+    pub fn is_wrong(&self) -> bool {
+        !self.faults.is_empty()
     }
 
     /// Faults of what is not among these fields, nor a limit.

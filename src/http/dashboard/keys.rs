@@ -4,9 +4,11 @@ use askama::Template;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::agreement;
 use super::form::{Form, Typed};
 use super::shell::{Shell, root};
 use super::show::{page, see};
+use super::usage::Period;
 use crate::config::keys::Range;
 use crate::domain::caller::KeyRecord;
 use crate::domain::error::Error;
@@ -74,7 +76,7 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
 }
 
 /// The account whose pages these are, for an administrator, too.
-fn account(call: &Call) -> Result<String, Unreadable> {
+pub fn account(call: &Call) -> Result<String, Unreadable> {
     let account = call.actor.account().map(str::to_owned);
     account.ok_or_else(|| Error::refused(Verdict::Missing).into())
 }
@@ -95,6 +97,8 @@ struct NewKeyPage<'a> {
     scopes: &'a [String],
     typed: Typed,
     once: String,
+    /// Whether the agreement has to be accepted first.
+    owes: bool,
 }
 
 impl Typed {
@@ -122,15 +126,16 @@ impl Typed {
 
 /// `GET PREFIX/keys/new`.
 pub async fn new(call: Call) -> Result<Response, Unreadable> {
-    show_new(&call, StatusCode::OK, Typed::default(), format!("{:032x}", rand::random::<u128>()))
+    show_new(&call, StatusCode::OK, Typed::default(), format!("{:032x}", rand::random::<u128>())).await
 }
 
-fn show_new(call: &Call, status: StatusCode, typed: Typed, once: String) -> Result<Response, Unreadable> {
+async fn show_new(call: &Call, status: StatusCode, typed: Typed, once: String) -> Result<Response, Unreadable> {
+    let owes = call.front.services.owes_agreement(&call.act()?).await?;
     let settings = &call.front.services.policy.keys;
     let environments = settings.environments.all().iter().filter(|environment| !environment.reserved);
     let environments = environments.map(|environment| &*environment.name).collect();
     let (ranges, scopes) = (settings.ranges.as_slice(), settings.default_scopes.as_slice());
-    page(status, &NewKeyPage { s: Shell::of(call, "keys"), environments, ranges, scopes, typed, once })
+    page(status, &NewKeyPage { s: Shell::of(call, "keys"), environments, ranges, scopes, typed, once, owes })
 }
 
 #[derive(Template)]
@@ -150,7 +155,8 @@ pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
     let made = call.front.services.create_key(&account(&call)?, input, call.once_of("key", &once, &body)?, &call.act()?).await;
     match made {
         Ok(made) => show_made(&call, made),
-        Err(Error::Invalid(faults)) => show_new(&call, StatusCode::BAD_REQUEST, form.again(faults), once),
+        Err(Error::Invalid(faults)) => show_new(&call, StatusCode::BAD_REQUEST, form.again(faults), once).await,
+        Err(error) if agreement::is_owed(&error) => agreement::first(&call, "keys/new"),
         Err(error) => Err(error.into()),
     }
 }
@@ -169,18 +175,21 @@ struct KeyPage<'a> {
     ranges: &'a [Range],
     typed: Typed,
     once: String,
+    /// Its requests of the last 30 days.
+    used: u64,
 }
 
 /// `GET PREFIX/keys/{id}`.
 pub async fn show(call: Call) -> Result<Response, Unreadable> {
     let key = own_key(&call).await?;
-    show_key(&call, StatusCode::OK, key, Typed::default())
+    show_key(&call, StatusCode::OK, key, Typed::default()).await
 }
 
-fn show_key(call: &Call, status: StatusCode, key: KeyRecord, typed: Typed) -> Result<Response, Unreadable> {
+async fn show_key(call: &Call, status: StatusCode, key: KeyRecord, typed: Typed) -> Result<Response, Unreadable> {
+    let used = call.front.services.usage_summary(Period::Month.ask(&key.account, Some(&key.id), call.now)).await?.all.total();
     let ranges = call.front.services.policy.keys.ranges.as_slice();
     let once = format!("{:032x}", rand::random::<u128>());
-    page(status, &KeyPage { s: Shell::of(call, "keys"), key, now: call.now, ranges, typed, once })
+    page(status, &KeyPage { s: Shell::of(call, "keys"), key, now: call.now, ranges, typed, once, used })
 }
 
 /// `POST PREFIX/keys/{id}`: changes its name, limits or addresses.
@@ -203,7 +212,7 @@ pub async fn change(mut call: Call) -> Result<Response, Unreadable> {
         Ok(_) => see(&format!("{}keys/{}?done=saved", root(&call), call.id)),
         Err(Error::Invalid(faults)) => {
             let key = own_key(&call).await?;
-            show_key(&call, StatusCode::BAD_REQUEST, key, form.again(faults))
+            show_key(&call, StatusCode::BAD_REQUEST, key, form.again(faults)).await
         }
         Err(error) => Err(error.into()),
     }
@@ -215,8 +224,11 @@ pub async fn rotate(mut call: Call) -> Result<Response, Unreadable> {
     own_key(&call).await?;
     let grace = Span::parse(form.text("grace")).map_err(|message| Error::field("grace", message))?;
     let once = call.once_of("rotation", form.text("once"), &json!([call.id, form.text("grace")]))?;
-    let made = call.front.services.rotate_key(&call.id, grace, once, &call.act()?).await?;
-    show_made(&call, made)
+    match call.front.services.rotate_key(&call.id, grace, once, &call.act()?).await {
+        Ok(made) => show_made(&call, made),
+        Err(error) if agreement::is_owed(&error) => agreement::first(&call, &format!("keys/{}", call.id)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// `POST PREFIX/keys/{id}/revoke`: from here on it is refused.

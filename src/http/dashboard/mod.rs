@@ -2,7 +2,11 @@
 //! Plain HTML that works without a script; `dashboard.js` makes it nicer. `shell.rs` is what every page stands in, `form.rs` the only way to
 //! read what one sends, `words` all that they say.
 
+mod agent;
+pub mod agreement;
+pub mod applications;
 pub mod brand;
+mod chart;
 mod entry;
 mod failed;
 pub mod forgot;
@@ -10,14 +14,20 @@ mod form;
 pub mod keys;
 pub mod mailed;
 mod notice;
+pub mod organization;
+pub mod plan;
 mod posted;
+pub mod profile;
 mod providers;
+mod qr;
 pub mod refused;
 pub mod register;
 pub mod second_factor;
 mod session;
 mod shell;
 mod show;
+pub mod usage;
+pub mod usage_csv;
 mod words;
 
 pub use brand::Brand;

@@ -84,7 +84,10 @@ pub fn not_sent(call: &Call, error: Unreadable) -> Result<(StatusCode, Vec<Field
     let s = Shell::of(call, "");
     let told = |field: &str, message: String| vec![FieldFault { field: field.into(), message }];
     match error {
-        Unreadable::Error(Error::Invalid(faults)) => Ok((StatusCode::BAD_REQUEST, faults)),
+        Unreadable::Error(Error::Invalid(faults)) => {
+            let sentence = |FieldFault { field, message }| FieldFault { message: s.sentence(&field, &message), field };
+            Ok((StatusCode::BAD_REQUEST, faults.into_iter().map(sentence).collect()))
+        }
         Unreadable::Error(Error::Refused(refusal)) if refusal.verdict == Verdict::TooManyTries => {
             Ok((StatusCode::TOO_MANY_REQUESTS, told("all", too_many_text(call, &s, &refusal))))
         }

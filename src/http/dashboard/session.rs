@@ -9,7 +9,7 @@ use super::shell::{Shell, root};
 use super::show::see;
 use crate::domain::act::Actor;
 use crate::domain::error::Error;
-use crate::domain::user::Role;
+use crate::domain::user::{Role, UserFacts};
 use crate::domain::verdict::Verdict;
 use crate::http::cookies;
 use crate::http::request::Call;
@@ -19,8 +19,9 @@ use crate::service::sign_in::SignedIn;
 /// What the cookie is called.
 const NAME: &str = "dashboard";
 
-/// Lets in who is signed in and is this to their account, as an actor like any other; sends everybody else to sign in.
-pub async fn admit(call: &Call, role: Role) -> Result<Actor, Response> {
+/// Lets in who is signed in and is this to their account, as an actor like any other; sends everybody else to sign in. Without a role it
+/// is for their own, and the account is not looked at.
+pub async fn admit(call: &Call, role: Option<Role>) -> Result<Actor, Response> {
     let Some(token) = token(call) else { return Err(to_sign_in(call)) };
     let failed = |unreadable| failed(&Shell::of(call, ""), &call.request_id, unreadable);
     let visit = call.visit_from_anywhere().map_err(failed)?;
@@ -28,17 +29,22 @@ pub async fn admit(call: &Call, role: Role) -> Result<Actor, Response> {
     let Some(known) = known.map_err(|error| failed(error.into()))? else { return Err(to_sign_in(call)) };
     let caller = known.caller().clone();
     let user = caller.user.as_ref();
-    let may = user.is_some_and(|user| user.is_admin || user.role >= role);
     let actor = Actor::User(caller.clone());
+    let Some(role) = role else { return Ok(actor) };
+    let may = user.is_some_and(|user| is_at_least(user, role));
     // Of an account that is switched off there is nothing to see; out of it one gets all the same.
-    let is_off = caller.refused_by_state(call.now).is_some() && !call.parts.uri.path().ends_with("/sign-out");
     let refusal = match may {
-        true if !is_off => return Ok(actor),
+        true if caller.refused_by_state(call.now).is_none() => return Ok(actor),
         true => Verdict::Disabled,
         false => Verdict::WrongScope,
     };
     let shell = Shell::seen_by(&actor, call, "");
     Err(super::failed(&shell, &call.request_id, Error::refused(refusal).into()))
+}
+
+/// Whether somebody is this to the account that they look at; whoever administrates the server is.
+pub fn is_at_least(user: &UserFacts, role: Role) -> bool {
+    user.is_admin || user.role >= role
 }
 
 /// To the page on which one signs in, and back here afterwards. What a form sent is lost: it would be sent by somebody else.

@@ -10,6 +10,7 @@ use super::brand::Brand;
 use super::session::form_token;
 use super::show::VERSION;
 use super::words::Words;
+use crate::docs::spoken_number;
 use crate::domain::act::Actor;
 use crate::domain::caller::Kind;
 use crate::domain::error::FieldFault;
@@ -119,6 +120,13 @@ impl Shell {
             headers.insert(CONTENT_LANGUAGE, language);
             headers.insert(VARY, HeaderValue::from_static("Accept-Language"));
         }
+    }
+
+    /// A whole number as people read it; templates hand it over in more than one way.
+    pub fn number(&self, number: impl Display) -> String {
+        let text = number.to_string();
+        let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("−", digits));
+        digits.parse().map_or(text.clone(), |number| format!("{sign}{}", spoken_number(number)))
     }
 
     /// An instant as people read it, in UTC to the minute.

@@ -45,7 +45,8 @@ fn shown(status: StatusCode, account: &StoredAccount) -> Response {
     response::record(status, &views::account(account), account.record.revision)
 }
 
-fn read(body: serde_json::Value) -> Result<AccountInput> {
+/// The fields of an account.
+pub fn read(body: serde_json::Value) -> Result<AccountInput> {
     Ok(read_fields(Fields::new(body)?))
 }
 

@@ -26,17 +26,16 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
 
 /// Makes one.
 pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
-    let mut fields = Fields::new(call.json().await?)?;
-    let mut input = ApplicationInput {
-        plan: fields.text("plan"),
-        use_case: fields.text("use_case"),
-        volume: fields.text("volume"),
-        faults: Vec::new(),
-    };
-    input.faults = fields.into_faults();
+    let input = read(Fields::new(call.json().await?)?);
     let act = call.act()?;
     let record = call.front.services.apply(input, &act).await?;
     Ok(response::json(StatusCode::CREATED, &view_for(&record, &act)))
+}
+
+/// What somebody applies with.
+pub fn read(mut fields: Fields) -> ApplicationInput {
+    let [plan, use_case, volume] = ["plan", "use_case", "volume"].map(|name| fields.text(name));
+    ApplicationInput { plan, use_case, volume, faults: fields.into_faults() }
 }
 
 /// Shows one.

@@ -8,6 +8,7 @@ use super::sign_in::session::user;
 use crate::domain::email::Email;
 use crate::domain::error::{Error, Result};
 use crate::domain::id;
+use crate::domain::user::Role;
 use crate::http::fields::Fields;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
@@ -23,12 +24,17 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
 
 /// Invites somebody.
 pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
-    let mut fields = Fields::new(call.json().await?)?;
-    let (email, role) = (fields.given("email", Email::parse), fields.given("role", role));
-    fields.finish()?;
-    let (Some(email), Some(role)) = (email, role) else { return Err(Error::field("email", "must be given").into()) };
+    let (email, role) = read(call.json().await?)?;
     let record = call.front.services.invite(&call.id, email, role, &call.act()?).await?;
     Ok(response::json(StatusCode::CREATED, &views::invitation(&record, call.now)))
+}
+
+/// Who is asked, and to be what.
+pub fn read(body: Value) -> Result<(Email, Role)> {
+    let mut fields = Fields::new(body)?;
+    let (email, role) = (fields.given("email", Email::parse), fields.given("role", role));
+    fields.finish()?;
+    email.zip(role).ok_or_else(|| Error::field("email", "must be given"))
 }
 
 /// Takes one back; again does no harm.

@@ -126,7 +126,7 @@ fn is_id(kind: &str, text: &str) -> Result<String, String> {
 }
 
 /// A key's id, or what statistics call a user.
-fn is_counted_as(text: &str) -> Result<String, String> {
+pub fn is_counted_as(text: &str) -> Result<String, String> {
     let is_one = id::is(id::KEY, text) || number_of(text).is_some();
     if is_one { Ok(text.to_owned()) } else { Err(format!("must be an id, {}…, or a user, user_42", id::KEY)) }
 }

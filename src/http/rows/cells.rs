@@ -59,6 +59,13 @@ fn quoted(cell: &str) -> String {
     if is_plain { cell.to_owned() } else { format!("\"{}\"", cell.replace('"', "\"\"")) }
 }
 
+/// A cell of a table that people open in a spreadsheet: what such a program would take for a formula is told as text, by the apostrophe
+/// that stands for that there.
+pub fn for_people(text: &str) -> String {
+    let is_formula = text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) || text.starts_with(['\t', '\r', '\n']);
+    if is_formula { quoted(&format!("'{text}")) } else { quoted(text) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,5 +89,21 @@ mod tests {
         }
         assert_eq!(read("plan", &write(&Value::Null)), Ok(None));
         assert!(read("limits", "minute=5").is_err());
+    }
+
+    #[test]
+    fn a_spreadsheet_finds_no_formula() {
+        for (text, told) in [
+            ("server", "server"),
+            ("=1+1", "'=1+1"),
+            ("  @SUM(A1)", "\"'  @SUM(A1)\""),
+            ("-2+3,\"x\"", "\"'-2+3,\"\"x\"\"\""),
+            ("\t=1", "\"'\t=1\""),
+            ("＝1", "'＝1"),
+            ("a=1", "a=1"),
+            ("", ""),
+        ] {
+            assert_eq!(for_people(text), told);
+        }
     }
 }

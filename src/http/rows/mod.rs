@@ -7,6 +7,7 @@ use http::HeaderValue;
 use serde_json::Value;
 
 use crate::domain::error::FieldFault;
+pub use cells::for_people;
 pub use read::Rows;
 
 /// The fields of a key, in the order of the columns.

@@ -17,6 +17,7 @@ use crate::domain::letter::{Template, spoken_instant};
 use crate::domain::password::Password;
 use crate::domain::proof::{Channel, Purpose};
 use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
 use crate::domain::user::{UserFacts, UserRecord};
 use crate::domain::verdict::Verdict;
 use crate::service::mails::Letter;
@@ -41,7 +42,23 @@ pub struct OwnChange {
     pub faults: Vec<FieldFault>,
 }
 
+/// The new addresses of a user that wait to be proven.
+#[derive(Debug, Default)]
+pub struct Pending {
+    /// In lower case.
+    pub email: Option<String>,
+    /// E.164.
+    pub phone: Option<String>,
+}
+
 impl Services {
+    /// What a user has asked for and has not proven yet, the newest of each kind; whoever has it already, they are told the same.
+    pub async fn pending_addresses(&self, user: i64, now: Timestamp) -> Result<Pending> {
+        let found = self.store.read(move |connection| proofs::changes_of(connection, user, now)).await?;
+        let newest = |channel| found.iter().find(|proof| proof.channel == channel).map(|proof| proof.address.clone());
+        Ok(Pending { email: newest(Channel::Email), phone: newest(Channel::Phone) })
+    }
+
     /// Changes a user, as they ask themselves, in the session `session`, which outlives a new password.
     pub async fn change_oneself(self: &Arc<Self>, own: &UserFacts, change: OwnChange, visit: &Visit) -> Result<UserRecord> {
         let now = visit.act.at;

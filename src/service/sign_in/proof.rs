@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::link::PROVING;
 use super::link::is_link;
 use super::login::{Address, told};
+use super::second_factor::still_in;
 use super::secret::ServerSecret;
 use super::throttle::{Caller, Guess, Sending};
 use super::{Entered, Visit, people};
@@ -21,7 +22,7 @@ use crate::domain::password::Password;
 use crate::domain::proof::{Channel, ProofRecord, Purpose};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Span, Timestamp};
-use crate::domain::user::UserRecord;
+use crate::domain::user::{UserFacts, UserRecord};
 use crate::domain::verdict::Verdict;
 use crate::service::mails::Letter;
 use crate::service::{Services, views};
@@ -93,7 +94,9 @@ impl Services {
     /// there is a user, nor does a sign-in with what somebody else registered.
     pub(crate) fn write_as_much(&self, connection: &Connection, wanted: &Wanted<'_>, now: Timestamp) -> Result<ProofRecord> {
         let hash = KeyHash::from_bytes(rand::random());
-        let proof = ProofRecord { hash, user: None, ..self.new_proof(connection, wanted, now)? };
+        // Of a change somebody sees that it waits, as of any other.
+        let user = wanted.user.filter(|_| wanted.purpose == Purpose::Change);
+        let proof = ProofRecord { hash, user, ..self.new_proof(connection, wanted, now)? };
         proofs::insert(connection, &proof)?;
         Ok(proof)
     }
@@ -189,6 +192,22 @@ impl Services {
         let proof = self.brought_back(&Brought::Token(token), &[Purpose::Change], &visit).await?;
         let job = move |connection: &Connection| {
             let proof = spent(connection, &proof, now)?;
+            services.address_proven(connection, &proof, &visit)
+        };
+        let services = self.clone();
+        self.store.write(job, move |user: &UserRecord| services.taken_over(user)).await.map(drop)
+    }
+
+    /// Proves the new number of the user who asks by the code that it got: theirs, and nobody else's who wants the same number.
+    pub async fn confirm_number(self: &Arc<Self>, own: &UserFacts, phone: String, code: String, visit: &Visit) -> Result<()> {
+        let (services, own, visit, now) = (self.clone(), own.clone(), visit.clone(), visit.act.at);
+        let proof = self.brought_back(&Brought::Code { phone, code }, &[Purpose::Change], &visit).await?;
+        let job = move |connection: &Connection| {
+            still_in(connection, &own, now)?;
+            let proof = spent(connection, &proof, now)?;
+            if proof.user != Some(own.id) {
+                return Err(Error::refused(Verdict::Unknown));
+            }
             services.address_proven(connection, &proof, &visit)
         };
         let services = self.clone();

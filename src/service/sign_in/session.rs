@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::login::is_familiar;
+use super::second_factor::still_in;
 use super::throttle::Caller;
 use super::{Entered, SignedIn, Visit, people};
 use crate::domain::error::{Error, Result};
@@ -313,6 +314,18 @@ impl Services {
                 services.end_sessions(connection, user, Some(&found.id), None, "revoked", &visit)?;
             }
             Ok(())
+        };
+        let services = self.clone();
+        self.store.write(job, move |()| services.user_changed(user)).await
+    }
+
+    /// Ends every session of the user who asks but theirs.
+    pub async fn end_other_sessions(self: &Arc<Self>, own: &UserFacts, visit: &Visit) -> Result<()> {
+        let (services, own, visit) = (self.clone(), own.clone(), visit.clone());
+        let user = own.id;
+        let job = move |connection: &Connection| {
+            still_in(connection, &own, visit.act.at)?;
+            services.end_sessions(connection, user, None, Some(&own.session), "revoked", &visit)
         };
         let services = self.clone();
         self.store.write(job, move |()| services.user_changed(user)).await

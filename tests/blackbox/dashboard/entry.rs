@@ -1,6 +1,6 @@
 //! Coming in, going out, and who is let in where.
 
-use super::{QUICK, signed_in};
+use super::{QUICK, go_on_for, signed_in};
 use crate::support::Stage;
 use crate::support::browser::Browser;
 use crate::support::person::{PASSWORD, Person};
@@ -91,11 +91,7 @@ fn a_form_of_one_account_counts_for_no_other() {
     let (mut browser, _) = signed_in(&stage, &person);
     let page = browser.open("/auth/keys/new").says(200, "New key");
     // In another tab the same session goes on for the organization.
-    let cookie = browser.cookies.iter().find(|((name, _), _)| name == "refresh_token").map(|(_, value)| value.clone()).expect("a cookie");
-    let refreshed = crate::support::Request::post("/auth/v1/auth/refresh", &serde_json::json!({}));
-    let refreshed = stage.server.send(&refreshed.header("Cookie", &format!("refresh_token={cookie}"))).expect(200).json();
-    let switch = crate::support::Request::post("/auth/v1/auth/switch", &serde_json::json!({ "account": team }));
-    stage.server.send(&switch.bearer(refreshed["access_token"].as_str().expect("a token"))).expect(200);
+    go_on_for(&stage, &browser, &team);
     browser.send(&page, "keys", &[("name", "stray")]).says(403, "This form is not one of yours");
     browser.open("/auth/keys").says(200, "There are no keys yet.");
     // What is switched off shows nothing, and lets go.

@@ -138,7 +138,7 @@ fn where_nobody_may_register_there_is_no_form() {
 
 #[test]
 fn numbers_are_asked_for_only_where_they_are_taken() {
-    let door = door("[mail]\nserver = \"127.0.0.1:1\"\nfrom = \"api@example.com\"\n");
+    let door = door("[mail]\nsmtp_url = \"smtp://127.0.0.1:1\"\nfrom = \"api@example.com\"\n");
     let mut browser = Browser::new(&door.stage);
     for page in ["sign-in", "register", "forgot"] {
         browser.open(&format!("/auth/{page}")).says(200, ">E-mail<").says_not("phone");

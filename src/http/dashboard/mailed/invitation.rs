@@ -174,7 +174,7 @@ async fn join_now(call: &Call, open: &Open, signed_in: &SignedIn, visit: &Visit)
 
 /// The last form: nobody joins by it any more.
 async fn decline(call: &Call, open: &Open, visit: &Visit) -> Result<Response, Unreadable> {
-    match call.front.services.decline_invitation(&open.token, &visit.act).await {
+    match call.front.services.decline_invitation(Which::Token(open.token.clone()), &visit.act).await {
         Ok(()) => {
             let notice = Notice::new(call, |s| (s.t("invitation.declined").to_owned(), s.t("invitation.declined_hint").to_owned()));
             Ok(notice.onward().show(StatusCode::OK))

@@ -79,23 +79,27 @@ pub async fn link(mut call: Call) -> Result<Response, Unreadable> {
 /// `DELETE user/identities/{provider}`: takes it away, where another way in is left.
 pub async fn unlink(call: Call) -> Result<Response, Unreadable> {
     let visit = call.visit()?;
-    let own = user(&call)?;
-    let provider = match call.front.providers.get(&call.id) {
-        _ if call.id == telegram::PROVIDER => telegram::PROVIDER.to_owned(),
-        Some(source) => source.settings.issuer.clone(),
-        // One that the configuration has no more, as the list calls it.
-        None => {
-            let linked = call.front.services.identities(own.id).await?;
-            let named = linked.into_iter().find(|identity| name_of(&call, &identity.provider) == call.id);
-            named.ok_or_else(|| Error::NotFound("such linked sign-in".into()))?.provider
-        }
-    };
-    call.front.services.unlink_identity(own, &provider, &visit).await?;
+    let provider = provider_of(&call, &call.id).await?;
+    call.front.services.unlink_identity(user(&call)?, &provider, &visit).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
+/// Which provider is called so.
+pub async fn provider_of(call: &Call, name: &str) -> Result<String, Unreadable> {
+    match call.front.providers.get(name) {
+        _ if name == telegram::PROVIDER => Ok(telegram::PROVIDER.to_owned()),
+        Some(source) => Ok(source.settings.issuer.clone()),
+        // One that the configuration has no more, as the list calls it.
+        None => {
+            let linked = call.front.services.identities(user(call)?.id).await?;
+            let named = linked.into_iter().find(|identity| name_of(call, &identity.provider) == name);
+            Ok(named.ok_or_else(|| Error::NotFound("such linked sign-in".into()))?.provider)
+        }
+    }
+}
+
 /// What paths call a provider; one that the configuration has no more, as it called itself, so that it is one segment.
-fn name_of(call: &Call, provider: &str) -> String {
+pub fn name_of(call: &Call, provider: &str) -> String {
     let known = call.front.services.policy.sign_in.providers.oidc.iter().find(|known| known.issuer == provider);
     let spelled = || provider.split_once("://").map_or(provider, |(_, rest)| rest).replace('/', ":");
     known.map_or_else(spelled, |known| known.name.clone())

@@ -1,11 +1,11 @@
 //! The second factor: `POST auth/second-factor` after the first, and `user/second-factor…` for whoever sets it up.
 
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::answer;
 use super::session::user;
-use crate::domain::error::Error;
+use crate::domain::error::{Error, Result};
 use crate::domain::password::Password;
 use crate::domain::totp::Code;
 use crate::domain::verdict::Verdict;
@@ -18,11 +18,9 @@ use crate::http::response::{self, Response};
 pub async fn enter(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(body)?;
-    let code = fields.given("code", Code::parse);
-    fields.finish()?;
+    let code = read_code(body)?;
     let Some(token) = cookies::refresh_token(&call) else { return Err(Error::refused(Verdict::Missing).into()) };
-    let signed_in = call.front.services.enter_second_factor(&token, given(code)?, &visit).await?;
+    let signed_in = call.front.services.enter_second_factor(&token, code, &visit).await?;
     Ok(answer(&call, &signed_in))
 }
 
@@ -30,9 +28,7 @@ pub async fn enter(mut call: Call) -> Result<Response, Unreadable> {
 pub async fn begin(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(body)?;
-    let password = password(&mut fields);
-    fields.finish()?;
+    let password = read_password(body)?;
     let begun = call.front.services.begin_second_factor(user(&call)?, password, &visit).await?;
     Ok(response::json(StatusCode::OK, &json!({ "secret": begun.secret, "url": begun.url })))
 }
@@ -41,10 +37,7 @@ pub async fn begin(mut call: Call) -> Result<Response, Unreadable> {
 pub async fn confirm(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(body)?;
-    let code = fields.given("code", Code::parse);
-    fields.finish()?;
-    let codes = call.front.services.confirm_second_factor(user(&call)?, given(code)?, &visit).await?;
+    let codes = call.front.services.confirm_second_factor(user(&call)?, read_code(body)?, &visit).await?;
     Ok(response::json(StatusCode::OK, &json!({ "recovery_codes": codes })))
 }
 
@@ -52,10 +45,8 @@ pub async fn confirm(mut call: Call) -> Result<Response, Unreadable> {
 pub async fn renew(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(body)?;
-    let (password, code) = (password(&mut fields), fields.given("code", Code::parse));
-    fields.finish()?;
-    let codes = call.front.services.renew_recovery_codes(user(&call)?, password, given(code)?, &visit).await?;
+    let (password, code) = read_both(body)?;
+    let codes = call.front.services.renew_recovery_codes(user(&call)?, password, code, &visit).await?;
     Ok(response::json(StatusCode::OK, &json!({ "recovery_codes": codes })))
 }
 
@@ -63,19 +54,40 @@ pub async fn renew(mut call: Call) -> Result<Response, Unreadable> {
 pub async fn end(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(body)?;
-    let (password, code) = (password(&mut fields), fields.given("code", Code::parse));
-    fields.finish()?;
-    call.front.services.end_second_factor(user(&call)?, password, given(code)?, &visit).await?;
+    let (password, code) = read_both(body)?;
+    call.front.services.end_second_factor(user(&call)?, password, code, &visit).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
-/// Who has one must give it; whether they have, the flow knows.
+/// A code that must be given.
+pub fn read_code(body: Value) -> Result<Code> {
+    let mut fields = Fields::new(body)?;
+    let code = fields.given("code", Code::parse);
+    fields.finish()?;
+    given(code)
+}
+
+/// A password: who has one must give it; whether they have, the flow knows.
+pub fn read_password(body: Value) -> Result<Option<Password>> {
+    let mut fields = Fields::new(body)?;
+    let password = password(&mut fields);
+    fields.finish()?;
+    Ok(password)
+}
+
+/// Both.
+pub fn read_both(body: Value) -> Result<(Option<Password>, Code)> {
+    let mut fields = Fields::new(body)?;
+    let (password, code) = (password(&mut fields), fields.given("code", Code::parse));
+    fields.finish()?;
+    Ok((password, given(code)?))
+}
+
 fn password(fields: &mut Fields) -> Option<Password> {
     fields.parsed("password", |text| Password::parse(text.to_owned())).flatten()
 }
 
 /// A field that was asked for: a fault would have been told.
-fn given<T>(value: Option<T>) -> Result<T, Unreadable> {
-    value.ok_or_else(|| Error::Internal("a field that was asked for is not there".into()).into())
+fn given<T>(value: Option<T>) -> Result<T> {
+    value.ok_or_else(|| Error::Internal("a field that was asked for is not there".into()))
 }

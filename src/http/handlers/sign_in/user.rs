@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{address, session};
 use crate::domain::decision::Decision;
 use crate::domain::email::Email;
+use crate::domain::error::Error;
 use crate::domain::password::Password;
 use crate::domain::time::Timestamp;
 use crate::domain::totp::Code;
@@ -37,17 +38,7 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
 pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(body)?;
-    let password = |text: &str| Password::parse(text.to_owned());
-    let mut change = OwnChange {
-        name: fields.present("name", |text| Ok::<_, String>(text.to_owned())),
-        email: fields.parsed("email", Email::parse),
-        phone: fields.parsed("phone", |text| address::reached_phone(&call, text)),
-        password: fields.present("password", password),
-        current_password: fields.present("current_password", password),
-        faults: Vec::new(),
-    };
-    change.faults = fields.into_faults();
+    let change = read_change(&call, body)?;
     // What could not be shown afterwards is not changed either.
     let decision = caller(&call).await;
     if !decision.verdict.passes() {
@@ -72,18 +63,40 @@ pub async fn set(mut call: Call) -> Result<Response, Unreadable> {
     Ok(response::json(StatusCode::OK, &view))
 }
 
+/// What somebody wants changed of themselves.
+pub fn read_change(call: &Call, body: Value) -> Result<OwnChange, Error> {
+    let mut fields = Fields::new(body)?;
+    let password = |text: &str| Password::parse(text.to_owned());
+    let mut change = OwnChange {
+        name: fields.present("name", |text| Ok::<_, String>(text.to_owned())),
+        email: fields.parsed("email", Email::parse),
+        phone: fields.parsed("phone", |text| address::reached_phone(call, text)),
+        password: fields.present("password", password),
+        current_password: fields.present("current_password", password),
+        faults: Vec::new(),
+    };
+    change.faults = fields.into_faults();
+    Ok(change)
+}
+
 /// `DELETE user/me`: the user goes.
 pub async fn delete(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(body)?;
-    let password = fields.parsed("password", |text| Password::parse(text.to_owned())).flatten();
-    let code = fields.parsed("code", Code::parse).flatten();
-    fields.finish()?;
+    let (password, code) = read_leaving(body)?;
     call.front.services.delete_oneself(session::user(&call)?, password, code, &visit).await?;
     let mut response = response::empty(StatusCode::NO_CONTENT);
     cookies::clear(&call, response.headers_mut());
     Ok(response)
+}
+
+/// By what somebody shows who they are, who wants to be deleted.
+pub fn read_leaving(body: Value) -> Result<(Option<Password>, Option<Code>), Error> {
+    let mut fields = Fields::new(body)?;
+    let password = fields.parsed("password", |text| Password::parse(text.to_owned())).flatten();
+    let code = fields.parsed("code", Code::parse).flatten();
+    fields.finish()?;
+    Ok((password, code))
 }
 
 /// Who somebody is, as an app's own pages show it.

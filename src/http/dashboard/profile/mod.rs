@@ -1,0 +1,78 @@
+//! Who somebody is and how they sign in: an overview, and a page for each part. Nothing here is asked for that the service does not ask.
+
+pub mod addresses;
+pub mod leaving;
+pub mod password;
+pub mod second_factor;
+pub mod sessions;
+pub mod sign_ins;
+
+use askama::Template;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::form::{Form, Typed, Wrong};
+use super::shell::{Shell, root};
+use super::show::{page, see};
+use crate::domain::error::Error;
+use crate::domain::proof::Channel;
+use crate::http::handlers::sign_in::session::user;
+use crate::http::handlers::sign_in::user::read_change;
+use crate::http::request::{Call, Unreadable};
+use crate::http::response::Response;
+use crate::service::sign_in::change::Pending;
+use crate::service::users::UserFile;
+
+#[derive(Template)]
+#[template(path = "profile/overview.html")]
+struct ProfilePage {
+    s: Shell,
+    file: UserFile,
+    /// What people call those who vouch for them.
+    others: Vec<String>,
+    picture: Option<String>,
+    pending: Pending,
+    sends_sms: bool,
+    typed: Typed,
+}
+
+/// `GET PREFIX/profile`.
+pub async fn show(call: Call) -> Result<Response, Unreadable> {
+    shown(&call, StatusCode::OK, Typed::default()).await
+}
+
+async fn shown(call: &Call, status: StatusCode, typed: Typed) -> Result<Response, Unreadable> {
+    let file = file(call).await?;
+    let services = &call.front.services;
+    let pending = services.pending_addresses(file.record.id, call.now).await?;
+    let others = file.identities.iter().map(|(provider, _)| services.policy.sign_in.title_of(provider).to_owned()).collect();
+    // It lies elsewhere: a link, so that nothing of another site is loaded here.
+    let picture = file.record.picture.clone().filter(|address| address.starts_with("https://"));
+    let sends_sms = services.policy.sends_by(Channel::Phone);
+    page(status, &ProfilePage { s: Shell::of(call, "profile"), file, others, picture, pending, sends_sms, typed })
+}
+
+/// `POST PREFIX/profile`: the name.
+pub async fn rename(mut call: Call) -> Result<Response, Unreadable> {
+    let form = Form::read(&mut call).await?;
+    match change(&call, &form, json!({ "name": form.text("name").trim() })).await? {
+        Ok(()) => see(&format!("{}profile?done=saved", root(&call))),
+        Err((status, typed)) => shown(&call, status, typed).await,
+    }
+}
+
+/// The viewer, and what else there is of them.
+async fn file(call: &Call) -> Result<UserFile, Error> {
+    let own = call.actor.user().map(|user| user.id).unwrap_or_default();
+    call.front.services.user(own).await
+}
+
+/// Changes the viewer, as `PATCH user/me` does.
+async fn change(call: &Call, form: &Form, body: Value) -> Result<Result<(), Wrong>, Unreadable> {
+    let visit = call.visit()?;
+    let done = match read_change(call, body) {
+        Ok(change) => call.front.services.change_oneself(user(call)?, change, &visit).await,
+        Err(error) => Err(error),
+    };
+    form.judged(call, done.map(drop))
+}
