@@ -104,7 +104,7 @@ CREATE TABLE sessions (
   id         TEXT PRIMARY KEY,            -- ses_ULID
   user       INTEGER NOT NULL REFERENCES users (id),
   account    TEXT NOT NULL REFERENCES accounts (id), -- the one that its next access token names
-  method     TEXT NOT NULL,               -- password, code, telegram, google, …
+  method     TEXT NOT NULL,               -- password, code, link, invitation, or the provider's name: telegram, google, …
   origin     TEXT NOT NULL,               -- the address it was last refreshed from
   agent      TEXT NOT NULL,               -- the User-Agent, cut short
   created_at INTEGER NOT NULL,
@@ -139,7 +139,7 @@ CREATE TABLE proofs (
   channel    TEXT NOT NULL CHECK (channel IN ('email', 'phone', 'none')),
   address    TEXT NOT NULL,               -- exactly where it was sent; of a second factor, and once it counts no more: empty
   user       INTEGER REFERENCES users (id), -- of a registration: none yet
-  payload    TEXT NOT NULL,               -- JSON: of a registration name and password, as a PHC string; once it counts no more: {}
+  payload    TEXT NOT NULL,               -- JSON: of a registration name and password, as a PHC string; of a second factor the first one's method; once it counts no more: {}
   origin     TEXT NOT NULL,               -- the address that it was asked for from; of a second factor, and once it counts no more: empty
   tries      INTEGER NOT NULL,            -- wrong codes so far from there
   tries_elsewhere INTEGER NOT NULL,       -- and from anywhere else
@@ -152,6 +152,7 @@ CREATE INDEX proofs_of_address ON proofs (address, purpose);
 CREATE INDEX proofs_of_user ON proofs (user);
 CREATE INDEX proofs_to_wipe ON proofs (expires_at) WHERE address <> '';
 CREATE INDEX proofs_to_tidy ON proofs (expires_at);
+CREATE INDEX proofs_of_waits ON proofs (expires_at) WHERE purpose = 'second_factor';
 
 -- TOTP (RFC 6238).
 CREATE TABLE second_factors (

@@ -27,7 +27,7 @@ use super::webhooks::{Notices, Webhook};
 use crate::domain::caller::Caller;
 use crate::domain::jwt;
 use crate::domain::key::Environments;
-use crate::domain::phone::Country;
+use crate::domain::phone::{Country, Phone};
 use crate::domain::plan::Plans;
 use crate::domain::proof::Channel;
 use crate::domain::route::Routes;
@@ -126,6 +126,11 @@ impl Policy {
     /// tollgate is tried, and the log has both.
     pub fn sends_by(&self, channel: Channel) -> bool {
         channel != Channel::Phone || self.sms.is_some() || self.mail.is_none()
+    }
+
+    /// Whether an SMS goes to a number, E.164: where any do, and to its country.
+    pub fn reaches(&self, phone: &str) -> bool {
+        self.sends_by(Channel::Phone) && Phone::parse_reached(phone, None, &self.sms_countries).is_ok()
     }
 
     /// What an operator should know of how people who sign in are written to.

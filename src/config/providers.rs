@@ -10,6 +10,7 @@ use super::address::Address;
 use super::certificates;
 use super::reader::Table;
 use super::secret::Secret;
+use crate::domain::session::OWN_WAYS;
 use crate::domain::telegram::BotKey;
 
 /// How many providers there may be beside the known ones, how many addresses each may come back to, and how many scopes.
@@ -21,7 +22,7 @@ const MOST_SCOPES: usize = 32;
 const LONGEST_NAME: usize = 64;
 const LONGEST: usize = 1000;
 
-/// Names that are spoken for: they are paths of their own.
+/// Names that are spoken for: they are tables and paths of their own.
 const TAKEN: [&str; 2] = [GOOGLE, TELEGRAM];
 const GOOGLE: &str = "google";
 const TELEGRAM: &str = "telegram";
@@ -43,23 +44,12 @@ pub enum Kind {
     Other,
 }
 
-impl Kind {
-    /// How sessions say that somebody signed in so.
-    pub const fn method(self) -> &'static str {
-        match self {
-            Self::Google => GOOGLE,
-            Self::Telegram => TELEGRAM,
-            Self::Other => "oidc",
-        }
-    }
-}
-
 /// A provider of OpenID Connect.
 #[derive(Clone, Debug)]
 pub struct Provider {
     /// Whose it is.
     pub kind: Kind,
-    /// What its paths call it: `google`, or a name of your own.
+    /// What its paths call it, and the sessions that are begun by it: `google`, `telegram`, or a name of your own.
     pub name: String,
     /// What people read.
     pub title: String,
@@ -114,7 +104,8 @@ pub(super) fn read(table: &Table<'_>) -> Option<Providers> {
         telegram.warn("bot_token", "is not as BotFather writes one, 123456789:AAE…: nobody will be able to sign in by it");
     }
     // Gathered first, so that every fault is told.
-    let known = [read_known(Kind::Telegram, telegram, "Telegram"), read_known(Kind::Google, table.table(GOOGLE), "Google")];
+    let known =
+        [read_known(Kind::Telegram, telegram, TELEGRAM, "Telegram"), read_known(Kind::Google, table.table(GOOGLE), GOOGLE, "Google")];
     let others = if table.holds("oidc") { table.tables("oidc") } else { Some(Vec::new()) };
     if others.as_ref().is_some_and(|others| others.len() > MOST_PROVIDERS) {
         table.fault("oidc", format!("must be at most {MOST_PROVIDERS}"));
@@ -130,7 +121,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<Providers> {
 }
 
 /// One that has a table of its own, and an issuer by default.
-fn read_known(kind: Kind, table: Table<'_>, title: &str) -> Option<Provider> {
+fn read_known(kind: Kind, table: Table<'_>, name: &str, title: &str) -> Option<Provider> {
     let issuer = table.parsed("issuer", issuer);
     let client_id = table.parsed("client_id", plain);
     let secret = table.secret_if_set("client_secret");
@@ -141,7 +132,7 @@ fn read_known(kind: Kind, table: Table<'_>, title: &str) -> Option<Provider> {
     let (issuer, address) = issuer?;
     let provider = Provider {
         kind,
-        name: kind.method().into(),
+        name: name.into(),
         title: title.into(),
         allow_private: is_loopback(&address),
         issuer,
@@ -279,6 +270,7 @@ fn name(text: &str) -> Result<String, String> {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte));
     match text {
         _ if !is_name => Err(format!("must be up to {LONGEST_NAME} of a to z, 0 to 9, _ and -")),
+        _ if OWN_WAYS.contains(&text) => Err(format!("'{text}' is what sessions call another way in")),
         _ if TAKEN.contains(&text) => Err(format!("'{text}' has a table of its own: [sign_in.{text}]")),
         _ => Ok(text.to_owned()),
     }

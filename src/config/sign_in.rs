@@ -7,6 +7,7 @@ use super::reader::Table;
 use super::secret::Secret;
 use super::throttle::ThrottleSettings;
 use crate::domain::phone::Country;
+use crate::domain::session::OWN_WAYS;
 use crate::domain::signing::SigningKey;
 use crate::domain::telegram;
 use crate::domain::time::Span;
@@ -88,7 +89,7 @@ pub struct SignInSettings {
     pub registration: bool,
     /// How many organizations a user may make.
     pub organizations: u64,
-    /// How many keys that last the users of an account may have in it.
+    /// With how many keys that last an account gets no others from its users.
     pub keys: u64,
     /// Whose spelling of phone numbers is understood (ISO 3166); none: only numbers that begin with +.
     pub country: Option<Country>,
@@ -147,9 +148,11 @@ impl SignInSettings {
         self.of_provider(provider).next().map_or(provider, |known| &known.title)
     }
 
-    /// How sessions say that somebody signed in by it.
-    pub fn method_of(&self, provider: &str) -> &'static str {
-        self.of_provider(provider).next().map_or(providers::Kind::Other, |known| known.kind).method()
+    /// Whether a session may have been begun by the provider of an identity, from how it says that somebody came in: also where that is
+    /// a name that nobody has any more.
+    pub fn may_have_begun(&self, provider: &str, method: &str) -> bool {
+        let is_known = OWN_WAYS.contains(&method) || self.providers.oidc.iter().any(|known| known.name == method);
+        !is_known || self.of_provider(provider).any(|known| known.name == method)
     }
 
     fn of_provider<'a>(&'a self, provider: &'a str) -> impl Iterator<Item = &'a providers::Provider> {

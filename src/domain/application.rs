@@ -16,7 +16,8 @@ pub enum ApplicationState {
 }
 
 impl ApplicationState {
-    const ALL: [Self; 4] = [Self::Open, Self::Approved, Self::Rejected, Self::Withdrawn];
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Open, Self::Approved, Self::Rejected, Self::Withdrawn];
 
     /// Its one name.
     pub const fn name(self) -> &'static str {

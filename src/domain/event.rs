@@ -25,6 +25,8 @@ pub enum Event {
     KeysImported,
     /// Keys were exported, with their hashes.
     KeysExported,
+    /// A list was exported as people read it, without any hash.
+    ListExported,
     /// What was left of an import was given up.
     ImportGivenUp,
     /// Tokens were taken from a balance.
@@ -99,7 +101,7 @@ pub enum Event {
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 47] = [
         Self::AccountCreated,
         Self::AccountChanged,
         Self::AccountsImported,
@@ -111,6 +113,7 @@ impl Event {
         Self::KeyExpiring,
         Self::KeysImported,
         Self::KeysExported,
+        Self::ListExported,
         Self::ImportGivenUp,
         Self::BalanceCharged,
         Self::BalanceCredited,
@@ -162,6 +165,7 @@ impl Event {
             Self::KeyExpiring => "key.expiring",
             Self::KeysImported => "keys.imported",
             Self::KeysExported => "keys.exported",
+            Self::ListExported => "list.exported",
             Self::ImportGivenUp => "import.given_up",
             Self::BalanceCharged => "balance.charged",
             Self::BalanceCredited => "balance.credited",

@@ -30,8 +30,8 @@ pub struct Proven {
     pub picture: Option<String>,
     /// For people: an address, a @name, a name, or else the id.
     pub label: String,
-    /// How they signed in, as sessions say it: `telegram`, `google`, `oidc`.
-    pub method: &'static str,
+    /// How they signed in, as sessions say it: `telegram`, `google`, or what the configuration calls the provider.
+    pub method: String,
 }
 
 /// What a provider says of somebody, unbounded as yet.
@@ -50,7 +50,7 @@ pub struct Said {
 impl Proven {
     /// Whom a provider proved. `None` where the id is none: empty, too long, or with a control character in it; cut short or
     /// mended it could be somebody else's.
-    pub fn new(provider: &str, subject: &str, method: &'static str, said: Said) -> Option<Self> {
+    pub fn new(provider: &str, subject: &str, method: &str, said: Said) -> Option<Self> {
         if subject.is_empty() || subject.len() > LONGEST_SUBJECT || subject.chars().any(char::is_control) {
             return None;
         }
@@ -64,7 +64,7 @@ impl Proven {
             .filter(|url| url.starts_with("https://") && url.len() <= LONGEST_PICTURE && url.bytes().all(|byte| byte.is_ascii_graphic()));
         let label = email.as_ref().map(|email| email.address.clone());
         let label = label.or_else(|| said.handle.as_deref().and_then(shown)).or_else(|| name.clone()).unwrap_or_else(|| subject.into());
-        Some(Self { provider: provider.into(), subject: subject.into(), email, name, picture, label, method })
+        Some(Self { provider: provider.into(), subject: subject.into(), email, name, picture, label, method: method.into() })
     }
 }
 
@@ -80,18 +80,18 @@ mod tests {
     use super::*;
 
     fn proven(said: Said) -> Proven {
-        Proven::new("https://id.example", "7", "oidc", said).unwrap()
+        Proven::new("https://id.example", "7", "house", said).unwrap()
     }
 
     #[test]
     fn an_id_is_taken_as_it_is_or_not_at_all() {
         let longest = "x".repeat(LONGEST_SUBJECT);
         for subject in ["7", " 7 ", "auth0|0123", &longest] {
-            let proven = Proven::new("p", subject, "oidc", Said::default()).unwrap();
+            let proven = Proven::new("p", subject, "house", Said::default()).unwrap();
             assert_eq!((proven.subject.as_str(), proven.label.as_str()), (subject, subject));
         }
         for subject in ["", "7\n", "\u{0}", "7\u{85}", &"x".repeat(LONGEST_SUBJECT + 1)] {
-            assert_eq!(Proven::new("p", subject, "oidc", Said::default()), None, "{subject:?}");
+            assert_eq!(Proven::new("p", subject, "house", Said::default()), None, "{subject:?}");
         }
     }
 

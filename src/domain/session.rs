@@ -5,6 +5,9 @@ use super::time::{Span, Timestamp};
 /// How long a refresh token that was just replaced still gets a sibling: two tabs, a lost answer.
 pub const GRACE: Span = Span::from_secs(10);
 
+/// How sessions say that somebody came in by nobody else's word; no provider is called so.
+pub const OWN_WAYS: [&str; 4] = ["password", "code", "link", "invitation"];
+
 /// A session as stored.
 #[derive(Clone, Debug)]
 pub struct SessionRecord {
@@ -14,7 +17,7 @@ pub struct SessionRecord {
     pub user: i64,
     /// The account that its next access token names.
     pub account: String,
-    /// How they signed in: `password`, `code`, `telegram`, a provider's name.
+    /// How they signed in: one of [`OWN_WAYS`], or what the configuration called the provider.
     pub method: String,
     /// The address it was last refreshed from.
     pub origin: String,

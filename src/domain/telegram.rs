@@ -236,7 +236,7 @@ mod tests {
     fn whom_it_proves() {
         let login = try_at(&signed(whole()), 0).unwrap();
         let proven = &login.proven;
-        assert_eq!((proven.provider.as_str(), proven.subject.as_str(), proven.method), ("telegram", "42", "telegram"));
+        assert_eq!((proven.provider.as_str(), proven.subject.as_str(), proven.method.as_str()), ("telegram", "42", "telegram"));
         assert_eq!((proven.name.as_deref(), proven.label.as_str()), (Some("Ada Lovelace"), "@ada"));
         assert_eq!((proven.picture.as_deref(), &proven.email), (Some("https://t.me/i/ada.jpg"), &None));
         // From when it is too old, it need not be remembered.

@@ -58,8 +58,8 @@ impl Cors {
     }
 
     /// Lets a page of an allowed origin read an answer to a request that named it. What the app says about that counts no more.
-    /// `takes_no_cookie`: tollgate's own paths, but for the sign-in's.
-    pub fn tell(&self, origin: Option<&HeaderValue>, takes_no_cookie: bool, answer: &mut HeaderMap) {
+    /// `is_without_cookies`: it is one of tollgate's own paths, but none of the sign-in's: with cookies no page of another origin reads it.
+    pub fn tell(&self, origin: Option<&HeaderValue>, is_without_cookies: bool, answer: &mut HeaderMap) {
         for name in [ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_EXPOSE_HEADERS] {
             answer.remove(name);
         }
@@ -70,7 +70,7 @@ impl Cors {
         let Some(origin) = self.allowed(origin) else { return };
         answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, self.expose.clone());
-        if self.settings.credentials && !takes_no_cookie {
+        if self.settings.credentials && !is_without_cookies {
             answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
     }

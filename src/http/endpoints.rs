@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::dashboard::{self, mailed, organization, profile};
+use super::dashboard::{self, mailed, operator, organization, profile};
 use super::handlers::sign_in::{balance as own_balance, identities, login, others, register, second_factor, session, user};
 use super::handlers::{
     accounts, agreement, applications, audit, backup, balance, check, docs, export, health, import, invitations, jwks, keys, mails, me,
@@ -45,6 +45,8 @@ pub enum Access {
     User,
     /// Users in a browser, on the dashboard, who are this to their account; whoever is not signed in is sent to sign in.
     Page(Role),
+    /// Users in a browser, on the dashboard, who may administrate the whole server.
+    AdminPage,
     /// As [`Access::Page`], for what is the user's own: whatever they are to the account, and also where that is switched off.
     OwnPage,
     /// The operator at the control socket, and nobody else.
@@ -81,7 +83,7 @@ const SIGNS_IN: [&str; 8] = [
     "/auth/invitation",
     "/auth/second-factor",
 ];
-/// The pages whose forms do.
+/// The pages whose forms do, those of the dashboard among them.
 const PAGES: [&str; 5] = ["/verify", "/invitation", "/second-factor", "/sign-in", "/register/code"];
 
 impl Endpoint {
@@ -141,6 +143,8 @@ const MANAGER: Access = Access::Shared(Role::Admin);
 const USER: Access = Access::User;
 /// Whoever belongs to the account, in a browser.
 const SEEN: Access = Access::Page(Role::Member);
+/// Who administrates the whole server, in a browser.
+const OVERSEEN: Access = Access::AdminPage;
 /// Whoever looks after the account, in a browser.
 const MANAGED: Access = Access::Page(Role::Admin);
 /// Whoever is signed in, in a browser.
@@ -332,7 +336,7 @@ endpoints! {
     GET    "/profile/delete"       OWN    => profile::leaving::ask;
     POST   "/profile/delete"       OWN    => profile::leaving::delete;
     GET    "/organization"         OWN    => organization::show;
-    POST   "/organization"         OWN    => organization::make;
+    POST   "/organization"         SEEN   => organization::make;
     POST   "/organization/switch"  OWN    => organization::switch;
     POST   "/organization/name"    MANAGED => organization::rename;
     POST   "/organization/leave"   OWN    => organization::leave;
@@ -345,14 +349,61 @@ endpoints! {
     GET    "/organization/invitations" MANAGED => organization::invitations::list;
     POST   "/organization/invitations" MANAGED => organization::invitations::invite;
     POST   "/organization/invitations/end" MANAGED => organization::invitations::end;
+    GET    "/admin/accounts"        OVERSEEN => operator::accounts::list;
+    GET    "/admin/accounts.csv"    OVERSEEN => operator::accounts::export, streams;
+    POST   "/admin/accounts"        OVERSEEN => operator::accounts::create;
+    GET    "/admin/accounts/new"    OVERSEEN => operator::accounts::new;
+    GET    "/admin/accounts/{id}"   OVERSEEN => operator::accounts::show;
+    POST   "/admin/accounts/{id}"   OVERSEEN => operator::accounts::change;
+    POST   "/admin/accounts/{id}/balance" OVERSEEN => operator::balance::change;
+    POST   "/admin/accounts/{id}/members" OVERSEEN => operator::accounts::set_member;
+    POST   "/admin/accounts/{id}/members/{user}/remove" OVERSEEN => operator::accounts::remove_member;
+    GET    "/admin/users"           OVERSEEN => operator::users::list;
+    GET    "/admin/users.csv"       OVERSEEN => operator::users::export, streams;
+    POST   "/admin/users"           OVERSEEN => operator::users::create;
+    GET    "/admin/users/new"       OVERSEEN => operator::users::new;
+    GET    "/admin/users/{id}"      OVERSEEN => operator::users::show;
+    POST   "/admin/users/{id}"      OVERSEEN => operator::users::change;
+    POST   "/admin/users/{id}/sign-out" OVERSEEN => operator::users::sign_out;
+    POST   "/admin/users/{id}/second-factor" OVERSEEN => operator::users::remove_second_factor;
+    POST   "/admin/users/{id}/delete" OVERSEEN => operator::users::delete;
+    GET    "/admin/keys"            OVERSEEN => operator::keys::list;
+    GET    "/admin/keys.csv"        OVERSEEN => operator::keys::export, streams;
+    GET    "/admin/keys/{id}"       OVERSEEN => operator::keys::show;
+    POST   "/admin/keys/{id}/disable" OVERSEEN => operator::keys::disable;
+    POST   "/admin/keys/{id}/enable" OVERSEEN => operator::keys::enable;
+    POST   "/admin/keys/{id}/rotate" OVERSEEN => operator::keys::rotate;
+    POST   "/admin/keys/{id}/revoke" OVERSEEN => operator::keys::revoke;
+    GET    "/admin/plans"           OVERSEEN => operator::plans::list;
+    GET    "/admin/plans.csv"       OVERSEEN => operator::plans::export, streams;
+    GET    "/admin/applications"    OVERSEEN => operator::applications::list;
+    GET    "/admin/applications.csv" OVERSEEN => operator::applications::export, streams;
+    GET    "/admin/applications/{id}" OVERSEEN => operator::applications::show;
+    POST   "/admin/applications/{id}/approve" OVERSEEN => operator::applications::approve;
+    POST   "/admin/applications/{id}/reject" OVERSEEN => operator::applications::reject;
+    GET    "/admin/audit"           OVERSEEN => operator::audit::list;
+    GET    "/admin/audit.csv"       OVERSEEN => operator::audit::export, streams;
+    GET    "/admin/audit/{id}"      OVERSEEN => operator::audit::show;
+    GET    "/admin/tokens"          OVERSEEN => operator::tokens::list;
+    GET    "/admin/tokens.csv"      OVERSEEN => operator::tokens::export, streams;
+    POST   "/admin/tokens"          OVERSEEN => operator::tokens::create;
+    GET    "/admin/tokens/new"      OVERSEEN => operator::tokens::new;
+    GET    "/admin/tokens/{id}"     OVERSEEN => operator::tokens::show;
+    POST   "/admin/tokens/{id}/revoke" OVERSEEN => operator::tokens::revoke;
+    GET    "/admin/outbox"          OVERSEEN => operator::outbox::mails;
+    GET    "/admin/outbox.csv"      OVERSEEN => operator::outbox::export_mails, streams;
+    POST   "/admin/outbox/mails"    OVERSEEN => operator::outbox::retry_mail;
+    GET    "/admin/outbox/webhooks" OVERSEEN => operator::outbox::messages;
+    GET    "/admin/outbox/webhooks.csv" OVERSEEN => operator::outbox::export_messages, streams;
+    POST   "/admin/outbox/webhooks" OVERSEEN => operator::outbox::retry_message;
 }
 
 /// What a path comes to.
 pub enum Matched {
     /// An endpoint, and what stands where its path has braces.
     Endpoint(&'static Endpoint, [String; 2]),
-    /// The path is known, with these methods; and whether all of them are the sign-in's.
-    WrongMethod(Vec<&'static str>, bool),
+    /// The path is known, with these methods, and is all a part of this; of several: the API.
+    WrongMethod(Vec<&'static str>, Part),
     /// Nothing.
     Nothing,
 }
@@ -367,7 +418,7 @@ impl Matched {
     pub fn is_of_sign_in(&self) -> bool {
         match self {
             Self::Endpoint(endpoint, _) => endpoint.is_of_sign_in(),
-            Self::WrongMethod(_, is_of_sign_in) => *is_of_sign_in,
+            Self::WrongMethod(_, part) => *part == Part::SignIn,
             Self::Nothing => false,
         }
     }
@@ -427,8 +478,8 @@ pub fn find(method: &Method, path: Below<'_>, is_operator: bool) -> Matched {
     if methods.contains(&"GET") {
         methods.push("HEAD");
     }
-    let is_of_sign_in = there.iter().all(|(endpoint, _)| endpoint.is_of_sign_in());
-    if methods.is_empty() { Matched::Nothing } else { Matched::WrongMethod(methods, is_of_sign_in) }
+    let whole = [Part::SignIn, Part::Dashboard].into_iter().find(|part| there.iter().all(|(endpoint, _)| endpoint.part == *part));
+    if methods.is_empty() { Matched::Nothing } else { Matched::WrongMethod(methods, whole.unwrap_or(Part::Api)) }
 }
 
 /// Whether a path is of a pattern, and what its ids are; empty where it has none.

@@ -12,6 +12,9 @@ use tokio::sync::mpsc;
 
 use super::request::BodyFault;
 
+/// How much is sent at once where there is much: so much, a few times, waits for a slow reader.
+const PIECE: usize = 64 * 1024;
+
 /// How many pieces wait for whoever reads.
 const AHEAD: usize = 8;
 
@@ -44,6 +47,15 @@ impl Feed {
     /// Adds a piece; waits where nobody has read the last ones yet.
     pub async fn send(&self, piece: impl Into<Bytes>) -> Result<(), Gone> {
         self.pieces.send(piece.into()).await.map_err(|_| Gone)
+    }
+
+    /// Adds what may be long, piece by piece.
+    pub async fn send_all(&self, bytes: impl Into<Bytes>) -> Result<(), Gone> {
+        let mut left = bytes.into();
+        while !left.is_empty() {
+            self.send(left.split_to(PIECE.min(left.len()))).await?;
+        }
+        Ok(())
     }
 
     /// The same, on a thread that may wait.

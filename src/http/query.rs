@@ -26,6 +26,11 @@ impl Query {
         self.parameters.retain(|(name, _)| !is_read(name));
     }
 
+    /// Fields of a form that were left empty are as if they were not there.
+    pub fn leave_out_empty(&mut self) {
+        self.parameters.retain(|(_, text)| !text.trim().is_empty());
+    }
+
     /// A text, where it is given.
     pub fn text(&mut self, name: &str) -> Option<String> {
         self.parsed(name, |text| Ok::<_, String>(text.to_owned()))

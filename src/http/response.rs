@@ -152,6 +152,16 @@ pub fn came_to(verdict: Verdict, mut response: Response) -> Response {
     response
 }
 
+/// What a form did that lets people in, where nobody came to sign in by it.
+#[derive(Clone, Copy, Debug)]
+pub struct NoSignIn;
+
+/// Notes that nobody came to sign in: they only declined, or confirmed something.
+pub fn no_sign_in(mut response: Response) -> Response {
+    response.extensions_mut().insert(NoSignIn);
+    response
+}
+
 /// Nothing that tollgate says about keys is for caches.
 pub fn keep_from_caches(headers: &mut HeaderMap) {
     headers.insert(CACHE_CONTROL, NO_STORE);

@@ -13,7 +13,7 @@ use super::handlers::gate;
 use super::note::{self, RequestLine};
 use super::peer::Peer;
 use super::request::{Body, Call, Unreadable, request_id};
-use super::response::{self, Response};
+use super::response::{self, NoSignIn, Response};
 use super::telling;
 use crate::domain::act::Actor;
 use crate::domain::error::{Error, FieldFault};
@@ -51,7 +51,7 @@ pub async fn handle(front: &Arc<Front>, request: Request<Body>, peer: Peer) -> R
     note::about(request_id, line, async {
         let mut response = route(call, uri.path()).await;
         if let Some(cors) = &front.cors {
-            cors.tell(origin.as_ref(), takes_no_cookie(services, uri.path()), response.headers_mut());
+            cors.tell(origin.as_ref(), is_without_cookies(services, uri.path()), response.headers_mut());
         }
         note::request_id(|id| response::name(id, response.headers_mut()));
         if let Some(mut line) = note::take_line() {
@@ -119,15 +119,11 @@ async fn route(call: Call, path: &str) -> Response {
 async fn own_answer(mut call: Call, matched: Matched) -> Response {
     let (request_id, services) = (call.request_id.clone(), call.front.services.clone());
     let _timer = services.metrics.time(matched.kind());
-    let is_of_sign_in = matched.is_of_sign_in();
     let (endpoint, ids) = match matched {
         Matched::Endpoint(endpoint, ids) => (endpoint, ids),
-        Matched::WrongMethod(methods, _) => {
+        Matched::WrongMethod(methods, part) => {
             let cors = call.front.cors.as_ref().filter(|_| is_preflight(call.parts.method.as_str(), &call.parts.headers));
-            return cors.map_or_else(
-                || wrong_method(&methods, is_of_sign_in, &services, &request_id),
-                |cors| cors.answer_preflight(&call.parts.headers),
-            );
+            return cors.map_or_else(|| wrong_method(&call, &methods, part), |cors| cors.answer_preflight(&call.parts.headers));
         }
         Matched::Nothing => return response::nothing_here(&request_id),
     };
@@ -143,7 +139,7 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
     let shell = (endpoint.part == Part::Dashboard).then(|| dashboard::Shell::of(&call, ""));
     let answered = (endpoint.handler)(call).await;
     if endpoint.signs_in() {
-        services.metrics.signed_in(sign_in_verdict(&answered));
+        sign_in_verdict(&answered).into_iter().for_each(|verdict| services.metrics.signed_in(verdict));
     }
     let Some(shell) = shell else {
         return answered.unwrap_or_else(|unreadable| unanswered(without_secret(&services, unreadable), endpoint, &services, &request_id));
@@ -154,15 +150,16 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
     response
 }
 
-/// What became of somebody who came to sign in.
-fn sign_in_verdict(answered: &Result<Response, Unreadable>) -> Verdict {
-    match answered {
+/// What became of somebody who came to sign in; `None` where nobody did.
+fn sign_in_verdict(answered: &Result<Response, Unreadable>) -> Option<Verdict> {
+    Some(match answered {
+        Ok(response) if response.extensions().get::<NoSignIn>().is_some() => return None,
         Ok(response) => response.extensions().get().copied().unwrap_or(Verdict::Ok),
         Err(Unreadable::Error(Error::Refused(refusal))) => refusal.verdict,
         Err(Unreadable::Error(Error::Unavailable(_))) => Verdict::Unavailable,
         Err(Unreadable::Error(Error::Internal(_))) => Verdict::Internal,
         Err(_) => Verdict::BadRequest,
-    }
+    })
 }
 
 /// The same error, repeating no secret.
@@ -188,8 +185,9 @@ fn unanswered(unreadable: Unreadable, endpoint: &Endpoint, services: &Services, 
     }
 }
 
-/// Whether a path is one of tollgate's own to which no cookie comes along: all but the sign-in's.
-fn takes_no_cookie(services: &Services, path: &str) -> bool {
+/// Whether a path is one of tollgate's own that no page of another origin asks for with cookies: all but the sign-in's. The dashboard's
+/// cookie is for its own pages.
+fn is_without_cookies(services: &Services, path: &str) -> bool {
     normalise(path).is_ok_and(|path| {
         let below = below(services, &path);
         below.prefix.is_some() && !below.is_of_sign_in()
@@ -211,13 +209,14 @@ fn below<'p>(services: &Services, path: &'p str) -> Below<'p> {
     Below { prefix: rest(&services.policy.server.prefix), sign_in: rest(&sign_in.base_path).filter(|_| sign_in.enabled) }
 }
 
-fn wrong_method(methods: &[&str], is_of_sign_in: bool, services: &Services, request_id: &str) -> Response {
+/// What a path answers that knows other methods, as its part tells it.
+fn wrong_method(call: &Call, methods: &[&str], part: Part) -> Response {
     let (status, allowed) = (StatusCode::METHOD_NOT_ALLOWED, methods.join(", "));
     let detail = format!("This path knows {allowed}.");
-    let mut response = if is_of_sign_in {
-        telling::told(&Refusal::request(status.as_u16(), detail), services, request_id)
-    } else {
-        response::problem(status, &detail, Vec::new(), request_id)
+    let mut response = match part {
+        Part::SignIn => telling::told(&Refusal::request(status.as_u16(), detail), &call.front.services, &call.request_id),
+        Part::Dashboard => dashboard::wrong_method(&dashboard::Shell::of(call, ""), &call.request_id),
+        Part::Api => response::problem(status, &detail, Vec::new(), &call.request_id),
     };
     if let Ok(allowed) = allowed.parse() {
         response.headers_mut().insert(http::header::ALLOW, allowed);
@@ -237,7 +236,8 @@ async fn admit(call: &Call, access: Access) -> Result<Actor, Response> {
         Access::User => return admit_user(call, false).await,
         Access::Page(role) if call.front.services.policy.sign_in.enabled => return dashboard::admit(call, Some(role)).await,
         Access::OwnPage if call.front.services.policy.sign_in.enabled => return dashboard::admit(call, None).await,
-        Access::Page(_) | Access::OwnPage => return Err(response::nothing_here(&call.request_id)),
+        Access::AdminPage if call.front.services.policy.sign_in.enabled => return dashboard::admit_administrator(call).await,
+        Access::Page(_) | Access::OwnPage | Access::AdminPage => return Err(response::nothing_here(&call.request_id)),
         Access::Shared(_) => TokenScope::Admin,
         Access::Token(scope) | Access::Unbound(scope) => scope,
     };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Services;
@@ -35,9 +35,18 @@ impl Services {
     /// Begins an export of all there is, or of one account, where not too many are under way. The audit tells of it, as `event`, before a row goes
     /// out: every hash leaves the house.
     pub async fn begin_export(self: &Arc<Self>, event: Event, account: Option<&str>, act: &Act) -> Result<Place> {
+        self.placed(event, json!({ "account": account }), act).await
+    }
+
+    /// The same for a list as people read it; `list` is what it is called.
+    pub async fn begin_list_export(self: &Arc<Self>, list: &str, act: &Act) -> Result<Place> {
+        self.placed(Event::ListExported, json!({ "list": list }), act).await
+    }
+
+    async fn placed(self: &Arc<Self>, event: Event, what: Value, act: &Act) -> Result<Place> {
         let busy = |_| Error::Conflict(format!("{AT_ONCE} exports are under way already: try again when one of them is done."));
         let place = self.exports.0.clone().try_acquire_owned().map_err(busy)?;
-        self.note(event, json!({ "account": account }), act).await?;
+        self.note(event, what, act).await?;
         Ok(place)
     }
 

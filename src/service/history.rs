@@ -47,6 +47,16 @@ impl Services {
         Ok(ask.page(rows, |entry| entry.id.clone()))
     }
 
+    /// One entry of the audit, for whoever is bound to no account.
+    pub async fn audit_entry(&self, id: &str, act: &Act) -> Result<audit::Entry> {
+        let no_such = Error::no_such("entry", id::AUDIT, id);
+        if act.bound_to().is_some() {
+            return Err(no_such);
+        }
+        let id = id.to_owned();
+        self.store.read(move |connection| audit::by_id(connection, &id)).await?.ok_or(no_such)
+    }
+
     /// A page of an account's movements, newest first. A billing month that has begun counts, and so stands there too.
     pub async fn movements(self: &Arc<Self>, account: &str, ask: PageAsk, act: &Act) -> Result<Page<balances::Entry>> {
         let found = self.store.read({
@@ -83,6 +93,7 @@ impl Services {
         self.rounds(idempotency::tidy, now).await?;
         self.rounds(spent::tidy, now).await?;
         self.rounds(proofs::wipe, now).await?;
+        self.rounds(proofs::tidy_waits, now).await?;
         self.rounds(proofs::tidy, now.minus(SIGN_IN_KEPT)).await?;
         self.rounds(sessions::tidy, now.minus(SIGN_IN_KEPT)).await?;
         self.rounds(windows::tidy, now.minus(WINDOWS_KEPT)).await?;

@@ -294,15 +294,15 @@ impl Services {
         if act.actor.user().is_none() { Ok(()) } else { self.check_role(connection, act, account, Role::Member).map(|_| ()) }
     }
 
-    /// Fails where the users of an account have as many keys as they may. A rotation makes no new one, but the old one lives on for a
-    /// while: those have a bound of their own.
+    /// Fails where an account has so many keys, whoever made them, that its users make no others. A rotation makes no new one, but the
+    /// old one lives on for a while: those have a bound of their own.
     fn check_room(&self, connection: &Connection, account: &str, is_replaced: bool, act: &Act) -> Result<()> {
         let most = self.policy.sign_in.keys;
         if act.developer().is_none() || keys::count_lasting(connection, account, is_replaced, act.at, most)? < most {
             return Ok(());
         }
-        let what = if is_replaced { "rotated keys that still count, and no more may be" } else { "keys, and may have no more" };
-        Err(Error::Conflict(format!("This account has {most} {what}: revoke one that nobody uses any more.")))
+        let what = if is_replaced { "rotated keys or more that still count" } else { "keys or more" };
+        Err(Error::Conflict(format!("This account has {most} {what}, and its users make no others: revoke one that nobody uses any more.")))
     }
 
     /// The key that takes an old one's place, not stored yet.

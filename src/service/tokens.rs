@@ -112,6 +112,12 @@ impl Services {
         Ok(ask.page(rows, |record| record.id.clone()))
     }
 
+    /// One token, without the raw one.
+    pub async fn service_token(&self, id: &str, act: &Act) -> Result<TokenRecord> {
+        let (id, act) = (id.to_owned(), act.clone());
+        self.store.read(move |connection| found(connection, &id, &act)).await.map(|(_, record)| record)
+    }
+
     /// Revokes a token, from the very next request on.
     pub async fn revoke_token(self: &Arc<Self>, id: &str, act: &Act) -> Result<()> {
         let (id, act, services) = (id.to_owned(), act.clone(), self.clone());

@@ -9,6 +9,7 @@ use super::sign_in::Visit;
 use super::sign_in::login::Address;
 use super::sign_in::people::Newcomer;
 use super::sign_in::proof::Wanted;
+use super::sign_in::throttle::Sending;
 use super::{Page, PageAsk, Services, check_discreet, check_name, views};
 use crate::domain::act::Act;
 use crate::domain::email::Email;
@@ -16,7 +17,7 @@ use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::event::Event;
 use crate::domain::letter::Template;
 use crate::domain::password::Password;
-use crate::domain::proof::Purpose;
+use crate::domain::proof::{Channel, Purpose};
 use crate::domain::user::{Role, UserRecord, handle};
 use crate::store::idempotency::{self, Once};
 use crate::store::users::{self, By};
@@ -133,12 +134,19 @@ impl Services {
         self.store.write(job, move |user| services.user_changed(user.id)).await
     }
 
-    /// Asks a user to prove those addresses that are not proven theirs.
+    /// Asks a user to prove those addresses that are not proven theirs, as often as anybody may have that sent.
     fn ask_for_proof(&self, connection: &Connection, user: &UserRecord, purpose: Purpose, addresses: &[Address], act: &Act) -> Result<()> {
         let template = if purpose == Purpose::Change { Template::Change } else { Template::Verify };
         for address in addresses.iter().filter(|address| !user.disabled && !address.is_proven_by(user)) {
+            if let Address::Phone(phone) = address
+                && !self.policy.reaches(phone)
+            {
+                tracing::warn!(user = user.id, "their number cannot be proven: no SMS go there, by [sms]");
+                continue;
+            }
+            self.count_sending(Sending::Proof, address, None, act.at)?;
             let wanted =
-                Wanted { purpose, address, user: Some(user.id), payload: Value::Null, template, name: &user.name, origin: &act.origin };
+                Wanted { purpose, address, user: Some(user.id), payload: json!({}), template, name: &user.name, origin: &act.origin };
             self.send_proof(connection, wanted, act.at)?;
         }
         Ok(())
@@ -198,6 +206,12 @@ impl Services {
         users::update(connection, user)?;
         if is_rekeyed {
             self.journal_quietly(connection, Event::PasswordChanged, user, act)?;
+            self.tell_of_password(connection, before, act.at)?;
+        }
+        for (channel, is) in [(Channel::Email, &user.email), (Channel::Phone, &user.phone)] {
+            // The first of its kind is theirs once it is proven.
+            let counts = before.proven(channel).is_some() || user.proven(channel).is_some();
+            self.tell_of_address(connection, before, channel, is.as_deref().filter(|_| counts), act.at)?;
         }
         if was != is { self.journal_user(connection, Event::UserChanged, was, user, act) } else { Ok(()) }
     }

@@ -1,7 +1,7 @@
 //! The audit: who did what to whom. Only ever added to, and read newest first.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::columns::{from_json, instant, json};
 use crate::domain::error::Result;
@@ -75,6 +75,12 @@ pub fn newest(connection: &Connection, bound: &str) -> Result<Option<String>> {
          UNION ALL SELECT max(id) FROM outbox UNION ALL SELECT max(id) FROM tokens
          UNION ALL SELECT max(id) FROM accounts WHERE id < 'acc_' || ?1 UNION ALL SELECT max(id) FROM keys WHERE id < 'key_' || ?1)";
     Ok(connection.prepare_cached(sql)?.query_row([bound], |row| row.get(0))?)
+}
+
+/// By its id.
+pub fn by_id(connection: &Connection, id: &str) -> Result<Option<Entry>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM audit WHERE id = ?1"))?;
+    Ok(statement.query_row([id], from_row).optional()?)
 }
 
 /// Which entries a list shows.

@@ -141,9 +141,31 @@ pub fn wipe(connection: &Connection, now: Timestamp) -> Result<bool> {
     Ok(wiped as i64 == ROUND)
 }
 
+/// Forgets a bounded number of those that have expired and said who waits for a second factor: nothing refers to them any more. Answers
+/// whether there may be more.
+pub fn tidy_waits(connection: &Connection, now: Timestamp) -> Result<bool> {
+    let forgotten = connection.prepare_cached(&format!("DELETE FROM proofs {WAITED}"))?.execute(params![now.millis(), ROUND])?;
+    Ok(forgotten as i64 == ROUND)
+}
+
+/// What [`tidy_waits`] looks for: none of what is kept beside it.
+const WAITED: &str = "WHERE id IN (SELECT id FROM proofs WHERE purpose = 'second_factor' AND expires_at <= ?1 LIMIT ?2)";
+
 /// Forgets a bounded number of those that expired before `before`; answers whether there may be more.
 pub fn tidy(connection: &Connection, before: Timestamp) -> Result<bool> {
     let sql = "DELETE FROM proofs WHERE id IN (SELECT id FROM proofs WHERE expires_at < ?1 LIMIT ?2)";
     let forgotten = connection.prepare_cached(sql)?.execute(params![before.millis(), ROUND])?;
     Ok(forgotten as i64 == ROUND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{opened, plan};
+
+    #[test]
+    fn of_waits_none_is_read_that_goes_on() {
+        let lines = plan(&opened(), &format!("DELETE FROM proofs {WAITED}"));
+        assert!(lines.iter().any(|line| line == "SEARCH proofs USING COVERING INDEX proofs_of_waits (expires_at<?)"), "{lines:?}");
+    }
 }

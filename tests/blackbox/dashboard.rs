@@ -4,6 +4,7 @@ mod agreement;
 mod brand;
 mod entry;
 mod keys;
+mod operator;
 mod organization;
 mod plan;
 mod profile;

@@ -4,6 +4,7 @@ mod abuse;
 mod bounds;
 pub mod browser;
 mod change;
+mod counted;
 mod csrf;
 pub mod door;
 mod gate;

@@ -99,8 +99,8 @@ mod tests {
 
     /// The colours that a part of a sheet names.
     fn named(part: &str, wanted: &str) -> Colour {
-        let all = part.split([';', '{', '}']).filter_map(|rule| rule.trim().strip_prefix("--")?.split_once(':'));
-        let found = all.filter(|(name, _)| *name == wanted).last();
+        let mut all = part.split([';', '{', '}']).filter_map(|rule| rule.trim().strip_prefix("--")?.split_once(':'));
+        let found = all.rfind(|(name, _)| *name == wanted);
         found.and_then(|(_, value)| Colour::parse(value.trim()).ok()).unwrap_or_else(|| panic!("{wanted} in {part}"))
     }
 

@@ -41,3 +41,8 @@ pub fn failed(s: &Shell, request_id: &str, unreadable: Unreadable) -> Response {
         Error::Internal(_) => broken(StatusCode::INTERNAL_SERVER_ERROR, &error),
     }
 }
+
+/// A page for a path that is asked for by another method.
+pub fn wrong_method(s: &Shell, request_id: &str) -> Response {
+    told(s, request_id, StatusCode::METHOD_NOT_ALLOWED, s.t("failed.title"), s.t("failed.method"))
+}

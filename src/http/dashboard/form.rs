@@ -69,6 +69,7 @@ impl Form {
             Ok(done) => return Ok(Ok(done)),
             Err(Error::Invalid(faults)) => (StatusCode::BAD_REQUEST, faults),
             Err(Error::Conflict(message)) => (StatusCode::CONFLICT, whole(message)),
+            Err(error @ Error::NoBalance) => (StatusCode::BAD_REQUEST, whole(error.outer())),
             Err(Error::Refused(refusal)) => match refusal.verdict {
                 Verdict::BadRequest => (StatusCode::BAD_REQUEST, refusal.errors),
                 Verdict::TooManyTries => (StatusCode::TOO_MANY_REQUESTS, whole(too_many_text(call, &Shell::of(call, ""), &refusal))),

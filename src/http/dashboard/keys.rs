@@ -28,30 +28,30 @@ const LISTS: [&str; 2] = ["scopes", "ips"];
 impl Shell {
     /// What state a key is in.
     fn state(&self, key: &KeyRecord, now: &Timestamp) -> &'static str {
-        if key.revoked_at.is_some() {
-            "revoked"
-        } else if key.expires_at.is_some_and(|at| at <= *now) {
-            "expired"
-        } else if key.disabled {
-            "disabled"
-        } else {
-            "active"
-        }
+        state(key, *now)
     }
 
     /// The same in words.
     fn state_text(&self, key: &KeyRecord, now: &Timestamp) -> &str {
-        match self.state(key, now) {
-            "revoked" => self.t("keys.revoked"),
-            "expired" => self.t("keys.expired"),
-            "disabled" => self.t("keys.disabled"),
-            _ => self.t("keys.active"),
-        }
+        self.state_of(state(key, *now))
     }
 
     /// What may be chosen for a limit.
     fn range(&self, range: &Range) -> String {
         self.with("keys.range", range.minimum).replacen("{}", &range.maximum.to_string(), 1)
+    }
+}
+
+/// What state a key is in.
+pub fn state(key: &KeyRecord, now: Timestamp) -> &'static str {
+    if key.revoked_at.is_some() {
+        "revoked"
+    } else if key.expires_at.is_some_and(|at| at <= now) {
+        "expired"
+    } else if key.disabled {
+        "disabled"
+    } else {
+        "active"
     }
 }
 

@@ -14,6 +14,7 @@ mod form;
 pub mod keys;
 pub mod mailed;
 mod notice;
+pub mod operator;
 pub mod organization;
 pub mod plan;
 mod posted;
@@ -32,9 +33,9 @@ mod words;
 
 pub use brand::Brand;
 pub use entry::{enter, sign_in, sign_out, to_start};
-pub use failed::failed;
+pub use failed::{failed, wrong_method};
 pub use providers::refused as refused_by_provider;
-pub use session::{admit, let_in, within};
+pub use session::{admit, admit_administrator, let_in, within};
 pub use shell::Shell;
 pub use show::{guard_discreetly, script, style_sheet};
 

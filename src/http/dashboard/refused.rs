@@ -135,12 +135,14 @@ pub fn disabled(call: &Call) -> Response {
     response::came_to(Verdict::Disabled, notice.onward().show(StatusCode::FORBIDDEN))
 }
 
-/// Nobody waits for the second factor any more, or nobody did in this browser. `again`: where they can begin anew.
+/// Nobody waits for the second factor any more, or nobody did in this browser. `again`: where they can begin anew; nobody knows: on the
+/// dashboard.
 pub fn begin_anew(call: &Call, again: Option<String>) -> Response {
     let notice = Notice::new(call, |s| (s.t("refused.sign_in_again").to_owned(), s.t("refused.too_late").to_owned()));
+    let label = |s: &Shell| s.t("refused.sign_in_again").to_owned();
     let notice = match again {
-        Some(again) => notice.way(again, |s| s.t("refused.sign_in_again").to_owned()),
-        None => notice,
+        Some(again) => notice.way(again, label),
+        None => notice.to("sign-in", label),
     };
     response::came_to(Verdict::Unknown, notice.onward().show(StatusCode::UNAUTHORIZED))
 }
@@ -163,6 +165,24 @@ pub fn somebody_else(call: &Call, name: &str, invited: &str, back: &str) -> Resp
     let say = |s: &Shell| (s.t("refused.for_another").to_owned(), s.with_all("refused.somebody_else", &[name, invited]));
     let notice = Notice::new(call, say).way(back, |s| s.t("refused.another_address").to_owned());
     response::came_to(Verdict::Ok, notice.onward().show(StatusCode::UNAUTHORIZED))
+}
+
+/// What a page tells of an error that is no fault of what somebody brought to it; any other stays one. `again`: where the form is.
+pub fn not_now(call: &Call, error: Error, again: &str) -> Result<Response, Error> {
+    match error {
+        Error::Refused(refusal) => match refusal.verdict {
+            Verdict::TooManyTries => Ok(too_many(call, &refusal, again)),
+            Verdict::Disabled => Ok(disabled(call)),
+            _ => Err(Error::Refused(refusal)),
+        },
+        Error::Unavailable(_) => {
+            tracing::error!(request_id = call.request_id, "{error}");
+            let notice = Notice::new(call, |s| (s.t("refused.not_now").to_owned(), s.t("refused.nothing_changed").to_owned()));
+            let page = notice.way(again, |s| s.t("refused.again").to_owned()).onward().show(StatusCode::SERVICE_UNAVAILABLE);
+            Ok(response::came_to(Verdict::Unavailable, page))
+        }
+        error => Err(error),
+    }
 }
 
 /// Too many tries. `again`: where the form is.

@@ -80,7 +80,7 @@ pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
             Verdict::Unknown => return Ok(too_late(&call, waiting)),
             _ => return Err(Error::Refused(refusal).into()),
         },
-        Err(error) => return Err(error.into()),
+        Err(error) => return Ok(refused::not_now(&call, error, "second-factor")?),
     };
     let mut response = match &waiting.next {
         Some(page) => response::see_other(page)?,

@@ -42,6 +42,16 @@ pub async fn admit(call: &Call, role: Option<Role>) -> Result<Actor, Response> {
     Err(super::failed(&shell, &call.request_id, Error::refused(refusal).into()))
 }
 
+/// Lets in who may administrate the whole server, and nobody else.
+pub async fn admit_administrator(call: &Call) -> Result<Actor, Response> {
+    let actor = admit(call, Some(Role::Member)).await?;
+    if actor.user().is_some_and(|user| user.is_admin) {
+        return Ok(actor);
+    }
+    let shell = Shell::seen_by(&actor, call, "");
+    Err(super::failed(&shell, &call.request_id, Error::refused(Verdict::WrongScope).into()))
+}
+
 /// Whether somebody is this to the account that they look at; whoever administrates the server is.
 pub fn is_at_least(user: &UserFacts, role: Role) -> bool {
     user.is_admin || user.role >= role

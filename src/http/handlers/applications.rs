@@ -1,12 +1,14 @@
 //! Applications for plans that are granted by review, for those who apply and for whoever decides.
 
 use http::StatusCode;
+use serde_json::Value;
 
 use crate::domain::application::ApplicationState;
 use crate::domain::error::Result;
 use crate::domain::id;
 use crate::domain::time::Timestamp;
 use crate::http::fields::Fields;
+use crate::http::query::Query;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::views;
@@ -15,13 +17,19 @@ use crate::service::applications::{ApplicationInput, Ruling, view_for};
 /// A page of them.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
     let (ask, mut query) = call.paged(id::APPLICATION, &["state", "account"]);
-    let state = query.parsed("state", |text| ApplicationState::from_name(text).ok_or("must be open, approved, rejected or withdrawn"));
-    let account =
-        query.parsed("account", |text| if id::is(id::ACCOUNT, text) { Ok(text.to_owned()) } else { Err("is no id of an account") });
+    let (state, account) = wanted(&mut query);
     query.finish()?;
     let act = call.act()?;
     let page = call.front.services.applications(account, state, ask, &act).await?;
     Ok(response::json(StatusCode::OK, &views::page(&page, |record| view_for(record, &act))))
+}
+
+/// Which of them are asked for: how they stand, and whose they are.
+pub fn wanted(query: &mut Query) -> (Option<ApplicationState>, Option<String>) {
+    let state = query.parsed("state", |text| ApplicationState::from_name(text).ok_or("must be open, approved, rejected or withdrawn"));
+    let account =
+        query.parsed("account", |text| if id::is(id::ACCOUNT, text) { Ok(text.to_owned()) } else { Err("is no id of an account") });
+    (state, account)
 }
 
 /// Makes one.
@@ -48,18 +56,30 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
 /// Approves one: the account gets the plan.
 pub async fn approve(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json_or_nothing().await?.unwrap_or_else(|| serde_json::json!({}));
+    let ruling = approval(body)?;
+    decide(call, ruling).await
+}
+
+/// With what it is approved.
+pub fn approval(body: Value) -> Result<Ruling> {
     let mut fields = Fields::new(body)?;
     let (note, plan_until) = (fields.text("note"), fields.parsed("plan_until", Timestamp::parse).flatten());
     fields.finish()?;
-    decide(call, Ruling::Approved { note: note.unwrap_or_default(), plan_until }).await
+    Ok(Ruling::Approved { note: note.unwrap_or_default(), plan_until })
 }
 
 /// Rejects one.
 pub async fn reject(mut call: Call) -> Result<Response, Unreadable> {
-    let mut fields = Fields::new(call.json().await?)?;
+    let ruling = rejection(call.json().await?)?;
+    decide(call, ruling).await
+}
+
+/// With what it is rejected.
+pub fn rejection(body: Value) -> Result<Ruling> {
+    let mut fields = Fields::new(body)?;
     let note = fields.text("note");
     fields.finish()?;
-    decide(call, Ruling::Rejected { note: note.unwrap_or_default() }).await
+    Ok(Ruling::Rejected { note: note.unwrap_or_default() })
 }
 
 async fn decide(call: Call, ruling: Ruling) -> Result<Response, Unreadable> {

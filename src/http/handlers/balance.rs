@@ -1,6 +1,7 @@
 //! `POST /auth/v1/balance`: the app charges what a request cost in tokens, or credits.
 
 use http::StatusCode;
+use serde_json::Value;
 
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::id;
@@ -17,9 +18,16 @@ const LONGEST_REASON: usize = 500;
 pub async fn change(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
     let once = call.once("balance", &body)?;
+    let wanted = read(&call, body)?;
+    let changed = call.front.services.move_tokens(wanted, once, &call.act()?).await?;
+    Ok(response::json(StatusCode::OK, &views::account(&changed)))
+}
+
+/// What is to be charged or credited.
+pub fn read(call: &Call, body: Value) -> Result<Move, Error> {
     let mut fields = Fields::new(body)?;
     let (account, tokens, reason) = (fields.text("account"), fields.tokens("tokens"), fields.text("reason"));
-    if let Some(Err(message)) = reason.as_deref().map(|reason| check_reason(reason, &call)) {
+    if let Some(Err(message)) = reason.as_deref().map(|reason| check_reason(reason, call)) {
         fields.fault("reason", message);
     }
     if tokens == Some(0) {
@@ -31,10 +39,8 @@ pub async fn change(mut call: Call) -> Result<Response, Unreadable> {
             faults.push(FieldFault { field: field.into(), message: "must be given".into() });
         }
     }
-    let (Some(account), Some(tokens), true) = (account, tokens, faults.is_empty()) else { return Err(Error::Invalid(faults).into()) };
-    let wanted = Move { account, tokens, reason: reason.unwrap_or_default() };
-    let changed = call.front.services.move_tokens(wanted, once, &call.act()?).await?;
-    Ok(response::json(StatusCode::OK, &views::account(&changed)))
+    let (Some(account), Some(tokens), true) = (account, tokens, faults.is_empty()) else { return Err(Error::Invalid(faults)) };
+    Ok(Move { account, tokens, reason: reason.unwrap_or_default() })
 }
 
 fn check_reason(reason: &str, call: &Call) -> Result<(), String> {

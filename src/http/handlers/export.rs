@@ -2,7 +2,6 @@
 
 use std::future::Future;
 
-use bytes::Bytes;
 use serde_json::Value;
 
 use crate::domain::error::Result;
@@ -15,9 +14,6 @@ use crate::http::views;
 use crate::service::export::Place;
 use crate::store::accounts::StoredAccount;
 use crate::store::keys::StoredKey;
-
-/// How much is sent at once: so much, a few times, waits for a slow reader.
-const PIECE: usize = 64 * 1024;
 
 /// Records by their ids.
 type Page = Vec<(String, Value)>;
@@ -84,11 +80,8 @@ where
         while let Some((after, _)) = page.last() {
             let after = after.clone();
             bytes.extend(page.iter().flat_map(|(_, record)| format.row(&fields, record)));
-            let mut left = Bytes::from(std::mem::take(&mut bytes));
-            while !left.is_empty() {
-                // Where it fails nobody reads any more.
-                let Ok(()) = feed.send(left.split_to(PIECE.min(left.len()))).await else { return };
-            }
+            // Where it fails nobody reads any more.
+            let Ok(()) = feed.send_all(std::mem::take(&mut bytes)).await else { return };
             page = match pages(after).await {
                 Ok(page) => page,
                 Err(error) => return tracing::error!(request_id, "an export ended early: {error}"),

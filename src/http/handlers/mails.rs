@@ -7,6 +7,7 @@ use crate::domain::error::{Error, FieldFault};
 use crate::domain::id;
 use crate::domain::proof::Channel;
 use crate::http::fields::Fields;
+use crate::http::query::Query;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::views;
@@ -14,18 +15,26 @@ use crate::service::mails::Place;
 use crate::store::mails::Filter;
 
 /// By what mails go.
-const CHANNELS: [Channel; 2] = [Channel::Email, Channel::Phone];
+pub const CHANNELS: [Channel; 2] = [Channel::Email, Channel::Phone];
+
+/// What they are asked by.
+pub const FILTERS: [&str; 3] = ["address", "channel", "state"];
 
 /// A page of them, without what stands in them.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
-    let (ask, mut query) = call.paged(id::MAIL, &["address", "channel", "state"]);
-    let state = query.parsed("state", MessageState::parse);
-    let channel =
-        query.parsed("channel", |name| CHANNELS.into_iter().find(|channel| channel.name() == name).ok_or("must be one of email, phone"));
-    let filter = Filter { address: query.text("address"), channel, state, ..Filter::default() };
+    let (ask, mut query) = call.paged(id::MAIL, &FILTERS);
+    let filter = wanted(&mut query);
     query.finish()?;
     let page = call.front.services.mails(filter, ask).await?;
     Ok(response::json(StatusCode::OK, &views::page(&page, views::mail)))
+}
+
+/// Which of them are asked for.
+pub fn wanted(query: &mut Query) -> Filter {
+    let state = query.parsed("state", MessageState::parse);
+    let channel =
+        query.parsed("channel", |name| CHANNELS.into_iter().find(|channel| channel.name() == name).ok_or("must be one of email, phone"));
+    Filter { address: query.text("address"), channel, state, ..Filter::default() }
 }
 
 /// Sends one again.

@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use crate::domain::id;
+use crate::domain::time::Timestamp;
 use crate::domain::token::TokenScope;
 use crate::http::fields::Fields;
 use crate::http::request::{Call, Unreadable};
@@ -22,7 +23,17 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
 pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
     let once = call.once("token", &body)?;
-    let mut fields = Fields::new(body)?;
+    let input = read(Fields::new(body)?, call.now);
+    let (record, plain) = call.front.services.create_token(input, once, &call.act()?).await?;
+    let mut view = views::token(&record);
+    if let (Value::Object(map), Some(plain)) = (&mut view, &plain) {
+        map.shift_insert(1, "token".into(), plain.expose().into());
+    }
+    Ok(response::json(StatusCode::CREATED, &view))
+}
+
+/// The fields are named as in the record; `scope` and `expires` are what the command line calls them.
+pub fn read(mut fields: Fields, now: Timestamp) -> TokenInput {
     fields.also_called("scopes", "scope");
     fields.also_called("expires_at", "expires");
     let scopes = fields.texts("scopes").unwrap_or_default();
@@ -38,16 +49,11 @@ pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
         name: fields.text("name"),
         scopes: known,
         account: fields.text("account"),
-        expires_at: fields.end("expires_at", call.now).flatten(),
+        expires_at: fields.end("expires_at", now).flatten(),
         faults: Vec::new(),
     };
     input.faults = fields.into_faults();
-    let (record, plain) = call.front.services.create_token(input, once, &call.act()?).await?;
-    let mut view = views::token(&record);
-    if let (Value::Object(map), Some(plain)) = (&mut view, &plain) {
-        map.shift_insert(1, "token".into(), plain.expose().into());
-    }
-    Ok(response::json(StatusCode::CREATED, &view))
+    input
 }
 
 /// Revokes one; again does no harm.

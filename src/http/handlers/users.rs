@@ -13,7 +13,6 @@ use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::views;
 use crate::service::users::{UserInput, file_view};
-use crate::store::idempotency::Once;
 
 /// A page of users.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
@@ -27,7 +26,7 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
 /// Makes one, with their account.
 pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
-    let once = once(&call, &body)?;
+    let once = call.once("user", &without_password(&body))?;
     let user = call.front.services.create_user(read(&call, body)?, once, &call.act()?).await?;
     Ok(response::record(StatusCode::CREATED, &views::user(&user), user.revision))
 }
@@ -71,16 +70,16 @@ pub fn number(id: &str) -> i64 {
 
 /// What is asked under an `Idempotency-Key` is remembered by a hash: of the request but for the password, which a fast hash would
 /// give away.
-fn once(call: &Call, body: &Value) -> Result<Option<Once>, Unreadable> {
+pub fn without_password(body: &Value) -> Value {
     let mut body = body.clone();
     if let Some(password) = body.get_mut("password") {
         *password = (!password.is_null()).into();
     }
-    call.once("user", &body)
+    body
 }
 
 /// The fields are named as on the command line.
-fn read(call: &Call, body: Value) -> Result<UserInput> {
+pub fn read(call: &Call, body: Value) -> Result<UserInput> {
     let mut fields = Fields::new(body)?;
     let mut input = UserInput {
         name: fields.text("name"),

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::domain::delivery::MessageState;
 use crate::domain::id;
-use crate::http::query::PAGE;
+use crate::http::query::{PAGE, Query};
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::views;
@@ -23,11 +23,15 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
 /// A page of messages.
 pub async fn messages(call: Call) -> Result<Response, Unreadable> {
     let (ask, mut query) = call.paged(id::MESSAGE, &["endpoint", "state"]);
-    let state = query.parsed("state", MessageState::parse);
-    let endpoint = query.text("endpoint");
+    let (state, endpoint) = wanted(&mut query);
     query.finish()?;
     let page = call.front.services.messages(endpoint, state, ask).await?;
     Ok(response::json(StatusCode::OK, &views::page(&page, views::message)))
+}
+
+/// Which messages are asked for: where they are on their way, and to whom.
+pub fn wanted(query: &mut Query) -> (Option<MessageState>, Option<String>) {
+    (query.parsed("state", MessageState::parse), query.text("endpoint"))
 }
 
 /// Sends one again.

@@ -140,7 +140,8 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, policy: &Policy) {
 }
 
 /// Where a browser is told of a refusal by a page.
-const TOLD_BY_PAGE: [&str; 2] = ["/start", "/callback"];
+const TOLD_BY_PAGE: [&str; 3] = ["/start", "/callback", "/join"];
+
 /// What the style tells of requests that are wrong in no field, on the sign-in's paths; the answers so far name some of the statuses.
 fn told_of_requests(answers: &mut BTreeMap<String, Value>, has_body: bool) -> Vec<(Verdict, Option<u16>)> {
     let is_told = |status: &u16, answer: &Value| *status >= 400 && answer.get("$ref").is_some();
@@ -180,6 +181,12 @@ fn told_by_style(endpoint: &Endpoint) -> Vec<Verdict> {
             let more = [(is_new_key, Verdict::AgreementNeeded), (is_bounded, Verdict::TooManyTries)];
             let more = more.into_iter().filter_map(|(is_told, verdict)| is_told.then_some(verdict));
             of_users(endpoint.access).iter().copied().chain(more).collect()
+        }
+        // What has an SMS sent.
+        "/v1/users" | "/v1/users/{id}" | "/v1/mails/test" | "/v1/mails/{id}/retry"
+            if [Some(Method::POST), Some(Method::PATCH)].contains(&endpoint.method) =>
+        {
+            vec![Verdict::TooManyTries]
         }
         "/v1/check" | "/v1/check/answer" => by_gate.collect(),
         // On any plan, whatever is left.

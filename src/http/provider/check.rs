@@ -119,7 +119,7 @@ fn prove(provider: &Provider, claims: &Claims) -> Result<Proven, Failed> {
         name,
         picture: claims.picture().and_then(|url| first(url)).map(|url| url.as_str().to_owned()),
     };
-    let method = provider.kind.method();
+    let method = provider.name.as_str();
     let proven = match provider.kind {
         // The id that the Login Widget gives too: `sub` is another one for each bot.
         Kind::Telegram => {

@@ -67,7 +67,7 @@ fn whom_a_code_proves() {
             let provider = FakeProvider::signing(algorithm);
             let source = source(&provider);
             let proven = signed_in(&source, &provider).await.unwrap();
-            assert_eq!((&*proven.provider, &*proven.subject, proven.method), (&*provider.issuer, "248289761001", "oidc"));
+            assert_eq!((&*proven.provider, &*proven.subject, &*proven.method), (&*provider.issuer, "248289761001", "house"));
             let email = proven.email.unwrap();
             assert_eq!((&*email.address, email.verified), ("ada@example.com", true));
             assert_eq!((proven.name.as_deref(), &*proven.label), (Some("Ada Lovelace"), "ada@example.com"));

@@ -95,7 +95,7 @@ impl Place {
 }
 
 impl Services {
-    /// Writes a letter down, in the transaction of the change that it tells of. Answers its id.
+    /// Writes a letter down that was counted, in the transaction of the change that it tells of. Answers its id.
     pub fn post_mail(&self, connection: &Connection, letter: Letter<'_>, at: Timestamp) -> Result<String> {
         let fields = checked(&letter).map_err(|fault| Error::Internal(format!("a letter '{}': {fault}", letter.template.name())))?;
         let mail = Mail {
@@ -117,13 +117,16 @@ impl Services {
         Ok(mail.id)
     }
 
-    /// The same for what merely tells somebody of something, and nobody asked for: where SMS are used up, none is sent for it.
+    /// The same for what merely tells somebody of something, and nobody asked for. A mail always goes; an SMS costs money, so there is
+    /// none where it would be too many.
     pub(crate) fn tell(&self, connection: &Connection, letter: Letter<'_>, at: Timestamp) -> Result<()> {
-        if letter.channel == Channel::Phone && self.sign_in.throttles.tell_by_sms(at).is_err() {
-            tracing::warn!(template = letter.template.name(), "an SMS was not sent: sms_overall_daily of [sign_in.throttle] is used up");
-            return Ok(());
-        }
-        self.post_mail(connection, letter, at).map(drop)
+        let why_not = match letter.channel {
+            Channel::Phone if !self.policy.reaches(letter.address) => "none go to such a number",
+            Channel::Phone if self.count_notice(letter.address, at).is_err() => "sent_by_target or sms_overall_daily is used up",
+            _ => return self.post_mail(connection, letter, at).map(drop),
+        };
+        tracing::warn!(template = letter.template.name(), "an SMS was not sent: {why_not}");
+        Ok(())
     }
 
     /// A page of mails, oldest first.
@@ -143,6 +146,10 @@ impl Services {
             {
                 return Err(Error::Conflict("What stands in it was used, or has expired: there is nothing to send any more.".into()));
             }
+            // One that nobody took was counted when it was written.
+            if mail.channel == Channel::Phone && mail.taken_at.is_some() {
+                services.count_notice(&mail.address, act.at)?;
+            }
             (mail.due_at, mail.taken_at, mail.tries) = (Some(act.at), None, 0);
             mails::update(connection, &mail)?;
             services.enter(connection, &act, sent(Event::MailRetried, &mail))?;
@@ -156,6 +163,9 @@ impl Services {
     pub async fn test_mail(self: &Arc<Self>, to: Place, act: &Act) -> Result<Mail> {
         let (act, services) = (act.clone(), self.clone());
         let job = move |connection: &Connection| {
+            if to.channel == Channel::Phone {
+                services.count_notice(&to.address, act.at)?;
+            }
             let letter = Letter { channel: to.channel, address: &to.address, template: Template::Test, fields: json!({}), secret_of: None };
             let id = services.post_mail(connection, letter, act.at)?;
             let mail = mails::by_id(connection, &id)?.ok_or_else(|| Error::Internal("a mail is gone that was just written".into()))?;

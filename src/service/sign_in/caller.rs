@@ -98,7 +98,7 @@ impl Services {
         let (policy, epoch, meter) = (self.policy.clone(), self.epoch, self.meter.clone());
         let (account_generations, user_generations) = (self.accounts.clone(), self.users.clone());
         let read = move |connection: &Connection| {
-            // Everything that a change raises or writes to is taken hold of before anything is read.
+            // Each generation is taken hold of before what raises it is read: the user's before all else, the account's before the account.
             let user_slot = slot_of_user(user);
             let user_generation = user_generations.of(user_slot);
             let nobody = || Ok(Some(Arc::new(Signed { known: None, user_slot, user_generation, expires_at, epoch })));

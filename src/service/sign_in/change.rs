@@ -13,14 +13,13 @@ use super::throttle::{Caller, Guess, Sending};
 use crate::domain::email::Email;
 use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::event::Event;
-use crate::domain::letter::{Template, spoken_instant};
+use crate::domain::letter::Template;
 use crate::domain::password::Password;
 use crate::domain::proof::{Channel, Purpose};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{UserFacts, UserRecord};
 use crate::domain::verdict::Verdict;
-use crate::service::mails::Letter;
 use crate::service::{Services, check_discreet, check_name, views};
 use crate::store::users::{self, By};
 use crate::store::{Connection, identities, proofs};
@@ -114,7 +113,7 @@ impl Services {
         let holder = users::find(connection, &address.by())?.filter(|holder| holder.id != user.id && address.is_proven_by(holder));
         let Some(holder) = holder else { return self.send_proof(connection, wanted, now) };
         self.write_as_much(connection, &wanted, now)?;
-        self.tell_user(connection, &holder, Template::Known, json!({ "name": holder.name }), now)
+        self.tell_known(connection, address, &holder, now)
     }
 
     /// Takes an address from a user, who is told there; nothing that was sent to it counts any more.
@@ -124,18 +123,16 @@ impl Services {
             Channel::Phone => (&mut user.phone, &mut user.phone_verified_at),
             _ => (&mut user.email, &mut user.email_verified_at),
         };
-        let Some(address) = address.take() else { return Ok(()) };
+        if address.take().is_none() {
+            return Ok(());
+        }
         *verified_at = None;
         user.revision += 1;
         self.check_way_in(user, &identities::of_user(connection, user.id)?)?;
         users::update(connection, user)?;
         proofs::end_of_user_by(connection, user.id, channel, now)?;
         self.journal_user(connection, Event::UserChanged, views::user(&was), user, &visit.act)?;
-        if was.proven(channel).is_none() {
-            return Ok(());
-        }
-        let (template, fields) = (Template::AddressRemoved, json!({ "name": user.name, "at": spoken_instant(now) }));
-        self.tell(connection, Letter { channel, address: &address, template, fields, secret_of: None }, now)
+        self.tell_of_address(connection, &was, channel, None, now)
     }
 
     async fn check_change(&self, user: &UserRecord, session: &str, change: &OwnChange, visit: &Visit) -> Result<()> {

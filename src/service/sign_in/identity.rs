@@ -41,7 +41,7 @@ impl Services {
             }
             let (user, is_new) = services.user_of_identity(connection, &proven, &visit)?;
             let entering = user.clone();
-            services.begin_session(connection, user, proven.method, is_new, &visit).map(|begun| (begun, entering, is_new))
+            services.begin_session(connection, user, &proven.method, is_new, &visit).map(|begun| (begun, entering, is_new))
         };
         let services = self.clone();
         let after = move |(_, user, is_new): &(Begun, UserRecord, bool)| match is_new {
@@ -105,9 +105,9 @@ impl Services {
                 identities::remove(connection, &identity.provider, &identity.subject)?;
                 services.journal_identity(connection, Event::IdentityUnlinked, identity, &user, &visit.act)?;
             }
-            let method = services.policy.sign_in.method_of(&provider);
-            let begun_so = sessions::of_user(connection, user.id, visit.act.at)?.into_iter().filter(|session| session.method == method);
-            for session in begun_so.filter(|session| session.id != own.session) {
+            let settings = &services.policy.sign_in;
+            let others = sessions::of_user(connection, user.id, visit.act.at)?.into_iter().filter(|session| session.id != own.session);
+            for session in others.filter(|session| settings.may_have_begun(&provider, &session.method)) {
                 services.end_sessions(connection, user.id, Some(&session.id), None, "unlinked", &visit)?;
             }
             services.tell_of_identity(connection, &user, &provider, false, visit.act.at)

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::people::{Newcomer, by_themselves};
 use super::{Entered, Visit};
 use crate::domain::error::{Error, FieldFault, Result};
-use crate::domain::invitation::InvitationRecord;
 use crate::domain::key::KeyHash;
 use crate::domain::password::Password;
 use crate::domain::refusal::Refusal;
@@ -17,7 +16,7 @@ use crate::domain::verdict::Verdict;
 use crate::service::invitations::Received;
 use crate::service::{Services, check_discreet, check_name};
 use crate::store::users::{self, By};
-use crate::store::{Connection, accounts, proofs, sessions};
+use crate::store::{Connection, proofs, sessions};
 
 /// Who would join what.
 #[derive(Clone, Debug)]
@@ -37,20 +36,21 @@ impl Services {
         let (services, token, hash) = (self.clone(), token.to_owned(), self.hash_of_refresh_token(refresh_token));
         let read = move |connection: &Connection| {
             let Some(user) = hash.ok().map(|hash| user_of_session(connection, &hash, now)).transpose()?.flatten() else { return Ok(None) };
-            let invitation = services.found_for(connection, &token, &user, now)?;
-            let account = accounts::by_id(connection, &invitation.account)?.map(|account| account.record.name).unwrap_or_default();
-            Ok(Some(Guest { name: user.name, email: invitation.email, account }))
+            let Received { record, account_name, .. } = services.found_for(connection, &token, &user, now)?;
+            Ok(Some(Guest { name: user.name, email: record.email, account: account_name }))
         };
         self.store.read(read).await
     }
 
     /// Joins by an invitation as whoever is signed in where this refresh token is kept.
     pub async fn join_signed_in(self: &Arc<Self>, token: &str, refresh_token: &str, visit: &Visit) -> Result<()> {
-        let (services, visit, token, hash) = (self.clone(), visit.clone(), token.to_owned(), self.hash_of_refresh_token(refresh_token)?);
+        // What can be no refresh token keeps nobody signed in.
+        let hash = self.hash_of_refresh_token(refresh_token).map_err(|_| Error::refused(Verdict::Missing))?;
+        let (services, visit, token) = (self.clone(), visit.clone(), token.to_owned());
         let job = move |connection: &Connection| {
             let now = visit.act.at;
             let user = user_of_session(connection, &hash, now)?.ok_or_else(|| Error::refused(Verdict::Missing))?;
-            let invitation = services.found_for(connection, &token, &user, now)?;
+            let invitation = services.found_for(connection, &token, &user, now)?.record;
             services.accept_for(connection, &invitation, &user, &by_themselves(&visit.act, &user), now)?;
             Ok(user.id)
         };
@@ -59,9 +59,9 @@ impl Services {
     }
 
     /// An open invitation that is for this user.
-    fn found_for(&self, connection: &Connection, token: &str, user: &UserRecord, now: Timestamp) -> Result<InvitationRecord> {
-        let found = self.found_open(connection, token, now)?.record;
-        let is_theirs = user.proven_email() == Some(found.email.as_str());
+    fn found_for(&self, connection: &Connection, token: &str, user: &UserRecord, now: Timestamp) -> Result<Received> {
+        let found = self.found_open(connection, token, now)?;
+        let is_theirs = user.proven_email() == Some(found.record.email.as_str());
         if is_theirs { Ok(found) } else { Err(Error::refused(Verdict::Unknown)) }
     }
 

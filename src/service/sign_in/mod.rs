@@ -19,6 +19,7 @@ pub mod second_factor;
 pub mod secret;
 pub mod session;
 pub mod throttle;
+pub mod told;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::key::KeyHash;
-use crate::domain::letter::{Template, spoken, spoken_instant};
+use crate::domain::letter::{Template, spoken};
 use crate::domain::password::Password;
 use crate::domain::proof::{Channel, ProofRecord, Purpose};
 use crate::domain::refusal::Refusal;
@@ -159,6 +159,13 @@ impl Services {
         counted.map_err(|until| Refusal::until(until).into())
     }
 
+    /// Counts an SMS that nobody asked for; fails where it is too much.
+    pub(crate) fn count_notice(&self, phone: &str, now: Timestamp) -> Result<()> {
+        let nobody = Caller { address: None, is_familiar: true };
+        let counted = self.sign_in.throttles.send(Sending::Notice, nobody, Channel::Phone, phone, now);
+        counted.map_err(|until| Refusal::until(until).into())
+    }
+
     /// Forgets guesses and sendings that are not worth remembering.
     pub fn tidy_throttles(&self, now: Timestamp) {
         self.sign_in.throttles.tidy(now);
@@ -294,24 +301,8 @@ impl Services {
         proofs::end_of_user_by(connection, user.id, proof.channel, now)?;
         proofs::end_of_address(connection, &proof.address, now)?;
         self.journal_user(connection, Event::UserChanged, views::user(&was), &user, &visit.act)?;
-        self.tell_of_address(connection, &was, proof, now)?;
+        self.tell_of_address(connection, &was, proof.channel, Some(&proof.address), now)?;
         Ok(user)
-    }
-
-    /// Tells whoever was reached before of a new address: at the old one in its place, or of the first of its kind at the other.
-    fn tell_of_address(&self, connection: &Connection, was: &UserRecord, proof: &ProofRecord, now: Timestamp) -> Result<()> {
-        let (name, new) = (&was.name, &proof.address);
-        match was.proven(proof.channel) {
-            Some(old) if old == new => Ok(()),
-            Some(old) => {
-                let (channel, template, fields) = (proof.channel, Template::Changed, json!({ "name": name, "new": new }));
-                self.tell(connection, Letter { channel, address: old, template, fields, secret_of: None }, now)
-            }
-            None => {
-                let fields = json!({ "name": name, "new": new, "at": spoken_instant(now) });
-                self.tell_user(connection, was, Template::AddressAdded, fields, now)
-            }
-        }
     }
 
     /// What is wrong with a password that somebody chose, if anything is; `own` is what others know of them.

@@ -16,6 +16,7 @@ use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::letter::Template;
 use crate::domain::password::Password;
 use crate::domain::proof::{ProofRecord, Purpose};
+use crate::domain::time::Timestamp;
 use crate::domain::user::UserRecord;
 use crate::domain::verdict::Verdict;
 use crate::service::mails::Letter;
@@ -65,7 +66,7 @@ impl Services {
         self.store.write(job, |()| ()).await
     }
 
-    async fn check_registration(&self, registration: &Registration, now: crate::domain::time::Timestamp) -> Result<Vec<FieldFault>> {
+    async fn check_registration(&self, registration: &Registration, now: Timestamp) -> Result<Vec<FieldFault>> {
         let Registration { address, password, name, faults } = registration;
         let mut faults = faults.clone();
         let mut fault = |field: &str, message: String| faults.push(FieldFault { field: field.into(), message });
@@ -81,7 +82,8 @@ impl Services {
         Ok(faults)
     }
 
-    fn tell_known(&self, connection: &Connection, address: &Address, user: &UserRecord, now: crate::domain::time::Timestamp) -> Result<()> {
+    /// Tells somebody, in place of the proof that was counted and asked for, that they have the address already.
+    pub(super) fn tell_known(&self, connection: &Connection, address: &Address, user: &UserRecord, now: Timestamp) -> Result<()> {
         let fields = json!({ "name": user.name });
         let letter = Letter { channel: address.channel(), address: address.as_str(), template: Template::Known, fields, secret_of: None };
         self.post_mail(connection, letter, now).map(drop)

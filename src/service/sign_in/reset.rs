@@ -10,7 +10,7 @@ use super::throttle::Sending;
 use super::{Visit, people};
 use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::event::Event;
-use crate::domain::letter::{Template, spoken_instant};
+use crate::domain::letter::Template;
 use crate::domain::password::Password;
 use crate::domain::proof::{Channel, Purpose};
 use crate::domain::refusal::Refusal;
@@ -117,7 +117,7 @@ impl Services {
         self.end_sessions(connection, user.id, None, but, "password", visit)?;
         proofs::end_of_user(connection, user.id, now)?;
         self.journal_quietly(connection, Event::PasswordChanged, user, &visit.act)?;
-        self.tell_user(connection, user, Template::PasswordChanged, json!({ "name": user.name, "at": spoken_instant(now) }), now)
+        self.tell_of_password(connection, user, now)
     }
 
     /// Tells a user something: by mail, or where they have none proven, by SMS; else there is nobody to tell.

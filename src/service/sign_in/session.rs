@@ -190,7 +190,7 @@ impl Services {
             }
             sessions::replace_tokens(connection, &session.id, now)?;
             session.account = account;
-            services.go_on(connection, user, session, &visit).map(|opened| Refreshed::Opened(Box::new(opened)))
+            services.go_on(connection, user, session, &visit)
         };
         let services = self.clone();
         let after = move |refreshed: &Refreshed| match refreshed {
@@ -227,11 +227,7 @@ impl Services {
         let Some((session, replaced_at)) = found else { return Ok(Refreshed::Nobody) };
         let user = users::find(connection, &By::Id(session.user))?.filter(|user| !user.disabled);
         let Some(user) = user else { return Ok(Refreshed::Nobody) };
-        let turn = Turn::of(replaced_at, now);
-        if turn != Turn::Reused {
-            self.sign_in.throttles.refresh(&session.id, now).map_err(Refusal::until)?;
-        }
-        match turn {
+        match Turn::of(replaced_at, now) {
             Turn::Reused => {
                 tracing::warn!(session = session.id, user = user.id, "a refresh token was used again: its session has ended");
                 sessions::end(connection, &session.id, "reuse", now)?;
@@ -244,28 +240,30 @@ impl Services {
             }
             Turn::Sibling => {}
         }
+        self.go_on(connection, user, session, visit)
+    }
+
+    /// Goes on with a session: from where it is used now, with the next refresh token. Each is counted: it writes.
+    fn go_on(&self, connection: &Connection, user: UserRecord, mut session: SessionRecord, visit: &Visit) -> Result<Refreshed> {
+        let now = visit.act.at;
+        self.sign_in.throttles.refresh(&session.id, now).map_err(Refusal::until)?;
         sessions::forget_replaced(connection, &session.id, now.minus(REPLACED_KEPT))?;
         if sessions::tokens(connection, &session.id)? >= MOST_TOKENS {
             tracing::warn!(session = session.id, user = user.id, "a session was refreshed too often: it has ended");
             self.end_sessions(connection, user.id, Some(&session.id), None, "worn_out", visit)?;
             return Ok(Refreshed::Ended(user.id));
         }
-        self.go_on(connection, user, session, visit).map(|opened| Refreshed::Opened(Box::new(opened)))
-    }
-
-    /// Goes on with a session: from where it is used now, with the next refresh token.
-    fn go_on(&self, connection: &Connection, user: UserRecord, mut session: SessionRecord, visit: &Visit) -> Result<Opened> {
         // Whoever is no member any more goes on for themselves.
         if members::find(connection, &session.account, user.id)?.is_none() {
             session.account.clone_from(&user.account);
         }
-        let now = visit.act.at;
         (session.used_at, session.origin, session.agent) = (now, visit.act.origin.clone(), visit.agent.clone());
         session.expires_at = self.end_of(session.created_at, now);
         sessions::touch(connection, &session)?;
         let refresh_token = self.add_refresh_token(connection, &session.id, now)?;
         let account = self.account_of(connection, &session, now)?;
-        Ok(Opened { user, account, session, refresh_token, is_new_user: false, ended_another: false })
+        let opened = Opened { user, account, session, refresh_token, is_new_user: false, ended_another: false };
+        Ok(Refreshed::Opened(Box::new(opened)))
     }
 
     /// When a session ends by itself that began then and is used now.

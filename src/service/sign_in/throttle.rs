@@ -48,6 +48,8 @@ pub enum Sending {
     Reset,
     /// Somebody is asked to join an account.
     Invitation,
+    /// Somebody is told something that nobody asked for, or the operator tries whether it arrives.
+    Notice,
 }
 
 /// Who asks.
@@ -164,7 +166,8 @@ impl Throttles {
         }
     }
 
-    /// Counts a mail or SMS that somebody asks for. `Err` is when to try again.
+    /// Counts a mail or SMS before it is written: by who gets it, all SMS together, and by who asks, unless that is somebody who is
+    /// known. `Err` is when to try again.
     pub fn send(&self, why: Sending, caller: Caller, channel: Channel, to: &str, now: Timestamp) -> Result<(), Timestamp> {
         let settings = self.settings.load();
         let (from, to) = (counted(caller.address), to.as_bytes());
@@ -178,17 +181,12 @@ impl Throttles {
             wanted.push((Bucket::of("sent overall", why as u8, &[channel.name().as_bytes()]), &settings.sent_overall));
         }
         if channel == Channel::Phone {
-            wanted.push(sms(&settings));
+            wanted.push((Bucket::of("sms overall", 0, &[]), &settings.sms_overall_daily));
         }
         if why == Sending::Registration {
             wanted.extend(registration(&settings, &from));
         }
         self.count(Deed::Sending, &wanted, now)
-    }
-
-    /// Counts an SMS that nobody asks for, because it merely tells somebody of something. `Err`: there may be none now.
-    pub fn tell_by_sms(&self, now: Timestamp) -> Result<(), Timestamp> {
-        self.count(Deed::Sending, &[sms(&self.settings.load())], now)
     }
 
     /// Counts a registration for which nothing is sent, because somebody else vouches for the user. `Err` is when to try again.
@@ -299,10 +297,6 @@ fn registration<'s>(settings: &'s ThrottleSettings, from: &[u8]) -> [(Bucket, &'
         (Bucket::of("registered address", 0, &[from]), &settings.registered_by_address),
         (Bucket::of("registered overall", 0, &[]), &settings.registered_overall),
     ]
-}
-
-fn sms(settings: &ThrottleSettings) -> (Bucket, &Rate) {
-    (Bucket::of("sms overall", 0, &[]), &settings.sms_overall_daily)
 }
 
 fn counted(from: Option<IpAddr>) -> Vec<u8> {

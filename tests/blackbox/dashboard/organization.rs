@@ -248,3 +248,21 @@ fn many_members_are_paged() {
     let rows = |page: &Page| page.reply.body.matches("<th scope=\"row\">").count();
     assert_eq!((rows(&page), rows(&rest)), (25, 6));
 }
+
+#[test]
+fn many_invitations_are_paged() {
+    let stage = Stage::with(&format!("{QUICK}[sign_in.throttle]\nsent_by_address = \"1000/1h\"\n"));
+    let mut owner = Person::new(&stage);
+    let team = owner.organization("Team");
+    for number in 0..30 {
+        let email = format!("{}@{}.{number}.example.com", "m".repeat(60), "n".repeat(60));
+        owner.post(&format!("/accounts/{team}/invitations"), &json!({ "email": email, "role": "member" })).expect(201);
+    }
+    let (mut browser, _) = signed_in(&stage, &owner);
+    switched(&mut browser, &team);
+    let page = browser.open("/auth/organization/invitations").says(200, "More");
+    let next = page.links().into_iter().find(|link| link.contains("cursor=")).expect("a next page");
+    let rest = browser.open(&next).says(200, ".29.example.com").says_not("More");
+    let rows = |page: &Page| page.reply.body.matches("<th scope=\"row\">").count();
+    assert_eq!((rows(&page), rows(&rest)), (25, 5));
+}

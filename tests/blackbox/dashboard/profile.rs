@@ -141,6 +141,23 @@ fn a_new_password_ends_every_other_session() {
 }
 
 #[test]
+fn whoever_guesses_waits_and_is_told_how_long() {
+    let stage = Stage::with(&format!("{QUICK}[sign_in.throttle]\nwrong_when_familiar = \"3/10m\"\n"));
+    let person = Person::new(&stage);
+    let (mut browser, _) = signed_in(&stage, &person);
+    let page = browser.open("/auth/profile/delete");
+    let guess = |browser: &mut Browser<'_>| browser.send(&page, "profile/delete", &[("password", "wrong, and long")]);
+    let tries: Vec<u16> = (0..60).map(|_| guess(&mut browser).reply.status).collect();
+    let waits = tries.iter().position(|status| *status == 429).expect("somebody waits at last");
+    assert!(
+        waits >= 3 && tries[..waits].iter().all(|status| *status == 400) && tries[waits..].iter().all(|status| *status == 429),
+        "{tries:?}"
+    );
+    guess(&mut browser).says(429, "Too many tries. Try again in ");
+    stage.get(&format!("/users/{}", person.id)).expect(200);
+}
+
+#[test]
 fn whoever_has_no_password_sets_one() {
     let stage = Stage::with(QUICK);
     let person = Person::new(&stage);

@@ -195,6 +195,22 @@ fn the_users_of_an_account_have_so_many_keys() {
     door.ask("POST", "/keys", &session.token, Some(&json!({ "name": "six" }))).expect(201);
 }
 
+/// How many an account has is one bound, whoever made them; how often they are made is another, and of users alone.
+#[test]
+fn what_the_operator_made_takes_room_and_no_turn() {
+    let door = Door::with(&format!("[sign_in]\nkeys = 2\n{NOT_AT_GATE}[sign_in.throttle]\nchanged_by_user = \"2/1h\"\n"));
+    let user = door.user("ada");
+    let session = door.sign_in(&user);
+    let ids: Vec<String> = (0..4)
+        .map(|_| text(&door.stage.post("/keys", &json!({ "account": user.account, "name": "theirs" })).expect(201).json()["id"]))
+        .collect();
+    let full = door.ask("POST", "/keys", &session.token, Some(&json!({ "name": "mine" }))).expect(409);
+    let detail = text(&full.json()["detail"]);
+    assert!(detail.contains("2 keys or more") && detail.contains("revoke"), "{detail}");
+    ids[1..].iter().for_each(|id| drop(door.stage.delete(&format!("/keys/{id}")).expect(204)));
+    door.ask("POST", "/keys", &session.token, Some(&json!({ "name": "mine" }))).expect(201);
+}
+
 #[test]
 fn all_sms_of_a_day_are_bounded_and_mails_go_on() {
     let door = door("sms_overall_daily = \"3/1d\"");

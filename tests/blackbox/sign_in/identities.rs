@@ -4,7 +4,11 @@ use serde_json::{Value, json};
 
 use super::door::{AT_GATE, Door, PASSWORD, Session, User};
 use super::telegram;
+use crate::support::provider::{CLIENT_ID, CLIENT_SECRET, FakeProvider};
 use crate::support::server::text;
+use crate::support::{Folder, Reply};
+
+const HERE: &str = "https://app.example.com/signed-in";
 
 fn door() -> Door {
     Door::with(&format!("{AT_GATE}[sign_in.telegram]\nbot_token = \"{}\"\n", telegram::BOT))
@@ -81,4 +85,59 @@ fn who_came_in_by_it_is_signed_out() {
     assert!(door.passes(&own.token) && door.passes(&by_password.token));
     assert_ne!(Session::of(&door.post("/auth/telegram", &payload("Eve"))).answer["user"]["id"], json!(user.id), "whose it is now, is new");
     Session::of(&door.login(&user.email, PASSWORD));
+}
+
+/// Providers of OpenID Connect by these names, each with its issuer.
+fn door_of(providers: &[(&str, &FakeProvider)]) -> Door {
+    let table = |(name, provider): &(&str, &FakeProvider)| {
+        format!(
+            "[[sign_in.oidc]]\nname = \"{name}\"\nissuer = \"{}\"\nclient_id = \"{CLIENT_ID}\"\n\
+             client_secret = \"{CLIENT_SECRET}\"\nredirect_uris = [\"{HERE}\"]\n",
+            provider.issuer
+        )
+    };
+    Door::with(&format!("{AT_GATE}{}", providers.iter().map(table).collect::<String>()))
+}
+
+fn enter(door: &Door, name: &str, provider: &FakeProvider) -> Reply {
+    door.post(&format!("/auth/oidc/{name}"), &json!({ "code": provider.code_for(HERE), "redirect_uri": HERE }))
+}
+
+/// What the sessions of a user say that they were begun by, the newest first.
+fn methods(door: &Door, session: &Session) -> Vec<String> {
+    let list = door.ask("GET", "/auth/sessions", &session.token, None).expect(200).json();
+    list["data"].as_array().unwrap().iter().map(|session| text(&session["method"])).collect()
+}
+
+/// A session says which provider it was begun by; taking one away ends what was begun by it, and nothing else.
+#[test]
+fn who_came_in_by_another_stays() {
+    let [house, shop] = [FakeProvider::start(), FakeProvider::start()];
+    let door = door_of(&[("house", &house), ("shop", &shop), ("market", &shop)]);
+    let user = door.user("ada");
+    let by_password = door.sign_in(&user);
+    let [by_house, by_shop, by_market, renamed] = [("house", &house), ("shop", &shop), ("market", &shop), ("house", &house)]
+        .map(|(name, provider)| Session::of(&enter(&door, name, provider)));
+    assert_eq!(by_market.answer["user"]["id"], json!(user.id), "{}", by_market.answer);
+    assert_eq!(methods(&door, &by_password), ["house", "market", "shop", "house", "password"]);
+    // Of one whose provider was called otherwise when it began, nobody knows which it was.
+    door.alter(&format!("UPDATE sessions SET method = 'oidc' WHERE id = '{}'", renamed.id()));
+    assert_eq!(unlink(&door, &by_password, "shop"), 204);
+    for (session, stays) in [(&by_house, true), (&by_password, true), (&by_shop, false), (&by_market, false), (&renamed, false)] {
+        assert_eq!(door.passes(&session.token), stays, "{}", session.answer);
+    }
+    assert_eq!(methods(&door, &by_password), ["house", "password"]);
+}
+
+/// What a session says of other ways in is no provider's name.
+#[test]
+fn no_provider_is_called_as_another_way_in() {
+    for name in ["password", "code", "link", "invitation"] {
+        let config = format!(
+            "[[sign_in.oidc]]\nname = \"{name}\"\nissuer = \"https://id.example.com\"\nclient_id = \"x\"\nredirect_uris = [\"{HERE}\"]\n"
+        );
+        let output = Folder::with(&config).run(&["validate"]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+        assert!(!output.status.success() && told.contains("sign_in.oidc[0].name"), "{told}");
+    }
 }

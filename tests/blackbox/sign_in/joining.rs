@@ -169,6 +169,41 @@ fn nobody_joins_by_what_is_not_theirs() {
     assert!(!host.has(&ada) && !host.has(&eve));
 }
 
+/// Not every refusal is a dead invitation: each page says what it is, and the invitation counts afterwards.
+#[test]
+fn what_is_wrong_is_told_as_what_it_is() {
+    let door = with_google(&FakeProvider::start(), "", "[sign_in.throttle]\nsigned_in_by_user = \"1/1h\"\n");
+    let (host, ada) = (Host::new(&door), door.user("ada"));
+    let token = host.invite(&ada.email);
+    // The first from where nobody knows them, the second from where they were.
+    door.sign_in(&ada);
+    let mut browser = signed_in(&door, "", &ada);
+    let at = format!("/auth/v1/auth/join?token={token}");
+    let join = page(browser.open(&at, By::Own), 200, "join as ada");
+    // A cookie that is none: nobody is signed in, and the invitation is sound.
+    let form = Request::new("POST", "/auth/v1/auth/join").header("Content-Type", "application/x-www-form-urlencoded");
+    let form = form.header("Cookie", "refresh_token=tgr_x").body(format!("token={token}").as_bytes());
+    page(door.stage.server.send(&form), 401, "nobody is signed in");
+    // Where somebody has signed in too often: as everywhere else.
+    let mut other = Browser::new(&door.stage.server, "");
+    let asked = page(other.open(&format!("/auth/invitation?token={token}"), By::Other), 200, "sign in and join");
+    let often = page(other.press(&asked, "invitation", &[("email", &ada.email), ("password", PASSWORD)]), 429, "too many tries");
+    assert!(often.number("Retry-After").is_some(), "{often:?}");
+    // Another program holds the database.
+    let locked = door.database();
+    locked.execute_batch("BEGIN IMMEDIATE").unwrap();
+    page(browser.press(&join, "join", &[]), 503, "try again in a moment");
+    let fresh = [("name", "Ada"), ("password", PASSWORD)];
+    page(other.press(&asked, "invitation", &fresh), 503, "try again in a moment");
+    page(other.press(&asked, "invitation", &[("decline", "yes")]), 503, "try again in a moment");
+    locked.execute_batch("ROLLBACK").unwrap();
+    eventually("it is written again", || {
+        let reply = browser.press(&join, "join", &[]);
+        (reply.status == 200).then_some(())
+    });
+    assert!(host.has(&ada));
+}
+
 /// What the mail told stands there; and nothing of it once the invitation counts no more.
 #[test]
 fn the_page_says_what_is_asked_of_whom() {
@@ -231,6 +266,8 @@ fn it_can_be_declined() {
     page(browser.press(&asked, "invitation", &[("email", &ada.email), ("password", PASSWORD)]), 401, "this invitation does not work");
     assert!(!host.has(&ada) && browser.cookie("refresh_token").is_none());
     assert_eq!(door.count("audit WHERE action = 'invitation.ended' AND actor = 'nobody'"), 1);
+    // The host's sign-in is the only one.
+    super::providers::sign_ins(&door.stage, &[("ok", 1), ("bad_request", 1), ("unknown", 2)]);
 }
 
 #[test]

@@ -389,6 +389,46 @@ fn a_session_goes_on_for_another_account() {
     assert_eq!(text(&left.claims()["acc"]), ada.account);
 }
 
+/// Going on for another account makes a refresh token as a refresh does, and is bounded alike: what was replaced long ago is forgotten,
+/// and one session does not turn without end.
+#[test]
+fn however_a_session_goes_on_it_is_bounded() {
+    type Turn = fn(&Door, &Session) -> crate::support::Reply;
+    let refreshes: Turn = |door, session| door.try_refresh(&session.cookie);
+    let switches: Turn = |door, session| {
+        let account = session.claims()["acc"].clone();
+        door.ask("POST", "/auth/switch", &session.token, Some(&json!({ "account": account })))
+    };
+    let used = |door: &Door, session: &Session, count: i64, at: &str| {
+        let sql = format!(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {count})
+             INSERT INTO refresh_tokens SELECT randomblob(32), '{}', 1, {at} FROM n",
+            session.id()
+        );
+        door.alter(&sql);
+    };
+    let (long_ago, lately) = ("(unixepoch() - 31 * 86400) * 1000", "(unixepoch() - 86400) * 1000");
+    for turn in [refreshes, switches] {
+        let door = Door::with(&format!("{AT_GATE}[sign_in.throttle]\nrefreshed_by_session = \"3/1h\"\n"));
+        let user = door.user("ada");
+        let session = door.sign_in(&user);
+        used(&door, &session, 50_000, long_ago);
+        let mut session = Session::of(&turn(&door, &session));
+        assert_eq!(door.count("refresh_tokens"), 2, "those of long ago are forgotten");
+        for _ in 0..2 {
+            session = Session::of(&turn(&door, &session));
+        }
+        let reply = turn(&door, &session);
+        assert_eq!((reply.status, reply.verdict().as_str()), (429, "too_many_tries"), "{reply:?}");
+        assert!(door.passes(&session.token) && door.count("refresh_tokens") == 4);
+        let session = door.sign_in(&user);
+        used(&door, &session, 50_000, lately);
+        let reply = turn(&door, &session);
+        assert_eq!((reply.status, reply.verdict().as_str()), (401, "unknown"), "{reply:?}");
+        assert!(!door.passes(&session.token), "one that has turned so often has ended");
+    }
+}
+
 #[test]
 fn a_session_that_was_not_used_for_long_is_over() {
     let door = Door::with(AT_GATE);

@@ -1,6 +1,7 @@
 //! What has had its time is forgotten, and what has not stays: as the server tidies when it starts.
 
 use super::door::{AT_GATE, Door, PASSWORD};
+use super::second_factor::guarded;
 use crate::support::eventually;
 use serde_json::json;
 
@@ -65,4 +66,20 @@ fn a_proof_that_counts_no_more_says_nothing_of_anybody() {
     let door = door.restart();
     gone(&door, "proofs WHERE address = 'eve@example.com'");
     assert_eq!((door.count(personal), door.count("proofs")), (1, 4));
+}
+
+/// Who waited for the second factor left nothing that is of use once the wait is over.
+#[test]
+fn a_wait_that_is_over_is_forgotten() {
+    let door = Door::with(AT_GATE);
+    let ada = guarded(&door, "ada");
+    for _ in 0..3 {
+        door.try_sign_in(&ada.user, PASSWORD).expect(403);
+    }
+    door.alter("UPDATE proofs SET expires_at = created_at - 1000 WHERE id IN (SELECT id FROM proofs ORDER BY id LIMIT 2)");
+    door.forgot("nobody@example.com").expect(202);
+    door.alter("UPDATE proofs SET expires_at = created_at - 1000 WHERE purpose = 'reset'");
+    let door = door.restart();
+    gone(&door, "proofs WHERE expires_at < created_at AND purpose = 'second_factor'");
+    assert_eq!((door.count("proofs WHERE purpose = 'second_factor'"), door.count("proofs WHERE purpose = 'reset'")), (1, 1));
 }

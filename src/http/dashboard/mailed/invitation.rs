@@ -89,6 +89,11 @@ fn page(call: &Call, status: StatusCode, open: &Open, again: Again) -> Response 
     discreet(call, &s, status, &page)
 }
 
+/// Whether an error says that an invitation counts no more, or is for somebody else.
+pub fn counts_no_more(error: &Error) -> bool {
+    matches!(error, Error::NotFound(_)) || matches!(error, Error::Refused(refusal) if refusal.verdict == Verdict::Unknown)
+}
+
 /// It counts no more.
 pub fn wrong(call: &Call) -> Response {
     let notice = Notice::new(call, |s| (s.t("invitation.wrong").to_owned(), s.t("invitation.wrong_hint").to_owned()));
@@ -135,7 +140,6 @@ pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
                 Verdict::NotVerified => (StatusCode::FORBIDDEN, s.t("invitation.not_verified").to_owned()),
                 Verdict::TooManyTries => (StatusCode::TOO_MANY_REQUESTS, too_many_text(&call, &s, &refusal)),
                 Verdict::Disabled => return Ok(refused::disabled(&call)),
-                Verdict::Unavailable => return Err(Error::Refused(refusal).into()),
                 _ => (StatusCode::UNAUTHORIZED, s.t("invitation.wrong_password").to_owned()),
             };
             Ok(refused::retry_after(&call, &refusal, again(refusal.verdict, status, fault)))
@@ -143,6 +147,7 @@ pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
         Err(Unreadable::Error(Error::Invalid(_))) => {
             Ok(again(Verdict::BadRequest, StatusCode::BAD_REQUEST, s.t("invitation.wrong_password").to_owned()))
         }
+        Err(Unreadable::Error(error)) => Ok(refused::not_now(&call, error, &place(&call, &open.token))?),
         Err(other) => Err(other),
     }
 }
@@ -162,11 +167,11 @@ async fn join_now(call: &Call, open: &Open, signed_in: &SignedIn, visit: &Visit)
     let act = Act { actor: Actor::User(known.caller().clone()), ..visit.act.clone() };
     let mut response = match services.accept_invitation(Which::Token(open.token.clone()), &act).await {
         Ok(_) | Err(Error::Conflict(_)) => joined(call),
-        Err(Error::NotFound(_) | Error::Refused(_)) => {
+        Err(error) if counts_no_more(&error) => {
             let name = signed_in.user["name"].as_str().unwrap_or_default();
             refused::somebody_else(call, name, &open.received.record.email, &place(call, &open.token))
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => refused::not_now(call, error, &place(call, &open.token))?,
     };
     let_in(call, signed_in, response.headers_mut()).await?;
     Ok(response)
@@ -177,10 +182,10 @@ async fn decline(call: &Call, open: &Open, visit: &Visit) -> Result<Response, Un
     match call.front.services.decline_invitation(Which::Token(open.token.clone()), &visit.act).await {
         Ok(()) => {
             let notice = Notice::new(call, |s| (s.t("invitation.declined").to_owned(), s.t("invitation.declined_hint").to_owned()));
-            Ok(notice.onward().show(StatusCode::OK))
+            Ok(response::no_sign_in(notice.onward().show(StatusCode::OK)))
         }
-        Err(Error::NotFound(_)) => Ok(wrong(call)),
-        Err(error) => Err(error.into()),
+        Err(error) if counts_no_more(&error) => Ok(wrong(call)),
+        Err(error) => Ok(refused::not_now(call, error, &place(call, &open.token))?),
     }
 }
 
@@ -212,7 +217,7 @@ async fn newcomer(call: &Call, form: &Form, open: &Open, visit: &Visit) -> Resul
             let page = again(refusal.verdict, StatusCode::TOO_MANY_REQUESTS, "password", too_many_text(call, &s, &refusal));
             Ok(refused::retry_after(call, &refusal, page))
         }
-        Err(Error::NotFound(_) | Error::Refused(_)) => Ok(wrong(call)),
-        Err(error) => Err(error.into()),
+        Err(error) if counts_no_more(&error) => Ok(wrong(call)),
+        Err(error) => Ok(refused::not_now(call, error, &place(call, &open.token))?),
     }
 }

@@ -5,7 +5,7 @@ use askama::Template;
 use http::header::HeaderValue;
 use http::{HeaderName, StatusCode};
 
-use super::invitation::{joined, wrong};
+use super::invitation::{counts_no_more, joined, wrong};
 use crate::domain::error::Error;
 use crate::domain::verdict::Verdict;
 use crate::http::cookies;
@@ -60,8 +60,8 @@ pub async fn ask(call: Call) -> Result<Response, Unreadable> {
         }
         Ok(None) if parameter(&call, AGAIN).is_ok_and(|given| given.is_none()) => Ok(go_on(&call, &token)),
         Ok(None) => Ok(refused::nobody(&call, super::invitation::place(&call, &token))),
-        Err(Error::NotFound(_) | Error::Refused(_)) => Ok(wrong(&call)),
-        Err(error) => Err(error.into()),
+        Err(error) if counts_no_more(&error) => Ok(wrong(&call)),
+        Err(error) => Ok(refused::not_now(&call, error, &place(&call, &token))?),
     }
 }
 
@@ -84,8 +84,8 @@ pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
         Err(Error::Refused(refusal)) if refusal.verdict == Verdict::Missing => {
             Ok(refused::nobody(&call, super::invitation::place(&call, &token)))
         }
-        Err(Error::NotFound(_) | Error::Refused(_)) => Ok(wrong(&call)),
-        Err(error) => Err(error.into()),
+        Err(error) if counts_no_more(&error) => Ok(wrong(&call)),
+        Err(error) => Ok(refused::not_now(&call, error, &place(&call, &token))?),
     }
 }
 

@@ -100,7 +100,7 @@ pub async fn verify_pressed(mut call: Call) -> Result<Response, Unreadable> {
     let Ok(password) = chosen.transpose() else { return wrong_password() };
     if !signs_in {
         return match services.confirm_address(token.clone(), &visit).await {
-            Ok(()) => Ok(verified(&call, None)),
+            Ok(()) => Ok(response::no_sign_in(verified(&call, None))),
             Err(error) => wrong_link(&call, error, &again_at("verify", &token)),
         };
     }
@@ -180,20 +180,16 @@ pub fn reset_done(call: &Call) -> Response {
 /// A link that was used, has expired or was never one; whatever else goes wrong is an error like any other.
 /// `again`: where the same form is.
 fn wrong_link(call: &Call, error: Error, again: &str) -> Result<Response, Unreadable> {
-    let Error::Refused(refusal) = error else { return Err(error.into()) };
-    match refusal.verdict {
-        Verdict::TooManyTries => Ok(refused::too_many(call, &refusal, again)),
-        Verdict::Disabled => Ok(refused::disabled(call)),
-        verdict => {
-            let proves = again.starts_with("verify");
-            let say = |s: &Shell| {
-                let text = if proves { s.with("mailed.used_proof", &s.service) } else { s.with("mailed.used", &s.service) };
-                (s.t("mailed.wrong_link").to_owned(), text)
-            };
-            let notice = Notice::new(call, say).onward().to("sign-in", |s| s.t("entry.enter").to_owned());
-            Ok(response::came_to(verdict, notice.show(StatusCode::UNAUTHORIZED)))
-        }
+    if !matches!(&error, Error::Refused(refusal) if refusal.verdict == Verdict::Unknown) {
+        return Ok(refused::not_now(call, error, again)?);
     }
+    let proves = again.starts_with("verify");
+    let say = |s: &Shell| {
+        let text = if proves { s.with("mailed.used_proof", &s.service) } else { s.with("mailed.used", &s.service) };
+        (s.t("mailed.wrong_link").to_owned(), text)
+    };
+    let notice = Notice::new(call, say).onward().to("sign-in", |s| s.t("entry.enter").to_owned());
+    Ok(response::came_to(Verdict::Unknown, notice.show(StatusCode::UNAUTHORIZED)))
 }
 
 /// A form without the token of a link.

@@ -3,22 +3,28 @@
 use askama::Template;
 use http::StatusCode;
 
-use super::{Forms, account, rank};
+use super::{Forms, may};
+use crate::domain::id;
 use crate::domain::invitation::InvitationRecord;
 use crate::domain::user::Role;
 use crate::http::dashboard::form::{Form, Typed};
+use crate::http::dashboard::keys::account;
 use crate::http::dashboard::shell::{Shell, root};
 use crate::http::dashboard::show::{page, see};
 use crate::http::handlers::invitations::read;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::Response;
 use crate::service::invitations::Which;
+use crate::service::{Page, PageAsk};
+
+/// How many a page shows.
+const SHOWN: usize = 25;
 
 #[derive(Template)]
 #[template(path = "organization/invitations.html")]
 struct InvitationsPage {
     s: Shell,
-    open: Vec<InvitationRecord>,
+    open: Page<InvitationRecord>,
     roles: Vec<Role>,
     typed: Typed,
 }
@@ -29,10 +35,13 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
 }
 
 async fn shown(call: &Call, status: StatusCode, typed: Typed) -> Result<Response, Unreadable> {
-    let open = call.front.services.open_invitations(&account(call)?, &call.act()?).await?;
-    let rank = rank(call);
+    let (ask, query) = call.paged(id::INVITATION, &["done"]);
+    query.finish()?;
+    let mut open = call.front.services.open_invitations(&account(call)?, &call.act()?).await?;
+    open.retain(|invitation| invitation.id > ask.cursor);
+    let open = PageAsk { limit: SHOWN, ..ask }.page(open, |invitation| invitation.id.clone());
     // The least first: that is what most are to be.
-    let roles = Role::ALL.into_iter().rev().filter(|role| rank >= *role).collect();
+    let roles = Role::ALL.into_iter().rev().filter(|role| may(call, *role)).collect();
     page(status, &InvitationsPage { s: Shell::of(call, "organization"), open, roles, typed })
 }
 

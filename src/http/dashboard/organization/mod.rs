@@ -9,6 +9,8 @@ use askama::Template;
 use http::StatusCode;
 
 use super::form::{Form, Typed};
+use super::keys::account;
+use super::session::is_at_least;
 use super::shell::{Shell, root};
 use super::show::{page, see};
 use crate::domain::caller::Kind;
@@ -73,6 +75,8 @@ struct OrganizationPage {
     manages: bool,
     /// Where else they belong to: the id, the name, and what they are to it.
     others: Vec<(String, String, Role)>,
+    /// Which of all is theirs alone.
+    personal: String,
     received: Vec<Received>,
     may_make: bool,
     forms: Forms,
@@ -88,7 +92,8 @@ async fn shown(call: &Call, status: StatusCode, mut forms: Forms) -> Result<Resp
     let (own, services) = (user(call)?, &call.front.services);
     let crate::domain::act::Actor::User(caller) = &call.actor else { return Err(Error::refused(Verdict::Missing).into()) };
     let account = caller.account.as_ref().ok_or_else(|| Error::refused(Verdict::Missing))?;
-    let mut others = services.user(own.id).await?.accounts;
+    let file = services.user(own.id).await?;
+    let (mut others, personal) = (file.accounts, file.record.account);
     others.retain(|(id, ..)| *id != account.id);
     let received = services.received_invitations(own.id, call.now).await?;
     let once = forms.once.take().unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
@@ -99,25 +104,20 @@ async fn shown(call: &Call, status: StatusCode, mut forms: Forms) -> Result<Resp
         is_organization: account.kind == Kind::Organization,
         is_off: account.disabled,
         role: own.role,
-        manages: rank(call) >= Role::Admin,
+        manages: may(call, Role::Admin),
         others,
+        personal,
         received,
-        may_make: services.policy.sign_in.organizations > 0,
+        may_make: services.policy.sign_in.organizations > 0 && !account.disabled,
         forms,
         once,
     };
     page(status, &template)
 }
 
-/// What the viewer may do in the account: whoever administrates the server is like an owner.
-fn rank(call: &Call) -> Role {
-    call.actor.user().map_or(Role::Member, |user| if user.is_admin { Role::Owner } else { user.role })
-}
-
-/// The account whose pages these are.
-fn account(call: &Call) -> Result<String, Unreadable> {
-    let account = call.actor.account().map(str::to_owned);
-    account.ok_or_else(|| Error::refused(Verdict::Missing).into())
+/// Whether the viewer is this to the account.
+fn may(call: &Call, role: Role) -> bool {
+    call.actor.user().is_some_and(|user| is_at_least(user, role))
 }
 
 /// `POST PREFIX/organization`: makes one, and goes on for it.

@@ -15,6 +15,8 @@ use crate::http::response::Response;
 struct PasswordPage {
     s: Shell,
     has_password: bool,
+    /// Whose it is, for the browser that keeps it.
+    who: String,
     least: usize,
     typed: Typed,
 }
@@ -25,9 +27,10 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
 }
 
 async fn shown(call: &Call, status: StatusCode, typed: Typed) -> Result<Response, Unreadable> {
-    let has_password = file(call).await?.record.password.is_some();
+    let record = file(call).await?.record;
+    let (has_password, who) = (record.password.is_some(), record.email.or(record.phone).unwrap_or_default());
     let least = call.front.services.policy.sign_in.passwords.min_length;
-    page(status, &PasswordPage { s: Shell::of(call, "profile"), has_password, least, typed })
+    page(status, &PasswordPage { s: Shell::of(call, "profile"), has_password, who, least, typed })
 }
 
 /// `POST PREFIX/profile/password`.

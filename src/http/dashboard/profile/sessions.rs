@@ -26,6 +26,7 @@ impl Shell {
             "link" => self.t("sessions.by_link"),
             "google" => "Google",
             "telegram" => "Telegram",
+            "invitation" => self.t("sessions.by_invitation"),
             "oidc" => self.t("sessions.by_others"),
             other => other,
         }

@@ -1,0 +1,157 @@
+//! Every key: listed, looked at, switched off and on, rotated, revoked.
+
+use askama::Template;
+use http::StatusCode;
+use serde_json::json;
+
+use super::listing::{self, Cell, Input, Listing, Row, asked, text};
+use super::{export, forms};
+use crate::domain::caller::KeyRecord;
+use crate::domain::error::{Error, FieldFault};
+use crate::domain::id;
+use crate::domain::time::{Span, Timestamp};
+use crate::http::dashboard::form::{Form, Typed};
+use crate::http::dashboard::keys::state;
+use crate::http::dashboard::shell::{Shell, root};
+use crate::http::dashboard::show::{page, see};
+use crate::http::request::{Call, Unreadable};
+use crate::http::response::Response;
+use crate::service::keys::KeyInput;
+
+const TAB: &str = "admin-keys";
+
+/// `GET PREFIX/admin/keys`.
+pub async fn list(call: Call) -> Result<Response, Unreadable> {
+    listing::show(&call, listed(&call)?).await
+}
+
+/// `GET PREFIX/admin/keys.csv`.
+pub async fn export(call: Call) -> Result<Response, Unreadable> {
+    let list = listed(&call)?;
+    export::send(call, list).await
+}
+
+fn listed(call: &Call) -> Result<Listing, Unreadable> {
+    let (ask, mut query) = asked(call, |cursor| id::is(id::KEY, cursor), &["search", "account"]);
+    let account = query.text("account");
+    query.finish()?;
+    let columns = vec![
+        text("lists.name"),
+        text("lists.id"),
+        text("lists.prefix"),
+        text("lists.account"),
+        text("lists.state"),
+        text("lists.created"),
+        text("lists.used"),
+        text("lists.expires"),
+    ];
+    let (services, act, now) = (call.front.services.clone(), call.act()?, call.now);
+    let rows = move |ask| {
+        let (services, act, account) = (services.clone(), act.clone(), account.clone());
+        async move { services.keys(account, ask, &act).await }
+    };
+    let list = Listing::new("keys", TAB, text("admin.keys"), columns, ask).without(vec!["lists.id"]).search(call);
+    Ok(list.field(call, "account", text("lists.account"), Input::Text).rows(rows, move |key| row(key, now)))
+}
+
+fn row(key: &KeyRecord, now: Timestamp) -> Row {
+    let cells = vec![
+        Cell::Text(key.name.clone()),
+        Cell::Code(key.id.clone()),
+        Cell::Code(key.prefix.clone()),
+        Cell::Code(key.account.clone()),
+        Cell::State(state(key, now)),
+        Cell::At(Some(key.created_at)),
+        Cell::At(key.last_used_at),
+        Cell::At(key.expires_at),
+    ];
+    Row::of("keys", &key.id, cells)
+}
+
+#[derive(Template)]
+#[template(path = "admin_key.html")]
+struct KeyPage {
+    s: Shell,
+    key: KeyRecord,
+    now: Timestamp,
+    typed: Typed,
+    once: String,
+}
+
+impl KeyPage {
+    fn state(&self) -> &'static str {
+        state(&self.key, self.now)
+    }
+
+    /// Its overrides of limits, as `minute 600`.
+    fn limits(&self) -> String {
+        self.key.limits.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+    }
+
+    fn ips(&self) -> String {
+        self.key.ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    }
+
+    fn metadata(&self) -> String {
+        if self.key.metadata.is_empty() { String::new() } else { serde_json::to_string_pretty(&self.key.metadata).unwrap_or_default() }
+    }
+}
+
+/// `GET PREFIX/admin/keys/{id}`.
+pub async fn show(call: Call) -> Result<Response, Unreadable> {
+    show_key(&call, StatusCode::OK, Typed::default()).await
+}
+
+async fn show_key(call: &Call, status: StatusCode, typed: Typed) -> Result<Response, Unreadable> {
+    let key = call.front.services.key(&call.id, &call.act()?).await?;
+    let once = typed.or("once", &forms::once()).to_owned();
+    page(status, &KeyPage { s: Shell::of(call, TAB), key, now: call.now, typed, once })
+}
+
+/// `POST PREFIX/admin/keys/{id}/disable`: switches it off.
+pub async fn disable(call: Call) -> Result<Response, Unreadable> {
+    switch(call, true).await
+}
+
+/// `POST PREFIX/admin/keys/{id}/enable`: switches it on again.
+pub async fn enable(call: Call) -> Result<Response, Unreadable> {
+    switch(call, false).await
+}
+
+async fn switch(mut call: Call, disabled: bool) -> Result<Response, Unreadable> {
+    let form = Form::read(&mut call).await?;
+    let input = KeyInput { disabled: Some(disabled), ..KeyInput::default() };
+    let done = call.front.services.set_key(&call.id, input, &forms::act_on(&call, &form)?).await;
+    ended(&call, &form, done, "saved").await
+}
+
+/// `POST PREFIX/admin/keys/{id}/revoke`: from here on it is refused.
+pub async fn revoke(mut call: Call) -> Result<Response, Unreadable> {
+    let form = Form::read_uncounted(&mut call).await?;
+    let done = call.front.services.revoke_key(&call.id, &forms::act_on(&call, &form)?).await;
+    ended(&call, &form, done, "revoked").await
+}
+
+/// `POST PREFIX/admin/keys/{id}/rotate`: makes one in its place, and shows it, once.
+pub async fn rotate(mut call: Call) -> Result<Response, Unreadable> {
+    let form = Form::read(&mut call).await?;
+    let once = call.once_of("rotation", form.text("once"), &json!([call.id, form.text("grace")]))?;
+    let done = match Span::parse(form.text("grace")) {
+        Ok(grace) => call.front.services.rotate_key(&call.id, grace, once, &forms::act_on(&call, &form)?).await,
+        Err(message) => Err(Error::Invalid(vec![FieldFault { field: "grace".into(), message }])),
+    };
+    match form.judged(&call, done)? {
+        Ok(made) => {
+            let (s, place) = (Shell::of(&call, TAB), format!("keys/{}", made.record.id));
+            forms::show_once(&call, TAB, s.t("operator.key_made"), made.plain, place, &made.record.name)
+        }
+        Err((status, typed)) => show_key(&call, status, typed).await,
+    }
+}
+
+async fn ended(call: &Call, form: &Form, done: Result<KeyRecord, Error>, said: &str) -> Result<Response, Unreadable> {
+    match form.judged(call, done)? {
+        Ok(_) => see(&format!("{}admin/keys/{}?done={said}", root(call), call.id)),
+        Err((status, typed)) => show_key(call, status, typed).await,
+    }
+}

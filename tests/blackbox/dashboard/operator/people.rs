@@ -1,0 +1,96 @@
+//! What the operator does to users, and to who belongs to an organization.
+
+use serde_json::json;
+
+use super::{config, operator, post};
+use crate::dashboard::signed_in;
+use crate::sign_in::second_factor::Authenticator;
+use crate::support::Stage;
+use crate::support::browser::Browser;
+use crate::support::person::{PASSWORD, Person};
+
+#[test]
+fn a_user_is_made_and_comes_in() {
+    let stage = Stage::with(&config(""));
+    let (mut browser, _) = operator(&stage);
+    let page = browser.open("/auth/admin/users/new").says(200, "New user");
+    let wrong = browser.send(&page, "admin/users", &[("email", "not an address"), ("password", "short")]);
+    wrong.says(400, "must have at least").says_not("value=\"short\"");
+    let typed = [("email", "grace@example.com"), ("name", "Grace"), ("password", PASSWORD), ("verified", "yes")];
+    let made = browser.send(&page, "admin/users", &typed).says(200, "Made.").says(200, "grace@example.com");
+    assert_eq!(browser.send(&page, "admin/users", &typed).path, made.path, "once");
+    // Another form with the same address is told so.
+    let page = browser.open("/auth/admin/users/new");
+    browser.send(&page, "admin/users", &typed).says(409, "The address belongs to user").says_not(PASSWORD);
+    let mut theirs = Browser::new(&stage);
+    let page = theirs.open("/auth/sign-in");
+    theirs.send(&page, "sign-in", &[("who", "grace@example.com"), ("password", PASSWORD)]).says(200, "API keys");
+}
+
+#[test]
+fn a_user_is_changed_signed_out_switched_off_and_deleted() {
+    let stage = Stage::with(&config(""));
+    let (mut browser, _) = operator(&stage);
+    let person = Person::new(&stage);
+    let (mut theirs, _) = signed_in(&stage, &person);
+    let id = person.id.to_string();
+    let key = stage.key(&person.account, json!({}))["key"].as_str().expect("a key").to_owned();
+    let open = |browser: &mut Browser<'_>| browser.open(&format!("/auth/admin/users/{id}"));
+    let page = open(&mut browser).says(200, &person.email).says(200, "owner");
+    browser.send(&page, &format!("{id}/sign-out"), &[]).says(200, "Signed out everywhere.");
+    assert!(theirs.open("/auth/keys").path.starts_with("/auth/sign-in"));
+    // What a form merely repeats changes nothing, and asks nobody to confirm anything.
+    let page = open(&mut browser);
+    let page = browser.send(&page, &id, &[("name", "Ada Lovelace")]).says(200, "Ada Lovelace");
+    let held = stage.get(&format!("/users/{id}")).expect(200).json();
+    assert_eq!((&held["email_verified"], &held["admin"], &held["has_password"]), (&json!(true), &json!(false), &json!(true)));
+    let page = browser.send(&page, &id, &[("admin", "yes")]).says(200, "Saved.");
+    assert_eq!(stage.get(&format!("/users/{id}")).expect(200).json()["admin"], true);
+    let page = browser.send(&page, &id, &[("email", "elsewhere@example.com")]).says(200, "not confirmed");
+    let page = browser.send(&page, &id, &[("verified", "yes")]).says(200, "Saved.");
+    assert_eq!(stage.get(&format!("/users/{id}")).expect(200).json()["email_verified"], true);
+    let page = browser.send(&page, &id, &[("email", ""), ("name", "")]).says(400, "must not be empty");
+    let page = browser.send(&page, &id, &[("email", ""), ("name", "Ada")]).says(400, "all that they could sign in with");
+    let page = browser.send(&page, &id, &[("email", "elsewhere@example.com"), ("disabled", "yes")]).says(200, "switched off");
+    assert_ne!(person.try_sign_in(PASSWORD).status, 200);
+    assert_eq!(stage.server.get("/anything", &key).status, 200, "keys are the account's");
+    browser.send(&page, &format!("{id}/delete"), &[]).says(200, "Deleted.");
+    stage.get(&format!("/users/{id}")).expect(404);
+    assert_ne!(stage.server.get("/anything", &key).status, 200);
+    open(&mut browser).says(404, "There is no such thing here.");
+}
+
+#[test]
+fn a_second_factor_is_taken_away() {
+    let stage = Stage::with(&config(""));
+    let (mut browser, _) = operator(&stage);
+    let person = Person::new(&stage);
+    let path = format!("/auth/admin/users/{}", person.id);
+    let none = browser.open(&path).says_not("Take the second factor away");
+    let begun = person.post("/user/second-factor", &json!({ "password": PASSWORD })).expect(200).json();
+    let code = Authenticator::of(begun["secret"].as_str().expect("a secret")).code(0);
+    person.post("/user/second-factor/confirm", &json!({ "code": code })).expect(200);
+    let page = browser.open(&path).says(200, "Take the second factor away");
+    assert!(person.try_sign_in(PASSWORD).json()["access_token"].is_null(), "it is asked for");
+    browser.send(&page, &format!("{}/second-factor", person.id), &[]).says(200, "The second factor is gone.");
+    person.try_sign_in(PASSWORD).expect(200);
+    // Again does no harm.
+    assert_eq!(post(&browser, &stage, Some(&none), &format!("{path}/second-factor"), &[]).status, 303);
+}
+
+#[test]
+fn members_are_added_and_taken_out() {
+    let stage = Stage::with(&config(""));
+    let (mut browser, _) = operator(&stage);
+    let team = stage.account(json!({ "kind": "organization" }));
+    let (ada, eve) = (Person::new(&stage), Person::new(&stage));
+    let page = browser.open(&format!("/auth/admin/accounts/{team}"));
+    let (action, id) = (format!("{team}/members"), |person: &Person<'_>| person.id.to_string());
+    browser.send(&page, &action, &[("user", &id(&ada)), ("role", "member")]).says(409, "make its first member one");
+    let page = browser.send(&page, &action, &[("user", &id(&ada)), ("role", "owner")]).says(200, "Saved.");
+    let page = browser.send(&page, &action, &[("user", &id(&eve)), ("role", "member")]).says(200, "Saved.");
+    browser.send(&page, &format!("{team}/members/{}/remove", ada.id), &[]).says(409, "only owner");
+    browser.send(&page, &format!("{team}/members/{}/remove", eve.id), &[]).says(200, "Taken out.");
+    let members = stage.get(&format!("/accounts/{team}/members")).expect(200).json();
+    assert_eq!(members["data"].as_array().map(Vec::len), Some(1));
+}
