@@ -71,7 +71,7 @@ mod tests {
         let latest = Latest::new();
         let fault = |number: usize, text: String| Fault {
             at: Timestamp::from_millis(number as i64),
-            is_error: number % 3 == 0,
+            is_error: number.is_multiple_of(3),
             text,
             request_id: None,
         };
