@@ -119,7 +119,7 @@ fn every_sign_in_is_counted_as_what_it_came_to() {
     let (ada, eve) = (guarded(&door, "ada"), door.user("eve"));
     let (mut browser, page) = waiting(&door, &ada);
     browser.send(&page, "second-factor", &[("code", &ada.app.wrong())]).says(401, "This code is not right");
-    browser.send(&page, "second-factor", &[("code", "12")]).says(400, "six digits");
+    browser.send(&page, "second-factor", &[("code", "12")]).says(400, "must be the 6 digits");
     browser.send(&page, "second-factor", &[("code", &ada.app.code(0))]).says(200, "New key");
     let mut browser = Browser::new(&door.stage);
     let page = browser.open("/auth/sign-in").says(200, "Sign in");
