@@ -1,0 +1,10 @@
+//! A person with a browser: Chromium, headless, over WebDriver, against the real binary. Every test is ignored but by `tests/browse`,
+//! which brings Chromium and axe-core.
+
+#[allow(dead_code, unused_imports)]
+#[path = "../blackbox/support/mod.rs"]
+mod support;
+
+mod driver;
+mod keys;
+mod site;
