@@ -1,5 +1,6 @@
 //! The overview tells what was sent through the gate, whoever sent it, and nothing of what somebody wrote is more than text.
 
+use rusqlite::Connection;
 use serde_json::json;
 
 use super::{QUICK, signed_in};
@@ -90,6 +91,12 @@ fn it_goes_on_after_a_restart() {
     let mut browser = boss(&stage);
     let page = told(&mut browser, "/auth/admin", 5, ("tester", 5));
     assert_eq!(*row(&page, "Requests through the gate").last().expect("a count"), 2, "times are since the start");
+    drop(browser);
+    let (_, log) = stage.server.stop();
+    let connection = Connection::open(stage.folder.database()).expect("the database opens");
+    let sum =
+        |table: &str| connection.query_row(&format!("SELECT sum(count) FROM {table}"), [], |row| row.get::<_, i64>(0)).expect("a sum");
+    assert_eq!((sum("usage"), sum("usage_totals")), (5, 5), "{log}");
 }
 
 #[test]
