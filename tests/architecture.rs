@@ -19,8 +19,13 @@ const MAY_SEE: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates that only one layer may use.
-const ONLY_IN: [(&str, &[&str]); 4] =
-    [("rusqlite", &["store"]), ("hyper", &["http", "cli", "embed"]), ("clap", &["cli"]), ("figment", &["config"])];
+const ONLY_IN: [(&str, &[&str]); 5] = [
+    ("rusqlite", &["store"]),
+    ("hyper", &["http", "cli", "embed"]),
+    ("clap", &["cli"]),
+    ("figment", &["config"]),
+    ("minijinja", &["style"]),
+];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("src can be read").map(|entry| entry.expect("an entry can be read").path());

@@ -148,6 +148,11 @@ impl SignInSettings {
         self.of_provider(provider).next().map_or(provider, |known| &known.title)
     }
 
+    /// What people call the provider that a session says it was begun by.
+    pub fn title_of_method<'a>(&'a self, method: &'a str) -> &'a str {
+        self.providers.oidc.iter().find(|known| known.name == method).map_or(method, |known| &known.title)
+    }
+
     /// Whether a session may have been begun by the provider of an identity, from how it says that somebody came in: also where that is
     /// a name that nobody has any more.
     pub fn may_have_begun(&self, provider: &str, method: &str) -> bool {

@@ -39,6 +39,11 @@ impl Colour {
         (one.max(two) + 0.05) / (one.min(two) + 0.05)
     }
 
+    /// Black or white, whichever can be read better on this colour.
+    pub fn opposite(self) -> Self {
+        if self.contrast(Self::BLACK) >= self.contrast(Self::WHITE) { Self::BLACK } else { Self::WHITE }
+    }
+
     /// This colour, made darker or lighter, as little as it takes to be read on all of these grounds.
     pub fn readable_on(self, grounds: &[Self], towards: Self) -> Self {
         let steps = (0..=100).map(|percent| self.mixed(towards, percent));

@@ -5,13 +5,12 @@ use std::pin::Pin;
 
 use http::Method;
 
-use super::dashboard::{self, operator, organization, profile};
+use super::dashboard::{self, mailed, operator, organization, profile};
 use super::handlers::sign_in::{balance as own_balance, identities, login, others, register, second_factor, session, user};
 use super::handlers::{
     accounts, agreement, applications, audit, backup, balance, check, docs, export, first, health, import, invitations, jwks, keys, mails,
     me, members, metrics, openapi, plans, probe, state, tokens, usage, users, verify, webhooks,
 };
-use super::pages;
 use super::request::{Call, Unreadable};
 use super::response::Response;
 use crate::domain::token::TokenScope;
@@ -85,7 +84,7 @@ const SIGNS_IN: [&str; 8] = [
     "/auth/second-factor",
 ];
 /// The pages whose forms do, those of the dashboard among them.
-const PAGES: [&str; 5] = ["/verify", "/invitation", "/second-factor", "/sign-in", "/sign-in/code"];
+const PAGES: [&str; 5] = ["/verify", "/invitation", "/second-factor", "/sign-in", "/register/code"];
 
 impl Endpoint {
     /// Whether it ends a session or a key, and does nothing else.
@@ -169,15 +168,14 @@ endpoints! {
     GET    "/docs/reference"       ANYONE => docs::reference;
     GET    "/docs/style.css"       ANYONE => docs::sheet;
     GET    "/docs/logo"            ANYONE => docs::logo;
-    GET    "/verify"               VISITOR => pages::verify;
-    POST   "/verify"               VISITOR => pages::verify_pressed;
-    GET    "/reset"                VISITOR => pages::reset;
-    POST   "/reset"                VISITOR => pages::reset_pressed;
-    GET    "/invitation"           VISITOR => pages::invitation::ask;
-    POST   "/invitation"           VISITOR => pages::invitation::pressed;
-    GET    "/second-factor"        VISITOR => pages::second_factor::ask;
-    POST   "/second-factor"        VISITOR => pages::second_factor::pressed;
-    GET    "/page.css"             VISITOR => pages::style_sheet;
+    GET    "/verify"               VISITOR => mailed::verify;
+    POST   "/verify"               VISITOR => mailed::verify_pressed;
+    GET    "/reset"                VISITOR => mailed::reset;
+    POST   "/reset"                VISITOR => mailed::reset_pressed;
+    GET    "/invitation"           VISITOR => mailed::invitation::ask;
+    POST   "/invitation"           VISITOR => mailed::invitation::pressed;
+    GET    "/second-factor"        VISITOR => dashboard::second_factor::ask;
+    POST   "/second-factor"        VISITOR => dashboard::second_factor::pressed;
     GET    "/.well-known/jwks.json" VISITOR => jwks::jwks;
     GET    "/metrics"              METRICS => metrics::metrics;
     ANY    "/v1/probe"             ANYONE => probe::probe;
@@ -258,8 +256,8 @@ endpoints! {
     GET    "/auth/oidc/{id}/start" ANYONE => others::start_oidc;
     GET    "/auth/oidc/{id}/callback" ANYONE => others::oidc_callback;
     POST   "/auth/second-factor"   ANYONE => second_factor::enter;
-    GET    "/auth/join"            ANYONE => pages::join::ask;
-    POST   "/auth/join"            ANYONE => pages::join::pressed;
+    GET    "/auth/join"            ANYONE => mailed::join::ask;
+    POST   "/auth/join"            ANYONE => mailed::join::pressed;
     GET    "/auth/methods"         ANYONE => identities::methods;
     GET    "/user/identities"      USER   => identities::list;
     POST   "/user/identities/{id}" USER   => identities::link;
@@ -286,12 +284,19 @@ endpoints! {
     GET    "/"                     VISITOR => dashboard::to_start;
     GET    "/dashboard.css"        VISITOR => dashboard::style_sheet;
     GET    "/dashboard.js"         VISITOR => dashboard::script;
+    GET    "/brand.css"            VISITOR => dashboard::brand::style_sheet;
+    GET    "/logo"                 VISITOR => dashboard::brand::logo;
+    GET    "/icon.svg"             VISITOR => dashboard::brand::icon_file;
     GET    "/sign-in"              VISITOR => dashboard::sign_in;
     POST   "/sign-in"              VISITOR => dashboard::enter;
-    GET    "/sign-in/code"         VISITOR => dashboard::second_factor;
-    POST   "/sign-in/code"         VISITOR => dashboard::second_factor_entered;
     GET    "/first"                VISITOR => dashboard::first::ask;
     POST   "/first"                VISITOR => dashboard::first::make;
+    GET    "/register"             VISITOR => dashboard::register::ask;
+    POST   "/register"             VISITOR => dashboard::register::sent;
+    POST   "/register/code"        VISITOR => dashboard::register::code;
+    GET    "/forgot"               VISITOR => dashboard::forgot::ask;
+    POST   "/forgot"               VISITOR => dashboard::forgot::sent;
+    POST   "/forgot/code"          VISITOR => dashboard::forgot::code;
     POST   "/sign-out"             OWN    => dashboard::sign_out;
     GET    "/keys"                 SEEN   => dashboard::keys::list;
     POST   "/keys"                 SEEN   => dashboard::keys::create;

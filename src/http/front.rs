@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::cors::Cors;
+use super::dashboard::Brand;
 use super::handlers::docs::Docs;
 use super::provider::Registry;
 use super::upstream::Upstream;
@@ -23,6 +24,8 @@ pub struct Front {
     pub(super) document: OnceLock<String>,
     /// The authentication page and the reference, once somebody has asked for one.
     pub(super) docs: OnceLock<Docs>,
+    /// How pages look.
+    pub(super) brand: Arc<Brand>,
     /// What is counted of the app.
     figures: Arc<Figures>,
 }
@@ -43,6 +46,7 @@ impl Front {
         let upstream = policy.upstream.target.clone().map(|target| Upstream::new(target, policy.upstream.clone(), figures.clone()));
         let cors = policy.cors.clone().map(|settings| Cors::new(settings, policy.style.header_names()));
         let providers = Registry::new(&policy.sign_in.providers.oidc);
-        Self { services, upstream, cors, providers, document: OnceLock::new(), docs: OnceLock::new(), figures }
+        let brand = Arc::new(Brand::of(policy));
+        Self { services, upstream, cors, providers, document: OnceLock::new(), docs: OnceLock::new(), brand, figures }
     }
 }

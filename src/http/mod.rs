@@ -20,7 +20,6 @@ pub mod mailer;
 pub mod note;
 pub mod openapi;
 pub mod outgoing;
-mod pages;
 pub mod peer;
 mod process;
 pub mod provider;

@@ -141,10 +141,13 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
     if endpoint.signs_in() {
         sign_in_verdict(&answered).into_iter().for_each(|verdict| services.metrics.signed_in(verdict));
     }
-    answered.unwrap_or_else(|unreadable| match shell {
-        Some(shell) => dashboard::failed(&shell, &request_id, without_secret(&services, unreadable)),
-        None => unanswered(without_secret(&services, unreadable), endpoint, &services, &request_id),
-    })
+    let Some(shell) = shell else {
+        return answered.unwrap_or_else(|unreadable| unanswered(without_secret(&services, unreadable), endpoint, &services, &request_id));
+    };
+    let failed = |unreadable| dashboard::failed(&shell, &request_id, without_secret(&services, unreadable));
+    let mut response = answered.unwrap_or_else(failed);
+    shell.name_language(&mut response);
+    response
 }
 
 /// What became of somebody who came to sign in; `None` where nobody did.

@@ -1,6 +1,7 @@
 //! The dashboard, as a browser without a script sees it.
 
 mod agreement;
+mod brand;
 mod entry;
 mod first;
 mod keys;
@@ -9,6 +10,8 @@ mod organization;
 mod overview;
 mod plan;
 mod profile;
+mod providers;
+mod register;
 mod system;
 mod usage;
 

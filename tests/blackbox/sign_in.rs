@@ -2,7 +2,7 @@
 
 mod abuse;
 mod bounds;
-mod browser;
+pub mod browser;
 mod change;
 mod counted;
 mod csrf;
@@ -16,7 +16,7 @@ mod login;
 mod me;
 mod pages;
 mod phone;
-mod post;
+pub mod post;
 pub mod providers;
 mod refused_callback;
 mod register;

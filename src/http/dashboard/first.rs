@@ -5,14 +5,13 @@ use http::StatusCode;
 
 use super::entry::go_on;
 use super::form::{Form, Typed};
-use super::shell::{Shell, root};
-use super::show::{page, see, told};
+use super::shell::Shell;
+use super::show::{page, told};
 use crate::domain::email::Email;
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::password::Password;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::Response;
-use crate::service::sign_in::Entered;
 use crate::service::sign_in::login::Address;
 use crate::service::sign_in::register::Registration;
 
@@ -40,7 +39,7 @@ pub async fn ask(call: Call) -> Result<Response, Unreadable> {
 
 fn show(call: &Call, status: StatusCode, token: &str, typed: Typed) -> Result<Response, Unreadable> {
     let least = call.front.services.policy.sign_in.passwords.min_length;
-    page(status, &FirstPage { s: Shell::of(call, ""), token, least, typed })
+    page(status, &FirstPage { s: Shell::discreet(call), token, least, typed })
 }
 
 /// `POST PREFIX/first`: makes the administrator, and signs them in.
@@ -49,9 +48,7 @@ pub async fn make(mut call: Call) -> Result<Response, Unreadable> {
     let visit = call.visit()?;
     let token = form.text("token");
     match call.front.services.make_first_administrator(token, read(&form), &visit).await {
-        Ok(Entered::SignedIn(signed_in)) => go_on(&call, &signed_in, NEXT).await,
-        // Nobody new has a second factor.
-        Ok(Entered::SecondFactor(_)) => see(&format!("{}sign-in", root(&call))),
+        Ok(entered) => go_on(&call, entered, NEXT).await,
         Err(Error::Invalid(faults)) => show(&call, StatusCode::BAD_REQUEST, token, form.again(faults)),
         Err(error) => or_nothing(&call, error),
     }

@@ -3,9 +3,9 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::words::Words;
+use super::refused::too_many_text;
+use super::shell::Shell;
 use crate::domain::error::{Error, FieldFault};
-use crate::domain::refusal::Refusal;
 use crate::domain::verdict::Verdict;
 use crate::http::cookies;
 use crate::http::request::{Call, Unreadable};
@@ -13,7 +13,7 @@ use crate::http::request::{Call, Unreadable};
 /// What the token's field is called.
 const TOKEN: &str = "form_token";
 
-/// The fields of a form; each that is empty is as if it were not there.
+/// The fields of a form.
 pub struct Form(Vec<(String, String)>);
 
 impl Form {
@@ -37,18 +37,28 @@ impl Form {
         if !is_sound {
             return Err(Error::Forbidden("This form is not one of yours: open the page again.".into()).into());
         }
-        fields.retain(|(_, text)| !text.trim().is_empty());
         Ok(Self(fields))
+    }
+
+    /// Those that something was typed into.
+    fn filled(&self) -> impl DoubleEndedIterator<Item = &(String, String)> {
+        self.0.iter().filter(|(_, text)| !text.trim().is_empty())
     }
 
     /// A field's text, empty where it is not there. Of several the last counts.
     pub fn text(&self, name: &str) -> &str {
-        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, text)| text.as_str()).unwrap_or_default()
+        self.filled().rev().find(|(known, _)| known == name).map(|(_, text)| text.as_str()).unwrap_or_default()
+    }
+
+    /// A field's text as it was sent, where it is there once, be it empty.
+    pub fn once(&self, name: &str) -> Option<&str> {
+        let mut given = self.0.iter().filter(|(known, _)| known == name);
+        given.next().filter(|_| given.next().is_none()).map(|(_, text)| text.as_str())
     }
 
     /// The form as it was typed, to be shown again with what is wrong; what is secret is left out.
     pub fn again(&self, faults: Vec<FieldFault>) -> Typed {
-        let fields = self.0.iter().filter(|(name, _)| !is_secret(name)).cloned().collect();
+        let fields = self.filled().filter(|(name, _)| !is_secret(name)).cloned().collect();
         Typed { fields, faults }
     }
 
@@ -62,7 +72,7 @@ impl Form {
             Err(error @ Error::NoBalance) => (StatusCode::BAD_REQUEST, whole(error.outer())),
             Err(Error::Refused(refusal)) => match refusal.verdict {
                 Verdict::BadRequest => (StatusCode::BAD_REQUEST, refusal.errors),
-                Verdict::TooManyTries => (StatusCode::TOO_MANY_REQUESTS, whole(too_many(call, &refusal))),
+                Verdict::TooManyTries => (StatusCode::TOO_MANY_REQUESTS, whole(too_many_text(call, &Shell::of(call, ""), &refusal))),
                 _ => return Err(Error::Refused(refusal).into()),
             },
             Err(error) => return Err(error.into()),
@@ -73,7 +83,7 @@ impl Form {
     /// These fields as the admin API takes them: those with a dot in an object, and of `lists` the words, one after the other.
     pub fn json(&self, names: &[&str], lists: &[&str]) -> Value {
         let mut body = Map::new();
-        for (name, text) in &self.0 {
+        for (name, text) in self.filled() {
             if let Some((object, field)) = name.split_once('.').filter(|(object, _)| names.contains(object)) {
                 let value = text.trim().parse::<u64>().map_or_else(|_| json!(text), |number| json!(number));
                 body.entry(object).or_insert_with(|| json!({}))[field] = value;
@@ -94,12 +104,6 @@ pub type Wrong = (StatusCode, Typed);
 
 fn is_secret(field: &str) -> bool {
     field.contains("password") || field == "code"
-}
-
-/// What somebody is told who has to wait.
-pub fn too_many(call: &Call, refusal: &Refusal) -> String {
-    let seconds = refusal.retry_after(call.now).unwrap_or(1);
-    Words::of(&call.parts.headers).with("entry.too_many", &seconds.to_string())
 }
 
 /// What was typed into a form, and what is wrong with it. Of a form that nobody has sent: nothing.

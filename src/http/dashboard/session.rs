@@ -9,12 +9,12 @@ use super::show::see;
 use super::{failed, menu};
 use crate::domain::act::Actor;
 use crate::domain::error::Error;
-use crate::domain::key::PlainKey;
 use crate::domain::user::{Role, UserFacts};
 use crate::domain::verdict::Verdict;
 use crate::http::cookies;
 use crate::http::request::Call;
 use crate::http::response::Response;
+use crate::service::sign_in::SignedIn;
 
 /// What the cookie is called.
 const NAME: &str = "dashboard";
@@ -73,19 +73,42 @@ fn to_sign_in(call: &Call) -> Response {
     see(&format!("{}sign-in{query}", root(call))).unwrap_or_else(|unreadable| failed(&Shell::of(call, ""), &call.request_id, unreadable))
 }
 
-/// Where somebody goes on after signing in: a page of the dashboard, and nowhere else.
-pub fn place(call: &Call, wanted: &str) -> String {
+/// A page of the dashboard, seen from its start; nothing else is one.
+fn own(wanted: &str) -> Option<&str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_/?=&.%+".contains(c);
     // What is written with % in a path may read as another one.
     let path = wanted.split('?').next().unwrap_or_default();
     let stays = !path.starts_with('/') && !path.contains("..") && !path.contains('%');
-    let is_ours = wanted.len() <= 500 && wanted.chars().all(is_plain) && stays;
-    format!("{}{}", root(call), if is_ours { wanted } else { "" })
+    let is_own = wanted.len() <= 500 && wanted.chars().all(is_plain) && stays;
+    is_own.then_some(wanted)
 }
 
-/// Sets the cookie, for so many seconds.
-pub fn set(call: &Call, token: &PlainKey, seconds: u64, into: &mut HeaderMap) {
+/// Where somebody goes on after signing in: a page of the dashboard, and nowhere else.
+pub fn place(call: &Call, wanted: &str) -> String {
+    format!("{}{}", root(call), own(wanted).unwrap_or_default())
+}
+
+/// The same as browsers see it.
+pub fn seen(call: &Call, wanted: &str) -> String {
+    format!("{}/{}", cookies::path(call, &call.front.services.policy.server.prefix), own(wanted).unwrap_or_default())
+}
+
+/// Which page of the dashboard it is that browsers see there, seen from its start; what lies below it and is the sign-in's is none.
+pub fn within<'p>(call: &Call, page: &'p str) -> Option<&'p str> {
+    let policy = &call.front.services.policy;
+    let below = |base: &str| page.strip_prefix(&cookies::path(call, base)).filter(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
+    let rest = below(&policy.server.prefix).filter(|_| below(&policy.sign_in.base_path).is_none())?;
+    own(rest.strip_prefix('/').unwrap_or(rest))
+}
+
+/// Whoever has signed in is known from here on, to an app's own pages and to the dashboard.
+pub async fn let_in(call: &Call, signed_in: &SignedIn, into: &mut HeaderMap) -> Result<(), Error> {
+    let token = call.front.services.open_pages(&signed_in.session).await?;
+    cookies::set(call, &signed_in.refresh_token, signed_in.refresh_for, into);
+    // As long as the session may last: it is used up sooner where nobody comes.
+    let seconds = call.front.services.policy.sign_in.session_lifetime.seconds_up();
     cookies::append(&built(call, token.expose().to_owned(), Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX))), into);
+    Ok(())
 }
 
 /// Takes it away.

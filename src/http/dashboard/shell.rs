@@ -1,7 +1,12 @@
 //! What every page stands in: what the service is called, who looks at it, where the links lead, and what was just done.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
+use askama::filters::Safe;
+use http::header::{CONTENT_LANGUAGE, CONTENT_TYPE, HeaderValue, VARY};
+
+use super::brand::Brand;
 use super::menu::{self, Entry};
 use super::session::form_token;
 use super::show::VERSION;
@@ -9,9 +14,12 @@ use super::words::Words;
 use crate::docs::spoken_number;
 use crate::domain::act::Actor;
 use crate::domain::caller::Kind;
+use crate::domain::error::FieldFault;
 use crate::domain::letter::spoken_instant;
 use crate::domain::time::Timestamp;
+use crate::http::cookies;
 use crate::http::request::Call;
+use crate::http::response::Response;
 use crate::service::mails::service_name;
 
 /// A page's surroundings, for its template.
@@ -30,6 +38,10 @@ pub struct Shell {
     pub done: Option<String>,
     /// What whoever may administrate the whole server can look at; empty for everybody else.
     pub operator: Vec<Entry>,
+    /// How it looks.
+    pub brand: Arc<Brand>,
+    /// Whether a secret stands in its address: it runs no script then.
+    pub is_discreet: bool,
 }
 
 /// Who is signed in.
@@ -54,16 +66,14 @@ impl Shell {
     pub fn seen_by(actor: &Actor, call: &Call, tab: &'static str) -> Self {
         let words = Words::of(&call.parts.headers);
         let done = done(call).map(|name| words.text(&name).to_owned()).filter(|text| !text.starts_with("done."));
-        let operator = menu::of(call, actor, words);
-        Self {
-            words,
-            service: service_name(&call.front.services.policy),
-            root: root(call),
-            tab,
-            viewer: viewer(call, actor),
-            done,
-            operator,
-        }
+        let (service, viewer, operator) = (service_name(&call.front.services.policy), viewer(call, actor), menu::of(call, actor, words));
+        let brand = call.front.brand.clone();
+        Self { words, service, root: root(call), tab, viewer, done, operator, brand, is_discreet: false }
+    }
+
+    /// That of a page in whose address a secret stands, as a mailed link has one: of nobody, and it runs no script.
+    pub fn discreet(call: &Call) -> Self {
+        Self { is_discreet: true, done: None, ..Self::seen_by(&Actor::Nobody, call, "") }
     }
 
     /// The language of the page.
@@ -81,9 +91,39 @@ impl Shell {
         self.words.with(name, &value.to_string())
     }
 
+    /// A text with several put in.
+    pub fn with_all(&self, name: &str, values: &[impl AsRef<str>]) -> String {
+        self.words.with_all(name, values)
+    }
+
+    /// The same as HTML, in which what stands between two `*` stands out.
+    pub fn marked(&self, name: &str, values: &[impl AsRef<str>]) -> Safe<String> {
+        Safe(self.words.marked(name, values))
+    }
+
+    /// What is wrong with a field, in a whole sentence.
+    pub fn sentence(&self, field: &str, fault: &str) -> String {
+        self.with_all("shell.sentence", &[field, fault.trim_end_matches('.')])
+    }
+
+    /// What is wrong with several.
+    pub fn sentences(&self, faults: &[FieldFault]) -> String {
+        faults.iter().map(|fault| self.sentence(&fault.field, &fault.message)).collect::<Vec<_>>().join(" ")
+    }
+
     /// Tells what browsers keep from what they kept before.
     pub fn version(&self) -> &str {
         &VERSION
+    }
+
+    /// Says of a page in which language it is, and that a browser with other wishes may get it in another (RFC 9110, 8.5 and 12.5.5).
+    pub fn name_language(&self, response: &mut Response) {
+        let headers = response.headers_mut();
+        let is_page = headers.get(CONTENT_TYPE).is_some_and(|media| media.as_bytes().starts_with(b"text/html"));
+        if is_page && let Ok(language) = HeaderValue::from_str(self.language()) {
+            headers.insert(CONTENT_LANGUAGE, language);
+            headers.insert(VARY, HeaderValue::from_static("Accept-Language"));
+        }
     }
 
     /// A whole number as people read it; templates hand it over in more than one way.
@@ -118,9 +158,11 @@ fn done(call: &Call) -> Option<String> {
     query.into_iter().find(|(name, value)| name == "done" && is_name(value)).map(|(_, value)| format!("done.{value}"))
 }
 
-/// From a page to the dashboard's start.
+/// From a page to the dashboard's start; whole where the page lies elsewhere, as some of the sign-in's do.
 pub fn root(call: &Call) -> String {
-    let below = call.parts.uri.path().strip_prefix(&*call.front.services.policy.server.prefix).unwrap_or_default();
+    let prefix = &*call.front.services.policy.server.prefix;
+    let below = call.parts.uri.path().strip_prefix(prefix).filter(|below| below.is_empty() || below.starts_with('/'));
+    let Some(below) = below else { return format!("{}/", cookies::path(call, prefix)) };
     let depth = below.matches('/').count().saturating_sub(1);
     if depth == 0 { "./".into() } else { "../".repeat(depth) }
 }

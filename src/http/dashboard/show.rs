@@ -3,11 +3,13 @@
 use std::sync::LazyLock;
 
 use askama::Template;
+use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, StatusCode};
 
+use super::failed;
 use super::shell::Shell;
 use crate::domain::error::Error;
 use crate::domain::key::KeyHash;
@@ -16,9 +18,12 @@ use crate::http::response::{self, Response};
 
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-/// Our own style sheet, script and forms, and nothing else.
+/// Our own style sheet, script, pictures and forms, and nothing else.
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The same without a script.
+const DISCREET: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// The style sheet without what only people need: each page waits for it once.
 static STYLE_SHEET: LazyLock<String> = LazyLock::new(|| squeezed(include_str!("templates/dashboard.css")));
@@ -33,6 +38,18 @@ pub fn page(status: StatusCode, template: &impl Template) -> Result<Response, Un
     let mut response = response::text(status, "text/html; charset=utf-8", html);
     guard(response.headers_mut());
     Ok(response)
+}
+
+/// A page in whose address a secret stands: it runs no script, and no other site gets to see the address.
+pub fn discreet(call: &Call, s: &Shell, status: StatusCode, template: &impl Template) -> Response {
+    match page(status, template) {
+        Ok(mut response) => {
+            guard_discreetly(response.headers_mut());
+            s.name_language(&mut response);
+            response
+        }
+        Err(unreadable) => failed(s, &call.request_id, unreadable),
+    }
 }
 
 /// Goes on to another page (RFC 9110, 15.4.4), by an address relative to this one.
@@ -54,12 +71,14 @@ struct Told<'a> {
 /// A page that says why there is none.
 pub fn told(s: &Shell, request_id: &str, status: StatusCode, title: &str, message: &str) -> Response {
     let told = Told { s, title, message, request_id };
-    page(status, &told).unwrap_or_else(|_| response::problem(status, message, Vec::new(), request_id))
+    let mut response = page(status, &told).unwrap_or_else(|_| response::problem(status, message, Vec::new(), request_id));
+    s.name_language(&mut response);
+    response
 }
 
 /// `GET PREFIX/dashboard.css`.
 pub async fn style_sheet(_: Call) -> Result<Response, Unreadable> {
-    Ok(kept("text/css; charset=utf-8", &STYLE_SHEET))
+    Ok(kept("text/css; charset=utf-8", STYLE_SHEET.as_str()))
 }
 
 /// `GET PREFIX/dashboard.js`.
@@ -75,11 +94,20 @@ fn squeezed(sheet: &str) -> String {
 }
 
 /// Asked for by its version, so that it can be kept for long.
-fn kept(media: &'static str, text: &str) -> Response {
-    let mut response = response::text(StatusCode::OK, media, text.to_owned());
+pub fn kept(media: &'static str, bytes: impl Into<Bytes>) -> Response {
+    let mut response = response::empty(StatusCode::OK);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    *response.body_mut() = bytes.into().into();
     guard(response.headers_mut());
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
     response
+}
+
+/// Keeps what is shown from being framed, scripted, taken for something else, or told of.
+pub fn guard_discreetly(headers: &mut HeaderMap) {
+    guard(headers);
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(DISCREET));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
 }
 
 /// What keeps an answer of the dashboard to itself.
@@ -88,5 +116,6 @@ pub fn guard(headers: &mut HeaderMap) {
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    // No page of another site that opens this one, or is opened by it, gets hold of its window (HTML, 7.1.3).
     headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
 }

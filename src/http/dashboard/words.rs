@@ -42,8 +42,41 @@ impl Words {
 
     /// A text with something put in.
     pub fn with(&self, name: &str, value: &str) -> String {
-        self.text(name).replacen("{}", value, 1)
+        self.with_all(name, &[value])
     }
+
+    /// The same of several, each in its place.
+    pub fn with_all(&self, name: &str, values: &[impl AsRef<str>]) -> String {
+        self.woven(name, values, str::to_owned)
+    }
+
+    /// A text as HTML, with several put in: what stands between two `*` stands out. What is put in is text.
+    pub fn marked(&self, name: &str, values: &[impl AsRef<str>]) -> String {
+        let values: Vec<String> = values.iter().map(|value| escaped(value.as_ref())).collect();
+        let mut stands_out = false;
+        let marks = |piece: &str| {
+            let mut parts = piece.split('*');
+            let first = parts.next().map(escaped).unwrap_or_default();
+            parts.fold(first, |html, part| {
+                stands_out = !stands_out;
+                html + if stands_out { "<strong>" } else { "</strong>" } + &escaped(part)
+            })
+        };
+        self.woven(name, &values, marks)
+    }
+
+    fn woven(&self, name: &str, values: &[impl AsRef<str>], mut between: impl FnMut(&str) -> String) -> String {
+        let mut values = values.iter();
+        let mut pieces = self.text(name).split("{}");
+        let first = pieces.next().map(&mut between).unwrap_or_default();
+        // A place for which there is nothing stays as it is.
+        pieces.fold(first, |text, piece| text + values.next().map_or("{}", AsRef::as_ref) + &between(piece))
+    }
+}
+
+/// A text as it stands in HTML.
+fn escaped(text: &str) -> String {
+    askama::filters::escape(text, askama::filters::Html).map(|escaped| escaped.to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -65,7 +98,7 @@ mod tests {
             .filter(|path| path.extension().is_some_and(|end| end == "rs" || end == "html"))
             .map(|path| std::fs::read_to_string(path).unwrap())
             .collect();
-        let starts = ["t(\"", "with(\"", "notice(\""];
+        let starts = ["t(\"", "with(\"", "with_all(\"", "marked(\"", "notice(\""];
         let names = texts.iter().flat_map(|text| starts.into_iter().flat_map(move |start| text.split(start).skip(1)));
         names
             .filter_map(|rest| rest.split('"').next())
@@ -84,6 +117,15 @@ mod tests {
             let unused: Vec<_> = known.difference(&used).filter(|name| !name.starts_with("done.")).collect();
             assert!(missing.is_empty() && unused.is_empty(), "{}: missing {missing:?}, unused {unused:?}", words.language);
         }
+    }
+
+    #[test]
+    fn what_is_put_in_stays_where_it_is_put() {
+        let texts = [("a.b".to_owned(), "<{}> & *{}*".to_owned())].into();
+        let words = Words { language: "en", texts };
+        assert_eq!(words.with_all("a.b", &["{}", "<i>"]), "<{}> & *<i>*");
+        assert_eq!(words.with("a.b", "x"), "<x> & *{}*");
+        assert_eq!(words.marked("a.b", &["{}*", "<i>"]), "&#60;{}*&#62; &#38; <strong>&#60;i&#62;</strong>");
     }
 
     #[test]

@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 use crate::config::Policy;
 use crate::docs::{Assets, Place, page};
 use crate::domain::time::Timestamp;
-use crate::http::pages::guard;
+use crate::http::dashboard::brand::OF_PICTURE;
+use crate::http::dashboard::guard_discreetly;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 
@@ -22,9 +23,6 @@ const CSS: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
 );
-
-/// A picture that is opened by itself runs nothing, and loads nothing.
-const OF_PICTURE: HeaderValue = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
 
 /// It changes with the next configuration.
 const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=60");
@@ -111,7 +109,7 @@ fn send(call: &Call, file: impl Fn(&Docs) -> Option<&File>) -> Response {
     let is_known = is_known(&call.parts.headers, &file.tag, docs.made_at);
     let mut response = response::empty(if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
     let headers = response.headers_mut();
-    guard(headers);
+    guard_discreetly(headers);
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(CACHE_CONTROL, CACHED);
     for (name, value) in [(ETAG, file.tag.parse()), (LAST_MODIFIED, docs.made_at.http_date().parse())] {

@@ -129,7 +129,6 @@ const OPEN: &[&str] = &[
     "/reset",
     "/invitation",
     "/second-factor",
-    "/page.css",
     "/docs",
     "/docs.md",
     "/docs/reference",

@@ -221,6 +221,9 @@ fn sessions_are_listed_and_ended() {
     let page = browser.open("/auth/profile/sessions").says(200, "Firefox on Linux").says(200, "this one").says(200, "&#60;b&#62;x");
     let page = page.says_not("<b>x").says_not(&eve.email);
     assert_eq!(page.reply.body.matches("name=\"session\"").count(), 2);
+    // A provider is called as people call it.
+    alter(&stage, &format!("UPDATE sessions SET method = 'google' WHERE id = '{newest}'"));
+    browser.open("/auth/profile/sessions").says(200, ">Google<");
     // Somebody else's is not there.
     let foreign = eve.get("/auth/sessions").expect(200).json()["data"][0]["id"].as_str().expect("a session").to_owned();
     browser.send(&page, "profile/sessions/end", &[("session", &foreign)]).says(404, "There is no such thing here.");

@@ -69,7 +69,6 @@ fn cookie(reply: &Reply) -> String {
 /// Becoming a user, passwords, and the pages of mailed links.
 pub fn by_mail(tour: &mut Tour) {
     tour.open("/auth/methods", Value::Null, 200);
-    tour.page("/page.css", None, 200);
     tour.page("/.well-known/jwks.json", None, 200);
     let email = "cy@example.com";
     tour.open("/auth/register", json!({ "email": email, "password": PASSWORD, "name": "Cy" }), 202);

@@ -48,7 +48,7 @@ impl<'s> Browser<'s> {
     /// Sends the page's form with this action, with these fields over its hidden ones.
     #[track_caller]
     pub fn press(&mut self, page: &Reply, action: &str, fields: &[(&str, &str)]) -> Reply {
-        let html = page.body.replace("&#x2f;", "/");
+        let html = page.body.clone();
         let form = html.split("<form ").skip(1).find(|form| form.contains(&format!("action=\"{action}\"")));
         let form = form.unwrap_or_else(|| panic!("no form for {action}: {html}")).split("</form>").next().unwrap();
         let hidden = form.split("<input type=\"hidden\" name=\"").skip(1).map(|input| {
@@ -141,7 +141,7 @@ impl<'s> Browser<'s> {
     }
 
     fn resolved(&self, address: &str) -> String {
-        let address = address.replace("&#x2f;", "/").replace("&amp;", "&");
+        let address = address.replace("&#38;", "&").replace("&amp;", "&");
         let address = address.strip_prefix(ORIGIN).unwrap_or(&address);
         let path = address.split('?').next().unwrap_or_default();
         assert!(!path.contains("://") && !path.starts_with("//"), "{address} leads elsewhere");
@@ -149,14 +149,14 @@ impl<'s> Browser<'s> {
             return address.into();
         }
         let path = self.at.split('?').next().unwrap_or_default();
-        format!("{}/{address}", path.rsplit_once('/').expect("it is a path").0)
+        format!("{}/{}", path.rsplit_once('/').expect("it is a path").0, address.trim_start_matches("./"))
     }
 }
 
 /// Where the link with these words leads.
 #[track_caller]
 pub fn link(page: &Reply, words: &str) -> String {
-    let html = page.body.replace("&#x2f;", "/").replace("&amp;", "&");
+    let html = page.body.replace("&#38;", "&").replace("&amp;", "&");
     let before = html.split(&format!(">{words}</a>")).next().filter(|before| before.len() < html.len());
     let before = before.unwrap_or_else(|| panic!("no link '{words}': {html}"));
     before.rsplit_once("href=\"").expect("it leads somewhere").1.trim_end_matches('"').to_owned()

@@ -72,9 +72,9 @@ fn whoever_is_signed_in_presses_a_button() {
         assert!(!asked.body.contains("signed in as"), "this page does not know who is signed in: {asked:?}");
         let join = page(browser.open(&link(&asked, "You are signed in here already"), By::Own), 200, "join as ada");
         assert!(join.body.contains("Engines &amp; &lt;b&gt;Sons") && join.body.contains("ada@example.com"), "{join:?}");
-        assert!(join.body.contains(&format!("href=\"{mount}/auth/page.css\"")), "{join:?}");
+        assert!(join.body.contains("href=\"../../dashboard.css?v="), "{join:?}");
         let here = browser.at().to_owned();
-        browser.open(&format!("{mount}/auth/page.css"), By::Own).expect(200);
+        browser.open(&format!("{mount}/auth/dashboard.css"), By::Own).expect(200);
         browser.open(&here, By::Own).expect(200);
         // Looking does nothing, and uses nothing up.
         assert!(!host.has(&ada) && browser.cookie("refresh_token").as_deref() == Some(&kept));

@@ -22,7 +22,11 @@ fn get(door: &Door, path: &str) -> Reply {
 #[track_caller]
 pub fn page(reply: Reply, status: u16, says: &str) -> Reply {
     let mut reply = reply.expect(status);
-    reply.body = reply.body.replace("&#x2f;", "/");
+    reply.body =
+        [("&#60;", "&lt;"), ("&#62;", "&gt;"), ("&#38;", "&amp;")].iter().fold(reply.body, |html, (one, same)| html.replace(one, same));
+    for (name, value) in [("Content-Language", "en"), ("Vary", "Accept-Language")] {
+        assert_eq!(reply.header(name).as_deref(), Some(value), "{name}");
+    }
     assert_eq!(reply.header("Content-Type").as_deref(), Some("text/html; charset=utf-8"));
     let policy = reply.header("Content-Security-Policy").unwrap();
     for wanted in ["default-src 'none'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"] {
@@ -156,7 +160,7 @@ fn what_stands_in_the_link_is_escaped_and_bounded() {
             door.stage.server.send(&request).expect(status);
         }
     }
-    let style = get(&door, "/auth/page.css").expect(200);
+    let style = get(&door, "/auth/dashboard.css").expect(200);
     assert_eq!(style.header("Content-Type").as_deref(), Some("text/css; charset=utf-8"));
 }
 
@@ -241,8 +245,8 @@ fn a_page_lies_below_the_prefix() {
     let token = door.token("ada@example.com", 1);
     let reply = page(get(&door, &format!("/own/verify?token={token}")), 200, "<button");
     // Relative: a proxy may have taken a part of the path away.
-    assert!(reply.body.contains("action=\"verify\"") && reply.body.contains("href=\"page.css\""), "{reply:?}");
-    get(&door, "/own/page.css").expect(200);
+    assert!(reply.body.contains("action=\"verify\"") && reply.body.contains("href=\"./dashboard.css?v="), "{reply:?}");
+    get(&door, "/own/dashboard.css").expect(200);
     let set = page(form(&door, "/own/verify", &format!("token={token}")), 200, "confirmed").header("Set-Cookie").unwrap();
     assert!(set.contains("Path=/api/v2") && set.contains("HttpOnly") && set.contains("Secure"), "{set}");
     let login = Request::post("/api/v2/auth/login", &json!({ "email": "ada@example.com", "password": PASSWORD }));

@@ -55,7 +55,10 @@ impl<'s> Browser<'s> {
 
     /// The request as this browser sends it.
     pub fn request(&self, method: &str, path: &str, body: Option<&str>) -> Request {
-        let mut request = Request::new(method, path).header("X-Forwarded-For", &self.address).header("X-Forwarded-Proto", "https");
+        let mut request = Request::new(method, path)
+            .header("Accept", "text/html,*/*;q=0.8")
+            .header("X-Forwarded-For", &self.address)
+            .header("X-Forwarded-Proto", "https");
         let sent: Vec<_> = self.cookies.iter().filter(|((_, below), _)| path.starts_with(below)).collect();
         if !sent.is_empty() {
             let pairs: Vec<_> = sent.into_iter().map(|((name, _), value)| format!("{name}={value}")).collect();
@@ -112,6 +115,9 @@ impl Page {
         assert_eq!(self.reply.status, status, "{}: {:?}", self.path, self.reply);
         let html = &self.reply.body;
         assert!(html.contains(text), "{} does not say {text:?}: {html}", self.path);
+        for (name, value) in [("Content-Language", "en"), ("Vary", "Accept-Language")] {
+            assert_eq!(self.reply.header(name).as_deref(), Some(value), "{name}");
+        }
         let policy = self.reply.header("Content-Security-Policy").expect("a policy");
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
         for (name, value) in [("X-Frame-Options", "DENY"), ("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")] {

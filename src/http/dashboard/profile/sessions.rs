@@ -3,6 +3,7 @@
 use askama::Template;
 use http::StatusCode;
 
+use crate::config::sign_in::SignInSettings;
 use crate::domain::id;
 use crate::domain::session::SessionRecord;
 use crate::http::dashboard::agent;
@@ -18,17 +19,14 @@ use crate::service::PageAsk;
 const SHOWN: usize = 25;
 
 impl Shell {
-    /// How a session began.
-    fn method<'s>(&'s self, method: &'s str) -> &'s str {
+    /// How a session began: by what people call the provider, or in words.
+    fn method<'s>(&'s self, method: &'s str, settings: &'s SignInSettings) -> &'s str {
         match method {
             "password" => self.t("sessions.by_password"),
             "code" => self.t("sessions.by_code"),
             "link" => self.t("sessions.by_link"),
-            "google" => "Google",
-            "telegram" => "Telegram",
             "invitation" => self.t("sessions.by_invitation"),
-            "oidc" => self.t("sessions.by_others"),
-            other => other,
+            provider => settings.title_of_method(provider),
         }
     }
 
@@ -44,8 +42,9 @@ impl Shell {
 
 #[derive(Template)]
 #[template(path = "profile/sessions.html")]
-struct SessionsPage {
+struct SessionsPage<'a> {
     s: Shell,
+    settings: &'a SignInSettings,
     sessions: Vec<SessionRecord>,
     own: String,
     next: Option<String>,
@@ -60,7 +59,8 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
     sessions.retain(|session| ask.cursor.is_empty() || session.id < ask.cursor);
     let shown = ask.page(sessions, |session| session.id.clone());
     let s = Shell::of(&call, "profile");
-    page(StatusCode::OK, &SessionsPage { s, sessions: shown.data, own: own.session.clone(), next: shown.next_cursor })
+    let settings = &call.front.services.policy.sign_in;
+    page(StatusCode::OK, &SessionsPage { s, settings, sessions: shown.data, own: own.session.clone(), next: shown.next_cursor })
 }
 
 /// `POST PREFIX/profile/sessions/end`: one of them.

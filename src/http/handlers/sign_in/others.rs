@@ -12,13 +12,15 @@ use crate::domain::refusal::Refusal;
 use crate::domain::telegram::{self, Login, Refused};
 use crate::domain::verdict::Verdict;
 use crate::http::cookies;
+use crate::http::dashboard::refused::{self, Reason};
+use crate::http::dashboard::second_factor::{self, Waiting};
+use crate::http::dashboard::{self, let_in, within};
 use crate::http::fields::Fields;
 use crate::http::kept::{Kept, forget_oldest_begun};
-use crate::http::pages::refused;
-use crate::http::pages::second_factor::{self, Waiting};
 use crate::http::provider::{Code, Failed, Returned, Secrets, Source};
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
+use crate::http::telling;
 use crate::service::sign_in::{Entered, Visit};
 
 const GOOGLE: &str = "google";
@@ -201,7 +203,10 @@ async fn come_back(call: &Call, name: &str, trip: &mut Trip) -> Result<Response,
     let mut response = match &signed_in {
         Entered::SignedIn(signed_in) => {
             let mut response = response::see_other(&return_to)?;
-            cookies::set(call, &signed_in.refresh_token, signed_in.refresh_for, response.headers_mut());
+            match within(call, &return_to) {
+                Some(_) => let_in(call, signed_in, response.headers_mut()).await?,
+                None => cookies::set(call, &signed_in.refresh_token, signed_in.refresh_for, response.headers_mut()),
+            }
             response
         }
         Entered::SecondFactor(token) if call.wants_page() => {
@@ -243,6 +248,12 @@ impl Trip {
     }
 
     fn told_of(&self, call: &Call, name: &str, error: Error) -> Result<Response, Unreadable> {
+        // Whoever began on the dashboard is told there.
+        if let Some(next) = self.return_to.as_deref().and_then(|page| within(call, page)) {
+            let refusal = telling::of_error(error);
+            let reason = if self.is_denied { Reason::Denied } else { Reason::of(&refusal, self.is_proven) };
+            return Ok(response::came_to(refusal.verdict, dashboard::refused_by_provider(call, name, reason, next)?));
+        }
         if let (true, Some(return_to)) = (self.is_denied, &self.return_to) {
             return Ok(response::came_to(Verdict::Unknown, response::see_other(return_to)?));
         }

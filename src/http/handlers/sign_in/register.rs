@@ -9,6 +9,7 @@ use crate::domain::password::Password;
 use crate::http::fields::Fields;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
+use crate::service::sign_in::login::Address;
 use crate::service::sign_in::proof::Brought;
 use crate::service::sign_in::register::Registration;
 use crate::service::sign_in::reset::NewPassword;
@@ -20,13 +21,17 @@ const LONGEST_TOKEN: usize = 128;
 pub async fn register(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(body)?;
-    let address = either(&call, &mut fields);
-    let password = fields.given("password", |text| Password::parse(text.to_owned()));
-    let name = fields.text("name");
-    let registration = Registration { address, password, name, faults: fields.into_faults() };
+    let registration = registration(&call, Fields::new(body)?);
     call.front.services.register(registration, &visit).await?;
     Ok(accepted())
+}
+
+/// Who registers, as they say.
+pub fn registration(call: &Call, mut fields: Fields) -> Registration {
+    let address = either(call, &mut fields);
+    let password = fields.given("password", |text| Password::parse(text.to_owned()));
+    let name = fields.text("name");
+    Registration { address, password, name, faults: fields.into_faults() }
 }
 
 /// `POST auth/invitation`: whoever was invited, and has no user yet, becomes one.
@@ -48,39 +53,52 @@ pub async fn invited(mut call: Call) -> Result<Response, Unreadable> {
 pub async fn verify(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(body)?;
-    let brought = brought(&call, &mut fields);
+    let (brought, password) = proof(&call, Fields::new(body)?)?;
+    let entered = call.front.services.verify(brought, password, &visit).await?;
+    Ok(super::entered(&call, entered))
+}
+
+/// What somebody proves an address with.
+pub fn proof(call: &Call, mut fields: Fields) -> Result<(Brought, Option<Password>), Unreadable> {
+    let brought = brought(call, &mut fields);
     if matches!(brought, Some(Brought::Code { .. })) && fields.has("password") {
         fields.fault("password", "goes with a token: a code tells of one registration alone");
     }
     let password = fields.parsed("password", |text| Password::parse(text.to_owned())).flatten();
     fields.finish()?;
-    let Some(brought) = brought else { return Err(missing()) };
-    let entered = call.front.services.verify(brought, password, &visit).await?;
-    Ok(super::entered(&call, entered))
+    Ok((brought.ok_or_else(missing)?, password))
 }
 
 /// `POST auth/forgot`: a mail or SMS follows, where there is somebody to get it.
 pub async fn forgot(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(body)?;
-    let address = either(&call, &mut fields);
-    fields.finish()?;
-    let Some(address) = address else { return Err(missing()) };
+    let address = forgetful(&call, Fields::new(body)?)?;
     call.front.services.forgot(address, &visit).await?;
     Ok(accepted())
+}
+
+/// Where somebody is written to who has forgotten their password.
+pub fn forgetful(call: &Call, mut fields: Fields) -> Result<Address, Unreadable> {
+    let address = either(call, &mut fields);
+    fields.finish()?;
+    address.ok_or_else(missing)
 }
 
 /// `POST auth/reset`: a token, or a number and its code, and the new password.
 pub async fn reset(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
     let visit = call.visit()?;
-    let mut fields = Fields::new(body)?;
-    let brought = brought(&call, &mut fields);
-    let password = fields.given("password", |text| Password::parse(text.to_owned()));
-    call.front.services.reset(NewPassword { brought, password, faults: fields.into_faults() }, &visit).await?;
+    let new = new_password(&call, Fields::new(body)?);
+    call.front.services.reset(new, &visit).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
+}
+
+/// A new password, and by what it is set.
+pub fn new_password(call: &Call, mut fields: Fields) -> NewPassword {
+    let brought = brought(call, &mut fields);
+    let password = fields.given("password", |text| Password::parse(text.to_owned()));
+    NewPassword { brought, password, faults: fields.into_faults() }
 }
 
 /// What somebody brings back: a token, or a number and a code.

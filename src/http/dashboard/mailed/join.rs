@@ -1,16 +1,18 @@
 //! The page of an invitation for whoever is signed in already: it lies below the sign-in's base path, where the refresh cookie comes
 //! along. A browser that another site has sent here brings none that is for this site alone: it goes on to the same page by itself, once.
 
+use askama::Template;
 use http::header::HeaderValue;
 use http::{HeaderName, StatusCode};
-use minijinja::context;
 
-use super::form::Form;
-use super::refused;
-use super::show::{Page, show};
+use super::invitation::{counts_no_more, joined, wrong};
 use crate::domain::error::Error;
 use crate::domain::verdict::Verdict;
 use crate::http::cookies;
+use crate::http::dashboard::form::Form;
+use crate::http::dashboard::shell::Shell;
+use crate::http::dashboard::show::discreet;
+use crate::http::dashboard::{parameter, refused};
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::Response;
 
@@ -19,6 +21,23 @@ const REFRESH: HeaderName = HeaderName::from_static("refresh");
 
 /// Says in the query that the browser has gone on.
 const AGAIN: &str = "again";
+
+#[derive(Template)]
+#[template(path = "join.html")]
+struct JoinPage<'a> {
+    s: &'a Shell,
+    token: &'a str,
+    name: &'a str,
+    email: &'a str,
+    account: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "go_on.html")]
+struct GoOnPage<'a> {
+    s: &'a Shell,
+    href: &'a str,
+}
 
 /// Where it lies, as browsers see it, with the invitation's token.
 pub fn place(call: &Call, token: &str) -> String {
@@ -35,12 +54,13 @@ pub async fn ask(call: Call) -> Result<Response, Unreadable> {
     match guest {
         Ok(Some(guest)) => {
             let name = if guest.name.trim().is_empty() { &guest.email } else { &guest.name };
-            let about = context! { token, name, email => guest.email, account => guest.account };
-            Ok(show(&call, StatusCode::OK, Page::Join, about))
+            let s = Shell::discreet(&call);
+            let page = JoinPage { s: &s, token: &token, name, email: &guest.email, account: &guest.account };
+            Ok(discreet(&call, &s, StatusCode::OK, &page))
         }
-        Ok(None) if super::parameter(&call, AGAIN).is_ok_and(|given| given.is_none()) => Ok(go_on(&call, &token)),
+        Ok(None) if parameter(&call, AGAIN).is_ok_and(|given| given.is_none()) => Ok(go_on(&call, &token)),
         Ok(None) => Ok(refused::nobody(&call, super::invitation::place(&call, &token))),
-        Err(error) if super::invitation::counts_no_more(&error) => Ok(wrong(&call)),
+        Err(error) if counts_no_more(&error) => Ok(wrong(&call)),
         Err(error) => Ok(refused::not_now(&call, error, &place(&call, &token))?),
     }
 }
@@ -52,32 +72,29 @@ pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
     }
     let form = Form::read(&mut call).await?;
     let visit = call.visit()?;
-    let Some(token) = form.text("token").ok().filter(|token| super::can_be_token(token)) else {
+    let Some(token) = form.once("token").map(str::to_owned).filter(|token| super::can_be_token(token)) else {
         return Ok(super::broken_link(&call));
     };
-    let joined = match cookies::refresh_token(&call) {
+    let joining = match cookies::refresh_token(&call) {
         Some(kept) => call.front.services.join_signed_in(&token, &kept, &visit).await,
         None => Err(Error::refused(Verdict::Missing)),
     };
-    match joined {
-        Ok(()) | Err(Error::Conflict(_)) => Ok(show(&call, StatusCode::OK, Page::Joined, context! {})),
+    match joining {
+        Ok(()) | Err(Error::Conflict(_)) => Ok(joined(&call)),
         Err(Error::Refused(refusal)) if refusal.verdict == Verdict::Missing => {
             Ok(refused::nobody(&call, super::invitation::place(&call, &token)))
         }
-        Err(error) if super::invitation::counts_no_more(&error) => Ok(wrong(&call)),
+        Err(error) if counts_no_more(&error) => Ok(wrong(&call)),
         Err(error) => Ok(refused::not_now(&call, error, &place(&call, &token))?),
     }
 }
 
 fn go_on(call: &Call, token: &str) -> Response {
     let href = format!("join?token={token}&{AGAIN}=1");
-    let mut response = show(call, StatusCode::OK, Page::GoOn, context! { href => &href });
+    let s = Shell::discreet(call);
+    let mut response = discreet(call, &s, StatusCode::OK, &GoOnPage { s: &s, href: &href });
     if let Ok(value) = HeaderValue::from_str(&format!("0; url={href}")) {
         response.headers_mut().insert(REFRESH, value);
     }
     response
-}
-
-fn wrong(call: &Call) -> Response {
-    show(call, StatusCode::UNAUTHORIZED, Page::WrongInvitation, context! {})
 }

@@ -1,13 +1,16 @@
-//! The page that asks for the code of a second factor: after the button of a mailed link, or on the way back from a provider. Who waits,
-//! and where they go on to, the browser keeps sealed.
+//! The page that asks for the code of a second factor: after a password, after the button of a mailed link, or on the way back from a
+//! provider. Who waits, and where they go on to, the browser keeps sealed.
 
+use askama::Template;
 use http::StatusCode;
-use minijinja::context;
 use serde::{Deserialize, Serialize};
 
 use super::form::Form;
+use super::mailed;
 use super::refused;
-use super::show::{Page, show};
+use super::session::{let_in, within};
+use super::shell::Shell;
+use super::show::discreet;
 use crate::domain::error::Error;
 use crate::domain::totp::Code;
 use crate::domain::verdict::Verdict;
@@ -27,6 +30,14 @@ pub struct Waiting {
     pub again: Option<String>,
 }
 
+#[derive(Template)]
+#[template(path = "second_factor.html")]
+struct SecondFactorPage<'a> {
+    s: &'a Shell,
+    is_confirmed: bool,
+    fault: Option<String>,
+}
+
 /// Sends the browser to the page.
 pub fn begin(call: &Call, waiting: &Waiting) -> Result<Response, Error> {
     let place = format!("{}/second-factor", cookies::path(call, &call.front.services.policy.server.prefix));
@@ -41,7 +52,7 @@ pub async fn ask(call: Call) -> Result<Response, Unreadable> {
     if !call.front.services.waits_for_second_factor(&waiting.token, call.now).await? {
         return Ok(too_late(&call, waiting));
     }
-    Ok(form(&call, StatusCode::OK, &waiting, None))
+    Ok(form(&call, &Shell::discreet(&call), StatusCode::OK, &waiting, None))
 }
 
 /// The form: signs in, and goes on.
@@ -49,14 +60,14 @@ pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
     if let Some(page) = refused::elsewhere(&call) {
         return Ok(page);
     }
-    let typed = Form::read(&mut call).await?.text("code").unwrap_or_default();
+    let typed = Form::read(&mut call).await?.once("code").unwrap_or_default().to_owned();
     let visit = call.visit()?;
     let Some(waiting) = Kept::Waiting.read::<Waiting>(&call) else { return Ok(refused::begin_anew(&call, None)) };
-    let services = &call.front.services;
-    let wrong = |status, verdict, fault: String| response::came_to(verdict, form(&call, status, &waiting, Some(fault)));
-    let code = match Code::parse(&typed) {
+    let (services, s) = (&call.front.services, Shell::discreet(&call));
+    let wrong = |status, verdict, fault: String| response::came_to(verdict, form(&call, &s, status, &waiting, Some(fault)));
+    let code = match Code::parse(typed.trim()) {
         Ok(code) => code,
-        Err(fault) => return Ok(wrong(StatusCode::BAD_REQUEST, Verdict::BadRequest, format!("The code {fault}."))),
+        Err(fault) => return Ok(wrong(StatusCode::BAD_REQUEST, Verdict::BadRequest, s.sentence("code", &fault))),
     };
     let signed_in = match services.enter_second_factor(&waiting.token, code, &visit).await {
         Ok(signed_in) => signed_in,
@@ -64,7 +75,7 @@ pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
             Verdict::TooManyTries => return Ok(refused::too_many(&call, &refusal, "second-factor")),
             Verdict::Disabled => return Ok(refused::disabled(&call)),
             Verdict::Unknown if services.waits_for_second_factor(&waiting.token, call.now).await? => {
-                return Ok(wrong(StatusCode::UNAUTHORIZED, Verdict::Unknown, "This code is not right, or was used already.".into()));
+                return Ok(wrong(StatusCode::UNAUTHORIZED, Verdict::Unknown, s.t("entry.wrong_code").to_owned()));
             }
             Verdict::Unknown => return Ok(too_late(&call, waiting)),
             _ => return Err(Error::Refused(refusal).into()),
@@ -73,16 +84,19 @@ pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
     };
     let mut response = match &waiting.next {
         Some(page) => response::see_other(page)?,
-        None => show(&call, StatusCode::OK, Page::Verified, context! { name => signed_in.user["name"].as_str() }),
+        None => mailed::verified(&call, signed_in.user["name"].as_str()),
     };
-    cookies::set(&call, &signed_in.refresh_token, signed_in.refresh_for, response.headers_mut());
+    if waiting.next.as_deref().is_none_or(|page| within(&call, page).is_some()) {
+        let_in(&call, &signed_in, response.headers_mut()).await?;
+    } else {
+        cookies::set(&call, &signed_in.refresh_token, signed_in.refresh_for, response.headers_mut());
+    }
     Kept::Waiting.clear(&call, response.headers_mut());
     Ok(response)
 }
 
-fn form(call: &Call, status: StatusCode, waiting: &Waiting, fault: Option<String>) -> Response {
-    let is_confirmed = waiting.next.is_none();
-    show(call, status, Page::SecondFactor, context! { fault, is_confirmed })
+fn form(call: &Call, s: &Shell, status: StatusCode, waiting: &Waiting, fault: Option<String>) -> Response {
+    discreet(call, s, status, &SecondFactorPage { s, is_confirmed: waiting.next.is_none(), fault })
 }
 
 fn too_late(call: &Call, waiting: Waiting) -> Response {
