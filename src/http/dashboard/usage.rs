@@ -195,7 +195,7 @@ async fn choices(call: &Call, wanted: &Wanted) -> Outcome<Vec<(String, String)>,
 }
 
 /// A name as it fits; the key's own page has all of it.
-fn shorten(name: &mut String) {
+pub fn shorten(name: &mut String) {
     if let Some((end, _)) = name.char_indices().nth(LONGEST_CHOICE) {
         name.truncate(end);
         name.push('…');

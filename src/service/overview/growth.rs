@@ -7,7 +7,7 @@ use crate::service::Services;
 use crate::store::growth::{self, Table};
 
 /// How many days are told.
-const DAYS: u64 = 30;
+const DAYS: u64 = 14;
 
 /// Accounts, users and keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

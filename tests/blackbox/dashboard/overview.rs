@@ -1,5 +1,6 @@
 //! The overview tells what was sent through the gate, whoever sent it, and nothing of what somebody wrote is more than text.
 
+use rusqlite::Connection;
 use serde_json::json;
 
 use super::{QUICK, signed_in};
@@ -90,6 +91,12 @@ fn it_goes_on_after_a_restart() {
     let mut browser = boss(&stage);
     let page = told(&mut browser, "/auth/admin", 5, ("tester", 5));
     assert_eq!(*row(&page, "Requests through the gate").last().expect("a count"), 2, "times are since the start");
+    drop(browser);
+    let (_, log) = stage.server.stop();
+    let connection = Connection::open(stage.folder.database()).expect("the database opens");
+    let sum =
+        |table: &str| connection.query_row(&format!("SELECT sum(count) FROM {table}"), [], |row| row.get::<_, i64>(0)).expect("a sum");
+    assert_eq!((sum("usage"), sum("usage_totals")), (5, 5), "{log}");
 }
 
 #[test]
@@ -129,15 +136,20 @@ fn it_tells_what_needs_a_look() {
 }
 
 #[test]
-fn what_somebody_wrote_is_text() {
+fn what_somebody_wrote_is_text_and_makes_no_page_heavy() {
     let stage = Stage::with(QUICK);
-    let account = stage.account(json!({ "name": MARKUP }));
-    let key = stage.key(&account, json!({ "name": MARKUP }));
-    stage.server.get("/v1/sets", &text(&key["key"])).expect(200);
+    for number in 0..12 {
+        let long = format!("{MARKUP}{number} {}", "<".repeat(150));
+        let account = stage.account(json!({ "name": long }));
+        let key = stage.key(&account, json!({ "name": long }));
+        stage.server.get("/v1/sets", &text(&key["key"])).expect(200);
+    }
     let boss = Person::with(&stage, json!({ "admin": true, "name": MARKUP }));
     let (mut browser, _) = signed_in(&stage, &boss);
-    let page = told(&mut browser, "/auth/admin", 1, ("&#60;script", 1)).says_not("<script>alert").says_not("alert('1')");
+    let page = told(&mut browser, "/auth/admin", 12, ("&#60;script", 1)).says_not("<script>alert").says_not("alert('1')");
     assert!(page.reply.body.matches("alert(").count() >= 4, "it is shown: {}", page.reply.body);
+    let sheet = browser.open("/auth/dashboard.css").reply.body.len();
+    assert!(page.reply.body.len() + sheet < 30 * 1024, "it weighs {} with {sheet}", page.reply.body.len());
 }
 
 #[test]

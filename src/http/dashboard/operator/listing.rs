@@ -18,7 +18,7 @@ use crate::http::response::Response;
 use crate::service::{Page, PageAsk};
 
 /// How many rows a page shows.
-const ROWS: usize = 40;
+const ROWS: usize = 45;
 
 /// How many characters of a text a page shows; the export has all of it.
 const LONGEST: usize = 60;
