@@ -105,10 +105,12 @@ impl Browser {
         url.as_str().expect("a URL").trim_start_matches(&self.origin).to_owned()
     }
 
-    /// What can be read on the page.
+    /// What can be read on the page: nothing, while it gives way to the next.
     pub fn text(&self) -> String {
-        let body = self.command("POST", "element", &json!({ "using": "css selector", "value": "body" }));
-        self.text_of(&body)
+        let path = |command: &str| format!("/session/{}/{command}", self.session);
+        let body = self.try_call("POST", &path("element"), &json!({ "using": "css selector", "value": "body" }));
+        let text = body.and_then(|body| self.try_call("GET", &path(&format!("element/{}/text", id(&body))), &Value::Null));
+        text.ok().as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
     fn text_of(&self, element: &Value) -> String {
