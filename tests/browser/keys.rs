@@ -38,22 +38,3 @@ fn a_key_from_its_making_to_its_end() {
         assert_eq!(browser.complaints(), [""; 0]);
     }
 }
-
-#[test]
-#[ignore = "needs a browser: tests/browse"]
-fn every_page_can_be_used_by_everybody() {
-    let stage = Stage::with(CONFIG);
-    let browser = signed_in(&stage, BOTH[0], "ada");
-    browser.inspect("keys-empty");
-    browser.open("/auth/keys/new");
-    browser.inspect("key-new");
-    browser.fill("Name", "shop");
-    browser.press("Create the key");
-    browser.see("shown this once");
-    browser.inspect("key-made");
-    browser.open("/auth/keys");
-    browser.inspect("keys");
-    browser.follow("shop");
-    browser.see("Rotate");
-    browser.inspect("key");
-}

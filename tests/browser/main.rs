@@ -6,5 +6,7 @@
 mod support;
 
 mod driver;
+mod journeys;
 mod keys;
+mod looks;
 mod site;

@@ -19,7 +19,11 @@ use crate::http::fields::Fields;
 use crate::http::handlers;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::Response;
+use crate::service::PageAsk;
 use crate::service::keys::NewKey;
+
+/// How many keys a page shows at the most: it stays light, whatever they are called.
+const ROWS: usize = 20;
 
 /// What a form of a key sends as it is, and what as a list.
 const FIELDS: [&str; 4] = ["name", "environment", "expires_at", "limits"];
@@ -34,6 +38,14 @@ impl Shell {
     /// The same in words.
     fn state_text(&self, key: &KeyRecord, now: &Timestamp) -> &str {
         self.state_of(state(key, *now))
+    }
+
+    /// The limits of its own that a key has.
+    fn limits(&self, key: &KeyRecord) -> String {
+        if key.limits.is_empty() {
+            return self.t("keys.of_plan").to_owned();
+        }
+        key.limits.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
     }
 
     /// What may be chosen for a limit.
@@ -62,6 +74,8 @@ struct KeysPage {
     keys: Vec<KeyRecord>,
     now: Timestamp,
     search: String,
+    /// Whether keys can have limits of their own.
+    has_limits: bool,
     next: Option<String>,
 }
 
@@ -69,10 +83,12 @@ struct KeysPage {
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
     let (ask, query) = call.paged(id::KEY, &["search", "done"]);
     query.finish()?;
+    let ask = PageAsk { limit: ask.limit.min(ROWS), ..ask };
     let search = ask.search.clone().unwrap_or_default();
+    let has_limits = !call.front.services.policy.keys.ranges.is_empty();
     let page_of = call.front.services.keys(Some(account(&call)?), ask, &call.act()?).await?;
     let (s, now) = (Shell::of(&call, "keys"), call.now);
-    page(StatusCode::OK, &KeysPage { s, keys: page_of.data, now, search, next: page_of.next_cursor })
+    page(StatusCode::OK, &KeysPage { s, keys: page_of.data, now, search, has_limits, next: page_of.next_cursor })
 }
 
 /// The account whose pages these are, for an administrator, too.
