@@ -328,15 +328,21 @@ fn what_becomes_of_requests_to_the_app_is_counted() {
     // Refused before they are passed on.
     watched.stage.server.send(&Request::get("/")).expect(401);
     watched.stage.server.send(&Request::new("PUT", "/").bearer(&key).header("Content-Length", "6").body(b"")).expect(413);
-    let after = watched.read();
+    // What becomes of a request is counted when it is over, a moment after its answer was read.
+    let verdicts = [("ok", 3.0), ("upstream_down", 1.0), ("missing", 1.0), ("too_large", 1.0)];
+    let counted = |after: &Samples, verdict: &str| after.since(&before, &format!("tollgate_requests_total{{verdict=\"{verdict}\"}}"));
+    let after = eventually("all six are counted", || {
+        let after = watched.read();
+        let all: f64 = verdicts.iter().map(|(verdict, _)| counted(&after, verdict)).sum();
+        (all == 6.0 && after.since(&before, "tollgate_upstream_duration_seconds_count") == 4.0).then_some(after)
+    });
     for (outcome, wanted) in
         [("answered", 2.0), ("failed", 1.0), ("no_answer", 1.0), ("unreached", 0.0), ("too_slow", 0.0), ("client", 0.0), ("internal", 0.0)]
     {
         assert_eq!(after.since(&before, &format!("tollgate_upstream_requests_total{{outcome=\"{outcome}\"}}")), wanted, "{outcome}");
     }
-    assert_eq!(after.since(&before, "tollgate_upstream_duration_seconds_count"), 4.0);
-    for (verdict, wanted) in [("ok", 3.0), ("upstream_down", 1.0), ("missing", 1.0), ("too_large", 1.0)] {
-        assert_eq!(after.since(&before, &format!("tollgate_requests_total{{verdict=\"{verdict}\"}}")), wanted, "{verdict}");
+    for (verdict, wanted) in verdicts {
+        assert_eq!(counted(&after, verdict), wanted, "{verdict}");
     }
     drop(app);
     watched.stage.server.get("/", &key).expect(502);
