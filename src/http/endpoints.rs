@@ -286,7 +286,7 @@ endpoints! {
     GET    "/dashboard.js"         VISITOR => dashboard::script;
     GET    "/brand.css"            VISITOR => dashboard::brand::style_sheet;
     GET    "/logo"                 VISITOR => dashboard::brand::logo;
-    GET    "/icon.svg"             VISITOR => dashboard::brand::icon_file;
+    GET    "/icon.svg"             ANYONE => dashboard::brand::icon_file;
     GET    "/sign-in"              VISITOR => dashboard::sign_in;
     POST   "/sign-in"              VISITOR => dashboard::enter;
     GET    "/first"                VISITOR => dashboard::first::ask;

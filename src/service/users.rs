@@ -159,6 +159,9 @@ impl Services {
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));
         }
+        if input.password.is_some() {
+            check_other(id, act)?;
+        }
         let password = match &input.password {
             Some(Some(password)) => Some(Some(self.hashed(password, act.at).await?)),
             Some(None) => Some(None),
@@ -230,6 +233,7 @@ impl Services {
 
     /// Takes a user's second factor away, with its recovery codes: for somebody who lost it. There may be none.
     pub async fn remove_second_factor(self: &Arc<Self>, id: i64, act: &Act) -> Result<()> {
+        check_other(id, act)?;
         let (services, act) = (self.clone(), act.clone());
         let job = move |connection: &Connection| {
             services.check_administrator(connection, &act)?;
@@ -259,6 +263,13 @@ impl Services {
         let rows = self.store.list(move |connection| users::list(connection, &filter)).await?;
         Ok(ask.page(rows, |user| user.id.to_string()))
     }
+}
+
+/// Whoever is signed in does to themselves what is grave only as everybody does: with their password, and their second factor.
+pub(super) fn check_other(id: i64, act: &Act) -> Result<()> {
+    let is_own = act.actor.user().is_some_and(|own| own.id == id);
+    let told = "That is you: on your own profile (or user/me) this asks for your password and second factor.";
+    if is_own { Err(Error::Forbidden(told.into())) } else { Ok(()) }
 }
 
 /// There is no such user.

@@ -6,7 +6,7 @@ use http::StatusCode;
 use super::entry::go_on;
 use super::form::{Form, Typed};
 use super::shell::Shell;
-use super::show::{page, told};
+use super::show::{discreet, told};
 use crate::domain::email::Email;
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::password::Password;
@@ -39,7 +39,8 @@ pub async fn ask(call: Call) -> Result<Response, Unreadable> {
 
 fn show(call: &Call, status: StatusCode, token: &str, typed: Typed) -> Result<Response, Unreadable> {
     let least = call.front.services.policy.sign_in.passwords.min_length;
-    page(status, &FirstPage { s: Shell::discreet(call), token, least, typed })
+    let page = FirstPage { s: Shell::discreet(call), token, least, typed };
+    Ok(discreet(call, &page.s, status, &page))
 }
 
 /// `POST PREFIX/first`: makes the administrator, and signs them in.

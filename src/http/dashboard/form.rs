@@ -86,7 +86,10 @@ impl Form {
         for (name, text) in self.filled() {
             if let Some((object, field)) = name.split_once('.').filter(|(object, _)| names.contains(object)) {
                 let value = text.trim().parse::<u64>().map_or_else(|_| json!(text), |number| json!(number));
-                body.entry(object).or_insert_with(|| json!({}))[field] = value;
+                // Where the object's own name was sent with a text, that text is what is wrong.
+                if let Value::Object(fields) = body.entry(object).or_insert_with(|| json!({})) {
+                    fields.insert(field.to_owned(), value);
+                }
             } else if lists.contains(&name.as_str()) {
                 let words = text.split([' ', ',', '\n', '\r', '\t']).filter(|word| !word.is_empty());
                 body.insert(name.clone(), words.collect::<Vec<_>>().into());

@@ -76,6 +76,7 @@ struct KeysPage {
     search: String,
     /// Whether keys can have limits of their own.
     has_limits: bool,
+    /// The query of the next page.
     next: Option<String>,
 }
 
@@ -88,7 +89,11 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
     let has_limits = !call.front.services.policy.keys.ranges.is_empty();
     let page_of = call.front.services.keys(Some(account(&call)?), ask, &call.act()?).await?;
     let (s, now) = (Shell::of(&call, "keys"), call.now);
-    page(StatusCode::OK, &KeysPage { s, keys: page_of.data, now, search, has_limits, next: page_of.next_cursor })
+    let further = |cursor: String| {
+        form_urlencoded::Serializer::new(String::new()).append_pair("cursor", &cursor).append_pair("search", &search).finish()
+    };
+    let next = page_of.next_cursor.map(further);
+    page(StatusCode::OK, &KeysPage { s, keys: page_of.data, now, search, has_limits, next })
 }
 
 /// The account whose pages these are, for an administrator, too.
@@ -218,7 +223,7 @@ pub async fn change(mut call: Call) -> Result<Response, Unreadable> {
     }
     for range in &call.front.services.policy.keys.ranges {
         let limits = body.as_object_mut().map(|body| body.entry("limits").or_insert_with(|| json!({})));
-        if let Some(limits) = limits.filter(|limits| limits.get(&range.name).is_none()) {
+        if let Some(limits) = limits.filter(|limits| limits.is_object() && limits.get(&range.name).is_none()) {
             limits[range.name.as_str()] = Value::Null;
         }
     }

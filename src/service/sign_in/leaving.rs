@@ -67,6 +67,7 @@ impl Services {
 
     /// Deletes a user, for whoever administrates.
     pub async fn delete_user(self: &Arc<Self>, id: i64, act: &Act) -> Result<()> {
+        users::check_other(id, act)?;
         let (services, act) = (self.clone(), act.clone());
         let job = move |connection: &Connection| {
             services.check_administrator(connection, &act)?;

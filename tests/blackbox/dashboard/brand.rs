@@ -77,9 +77,11 @@ fn what_changes_gets_another_version() {
 #[test]
 fn where_nobody_signs_in_there_is_nothing() {
     let stage = stage("[sign_in]\nenabled = false\n[brand]\ncolour = \"#1a56db\"\n");
-    for file in ["brand.css", "logo", "icon.svg", "register", "forgot"] {
+    for file in ["brand.css", "logo", "register", "forgot"] {
         stage.server.send(&Request::get(&format!("/auth/{file}"))).expect(404);
     }
+    // The authentication page has it, too.
+    stage.server.send(&Request::get("/auth/icon.svg")).expect(200);
 }
 
 /// Of the languages that are there the one that a browser likes best; and caches learn that it may be another.

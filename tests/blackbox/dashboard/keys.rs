@@ -1,11 +1,36 @@
 //! Keys in a browser: made, called with, looked after, rotated, revoked.
 
+use serde_json::json;
+
 use super::{QUICK, signed_in};
 use crate::support::person::Person;
+use crate::support::server::text;
 use crate::support::{Request, Stage};
 
 fn call(stage: &Stage, key: &str) -> u16 {
     stage.server.get("/anything", key).status
+}
+
+/// Fields that are there twice, once as a text and once as an object, are a fault of whoever sends them, and no more.
+#[test]
+fn a_field_that_is_two_things_is_refused() {
+    let stage = Stage::with(&format!("{QUICK}[keys]\nlimits = [{{ name = \"minute\", minimum = 1, maximum = 9 }}]\n"));
+    let person = Person::new(&stage);
+    let (mut browser, _) = signed_in(&stage, &person);
+    let key = text(&stage.key(&person.account, json!({}))["id"]);
+    let page = browser.open("/auth/keys/new").says(200, "New key");
+    let made = browser.send(&page, "keys", &[("name", "x"), ("name.y", "1")]);
+    assert!([201, 400].contains(&made.reply.status), "{made:?}");
+    let page = browser.open(&format!("/auth/keys/{key}")).says(200, "Rotate");
+    for fields in [&[("name", "x"), ("limits", "foo")][..], &[("name", "x"), ("limits", "foo"), ("limits.minute", "5")]] {
+        let changed = browser.send(&page, &key, fields);
+        assert_eq!(changed.reply.status, 400, "{changed:?}");
+    }
+    for path in ["/auth/register", "/auth/forgot"] {
+        let request = Request::new("POST", path).header("Content-Type", "application/x-www-form-urlencoded");
+        let reply = stage.server.send(&request.body(b"email=a%40example.com&email.x=1&password=p"));
+        assert!([200, 202, 400].contains(&reply.status), "{path}: {reply:?}");
+    }
 }
 
 #[test]

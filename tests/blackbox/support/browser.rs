@@ -140,7 +140,9 @@ impl Page {
     #[track_caller]
     pub fn form(&self, action: &str) -> HtmlForm {
         let all = self.forms();
-        let found = all.iter().find(|form| form.action.trim_start_matches("../").trim_start_matches("./") == action);
+        let is_it = |form: &&HtmlForm| form.action.trim_start_matches("../").trim_start_matches("./") == action;
+        let ends_so = |form: &&HtmlForm| form.action.ends_with(&format!("/{action}"));
+        let found = all.iter().find(is_it).or_else(|| all.iter().find(ends_so));
         found.cloned().unwrap_or_else(|| panic!("{} has no form to {action}, but {all:?}", self.path))
     }
 

@@ -167,9 +167,11 @@ fn an_application_is_approved_or_rejected_with_a_note() {
     browser.send(&page, &format!("{one}/approve"), &[]).says(409, "is approved already");
     let page = browser.open(&format!("/auth/admin/applications/{other}"));
     let path = format!("/auth/admin/applications/{other}/reject");
-    assert!(page.reply.body.contains(&format!("formaction=\"{other}/reject\"")));
+    assert!(page.reply.body.contains(&format!("/applications/{other}/reject\"")));
     let without = post(&browser, &stage, Some(&page), &path, &[]);
     assert!(without.status == 400 && without.body.contains("it is what the applicant is told"), "{without:?}");
+    // The form that came back is sent from there.
+    assert!(without.body.contains(&format!("=\"../../../admin/applications/{other}/reject\"")), "{without:?}");
     assert_eq!(post(&browser, &stage, Some(&page), &path, &[("note", "no spam")]).status, 303);
     let shown = eve.get(&format!("/applications/{other}")).expect(200).json();
     assert_eq!((&shown["state"], &shown["note"]), (&json!("rejected"), &json!("no spam")));
