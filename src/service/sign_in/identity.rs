@@ -134,14 +134,20 @@ impl Services {
         let known = address.as_ref().map(|email| users::find(connection, &By::Email(email.as_str().to_owned()))).transpose()?.flatten();
         let (user, is_new) = match known {
             Some(user) if user.proven_email().is_some() => (user, false),
-            Some(user) => (self.take_over(connection, user, self.newcomer(proven, address.as_ref()), visit)?, true),
-            None if self.policy.sign_in.registration => {
+            Some(user) if !user.is_somebody() => (self.take_over(connection, user, self.newcomer(proven, address.as_ref()), visit)?, true),
+            // Whom the address merely stands with stays who they are: this is somebody new.
+            holder if self.policy.sign_in.registration => {
                 let caller = Caller { address: visit.address, is_familiar: false };
                 let counted = self.sign_in.throttles.register(caller, visit.act.at);
                 counted.map_err(|until| Error::from(Refusal::until(until)))?;
-                (self.make_user(connection, self.newcomer(proven, address.as_ref()), &visit.act)?, true)
+                let newcomer = self.newcomer(proven, address.as_ref());
+                let made = match holder {
+                    Some(holder) => self.take_over(connection, holder, newcomer, visit)?,
+                    None => self.make_user(connection, newcomer, &visit.act)?,
+                };
+                (made, true)
             }
-            None => return Err(Refusal::of(Verdict::Unknown).into()),
+            _ => return Err(Refusal::of(Verdict::Unknown).into()),
         };
         // Whoever registered with the same address, and never proved it, has nothing.
         if let Some(email) = &address {

@@ -169,6 +169,13 @@ fn nobody_new_where_nobody_may_register() {
     nobody_is_in(&door, &browser);
     assert_eq!(door.count("users"), 0);
     sign_ins(&door.stage, &[("unknown", 1), ("ok", 0)]);
+    // Nor by an address that an operator wrote down with somebody who has proven another.
+    let eve = door.user("eve");
+    door.stage.patch(&format!("/users/{}", eve.id), &json!({ "email": "ada@example.com" })).expect(200);
+    let back = there(&mut browser, &provider);
+    page(browser.open(&back, By::Other), 401, "cannot register by themselves");
+    assert_eq!(door.count("users"), 1);
+    assert_eq!(door.stage.get(&format!("/users/{}", eve.id)).json()["email"], "ada@example.com");
 }
 
 #[test]
