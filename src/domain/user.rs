@@ -138,6 +138,13 @@ pub struct UserFacts {
     pub role: Role,
 }
 
+impl UserFacts {
+    /// Whether somebody is this to the account that they act for; whoever administrates the server is, everywhere.
+    pub fn is_at_least(&self, role: Role) -> bool {
+        self.is_admin || self.role >= role
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -403,11 +403,6 @@ endpoints! {
     POST   "/admin/outbox/webhooks" OVERSEEN => operator::outbox::retry_message;
 }
 
-/// Whether the dashboard has a page there.
-pub fn is_page(path: &str) -> bool {
-    DASHBOARD.iter().any(|endpoint| endpoint.path == path && endpoint.method == Some(Method::GET))
-}
-
 /// What a path comes to.
 pub enum Matched {
     /// An endpoint, and what stands where its path has braces.

@@ -314,5 +314,5 @@ fn too_many_changes(call: &Call, endpoint: &Endpoint) -> Option<Response> {
 /// Whether a user may go on where this is asked of them: administrators everywhere, and others where their role in the account is
 /// enough.
 fn may(actor: &Actor, role: Option<Role>) -> bool {
-    actor.user().is_some_and(|user| user.is_admin || role.is_some_and(|role| user.role >= role))
+    actor.user().is_some_and(|user| role.map_or(user.is_admin, |role| user.is_at_least(role)))
 }

@@ -35,7 +35,7 @@ struct ApplicationsPage<'a> {
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
     let ask = PageAsk { limit: ROWS, ..call.page(id::APPLICATION, &["done"])? };
     let found = call.front.services.own_applications(&account(&call)?, ask, &call.act()?).await?;
-    let may_apply = call.actor.user().is_some_and(|user| super::session::is_at_least(user, Role::Admin));
+    let may_apply = call.actor.user().is_some_and(|user| user.is_at_least(Role::Admin));
     let (s, plans) = (Shell::of(&call, "plan"), call.front.services.policy.plans.all());
     page(StatusCode::OK, &ApplicationsPage { s, applications: found.data, plans, may_apply, next: found.next_cursor })
 }

@@ -5,6 +5,7 @@ use http::StatusCode;
 
 use super::entry::go_on;
 use super::form::{Form, Typed};
+use super::given;
 use super::shell::Shell;
 use super::show::{discreet, told};
 use crate::domain::email::Email;
@@ -29,8 +30,7 @@ struct FirstPage<'a> {
 
 /// `GET PREFIX/first?token=…`.
 pub async fn ask(call: Call) -> Result<Response, Unreadable> {
-    let query = form_urlencoded::parse(call.parts.uri.query().unwrap_or_default().as_bytes());
-    let token = query.into_iter().find(|(name, _)| name == "token").map(|(_, token)| token.into_owned()).unwrap_or_default();
+    let token = given(&call, "token").unwrap_or_default();
     match call.front.services.check_first_link(&token, &call.visit_from_anywhere()?).await {
         Ok(()) => show(&call, StatusCode::OK, &token, Typed::default()),
         Err(error) => or_nothing(&call, error),

@@ -102,6 +102,11 @@ impl Form {
     }
 }
 
+/// What keeps a form from being done twice: its `Idempotency-Key`.
+pub fn once() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
 /// A form that is shown again, with the status that says why.
 pub type Wrong = (StatusCode, Typed);
 

@@ -5,12 +5,12 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::agreement;
-use super::form::{Form, Typed};
+use super::form::{Form, Typed, once};
 use super::shell::{Shell, root};
 use super::show::{page, see};
 use super::usage::Period;
 use crate::config::keys::Range;
-use crate::domain::caller::KeyRecord;
+use crate::domain::caller::{KeyRecord, Overrides};
 use crate::domain::error::Error;
 use crate::domain::id;
 use crate::domain::time::{Span, Timestamp};
@@ -42,16 +42,18 @@ impl Shell {
 
     /// The limits of its own that a key has.
     fn limits(&self, key: &KeyRecord) -> String {
-        if key.limits.is_empty() {
-            return self.t("keys.of_plan").to_owned();
-        }
-        key.limits.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+        if key.limits.is_empty() { self.t("keys.of_plan").to_owned() } else { spoken_overrides(&key.limits) }
     }
 
     /// What may be chosen for a limit.
     fn range(&self, range: &Range) -> String {
         self.with("keys.range", range.minimum).replacen("{}", &range.maximum.to_string(), 1)
     }
+}
+
+/// Overrides of limits as people read them: `minute 600, day 1000`.
+pub fn spoken_overrides(limits: &Overrides) -> String {
+    limits.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
 }
 
 /// What state a key is in.
@@ -147,7 +149,7 @@ impl Typed {
 
 /// `GET PREFIX/keys/new`.
 pub async fn new(call: Call) -> Result<Response, Unreadable> {
-    show_new(&call, StatusCode::OK, Typed::default(), format!("{:032x}", rand::random::<u128>())).await
+    show_new(&call, StatusCode::OK, Typed::default(), once()).await
 }
 
 async fn show_new(call: &Call, status: StatusCode, typed: Typed, once: String) -> Result<Response, Unreadable> {
@@ -209,7 +211,7 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
 async fn show_key(call: &Call, status: StatusCode, key: KeyRecord, typed: Typed) -> Result<Response, Unreadable> {
     let used = call.front.services.usage_summary(Period::Month.ask(&key.account, Some(&key.id), call.now)).await?.all.total();
     let ranges = call.front.services.policy.keys.ranges.as_slice();
-    let once = format!("{:032x}", rand::random::<u128>());
+    let once = once();
     page(status, &KeyPage { s: Shell::of(call, "keys"), key, now: call.now, ranges, typed, once, used })
 }
 

@@ -45,6 +45,12 @@ pub use show::{guard_discreetly, script, style_sheet};
 
 use super::request::Call;
 
+/// What stands first in a parameter of the query, if anything.
+fn given(call: &Call, name: &str) -> Option<String> {
+    let query = form_urlencoded::parse(call.parts.uri.query().unwrap_or_default().as_bytes());
+    query.into_iter().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+}
+
 /// There is more than one.
 struct Twice;
 

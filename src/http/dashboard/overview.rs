@@ -10,7 +10,6 @@ use super::show::page;
 use super::usage::{Period, shorten};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::UsageAsk;
-use crate::http::endpoints::is_page;
 use crate::http::faults::LATEST;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::Response;
@@ -39,7 +38,7 @@ struct OverviewPage {
 /// Something that needs a look.
 struct Look {
     text: String,
-    /// Where, below the dashboard's start; empty where there is no page of it.
+    /// Where, below the dashboard's start.
     place: &'static str,
 }
 
@@ -79,7 +78,7 @@ async fn needs_a_look(call: &Call, s: &Shell) -> Result<Vec<Look>, Unreadable> {
         (waits, s.with("overview.waits", s.number(waits)), "admin/system"),
         (u64::from(is_old), told.to_owned(), "admin/system"),
     ];
-    let look = |(_, text, place)| Look { text, place: if is_page(&format!("/{place}")) { place } else { "" } };
+    let look = |(_, text, place)| Look { text, place };
     Ok(all.into_iter().filter(|(count, ..)| *count > 0).map(look).collect())
 }
 
@@ -120,11 +119,11 @@ impl Shell {
 
     /// The page of an account or a key, below the dashboard's start, where there is one.
     fn place_of(&self, id: &str) -> Option<String> {
-        let (pattern, folder) = match id.split('_').next() {
-            Some("acc") => ("/admin/accounts/{id}", "admin/accounts"),
-            Some("key") => ("/admin/keys/{id}", "admin/keys"),
+        let folder = match id.split('_').next() {
+            Some("acc") => "accounts",
+            Some("key") => "keys",
             _ => return None,
         };
-        is_page(pattern).then(|| format!("{folder}/{id}"))
+        Some(format!("admin/{folder}/{id}"))
     }
 }

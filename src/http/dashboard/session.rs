@@ -9,7 +9,7 @@ use super::show::see;
 use super::{failed, menu};
 use crate::domain::act::Actor;
 use crate::domain::error::Error;
-use crate::domain::user::{Role, UserFacts};
+use crate::domain::user::Role;
 use crate::domain::verdict::Verdict;
 use crate::http::cookies;
 use crate::http::request::Call;
@@ -34,7 +34,7 @@ pub async fn admit(call: &Call, role: Option<Role>) -> Result<Actor, Response> {
         menu::look(call, &actor).await;
         return Ok(actor);
     };
-    let may = user.is_some_and(|user| is_at_least(user, role));
+    let may = user.is_some_and(|user| user.is_at_least(role));
     // Of an account that is switched off there is nothing to see; out of it one gets all the same.
     let refusal = match may {
         true if caller.refused_by_state(call.now).is_none() => {
@@ -56,11 +56,6 @@ pub async fn admit_administrator(call: &Call) -> Result<Actor, Response> {
     }
     let shell = Shell::seen_by(&actor, call, "");
     Err(super::failed(&shell, &call.request_id, Error::refused(Verdict::WrongScope).into()))
-}
-
-/// Whether somebody is this to the account that they look at; whoever administrates the server is.
-pub fn is_at_least(user: &UserFacts, role: Role) -> bool {
-    user.is_admin || user.role >= role
 }
 
 /// To the page on which one signs in, and back here afterwards. What a form sent is lost: it would be sent by somebody else.

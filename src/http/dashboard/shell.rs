@@ -7,6 +7,7 @@ use askama::filters::Safe;
 use http::header::{CONTENT_LANGUAGE, CONTENT_TYPE, HeaderValue, VARY};
 
 use super::brand::Brand;
+use super::given;
 use super::menu::{self, Entry};
 use super::session::form_token;
 use super::show::VERSION;
@@ -153,9 +154,8 @@ fn viewer(call: &Call, actor: &Actor) -> Option<Viewer> {
 
 /// What a redirect says was done, as the name of a text.
 fn done(call: &Call) -> Option<String> {
-    let query = form_urlencoded::parse(call.parts.uri.query().unwrap_or_default().as_bytes());
     let is_name = |name: &str| name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    query.into_iter().find(|(name, value)| name == "done" && is_name(value)).map(|(_, value)| format!("done.{value}"))
+    given(call, "done").filter(|name| is_name(name)).map(|name| format!("done.{name}"))
 }
 
 /// From a page to the dashboard's start; whole where the page lies elsewhere, as some of the sign-in's do.

@@ -8,7 +8,7 @@ use super::{export, forms};
 use crate::domain::caller::{AccountRecord, Kind};
 use crate::domain::id;
 use crate::domain::user::Role;
-use crate::http::dashboard::form::{Form, Typed};
+use crate::http::dashboard::form::{Form, Typed, once};
 use crate::http::dashboard::shell::{Shell, root};
 use crate::http::dashboard::show::{page, see};
 use crate::http::handlers;
@@ -90,7 +90,7 @@ struct NewAccountPage<'a> {
 
 /// `GET PREFIX/admin/accounts/new`.
 pub async fn new(call: Call) -> Result<Response, Unreadable> {
-    show_new(&call, StatusCode::OK, Typed::default(), forms::once())
+    show_new(&call, StatusCode::OK, Typed::default(), once())
 }
 
 fn show_new(call: &Call, status: StatusCode, typed: Typed, once: String) -> Result<Response, Unreadable> {
@@ -163,7 +163,7 @@ pub async fn show_account(call: &Call, status: StatusCode, typed: Typed) -> Resu
     let now = &account.record.plan_at(&services.policy.plans, call.now).name;
     let in_force = (*now != account.record.plan).then(|| now.clone());
     let (plans, limits) = (plans(call), forms::limit_names(call));
-    let once = typed.or("once", &forms::once()).to_owned();
+    let once = typed.or("once", &once()).to_owned();
     page(status, &AccountPage { s: Shell::of(call, TAB), account, in_force, plans, limits, members, typed, once })
 }
 

@@ -4,12 +4,13 @@ use askama::Template;
 use http::StatusCode;
 
 use super::export;
-use super::listing::{self, Cell, Input, Listing, Row, asked, given, text};
+use super::listing::{self, Cell, Input, Listing, Row, asked, text};
 use crate::domain::application::{ApplicationRecord, ApplicationState};
 use crate::domain::error::{Error, Result as Outcome};
 use crate::domain::id;
 use crate::domain::user::handle;
 use crate::http::dashboard::form::{Form, Typed};
+use crate::http::dashboard::given;
 use crate::http::dashboard::shell::{Shell, root};
 use crate::http::dashboard::show::{page, see};
 use crate::http::handlers;

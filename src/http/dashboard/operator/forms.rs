@@ -15,11 +15,6 @@ use crate::http::dashboard::show::page;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::Response;
 
-/// What keeps a form from being done twice: its `Idempotency-Key`.
-pub fn once() -> String {
-    format!("{:032x}", rand::random::<u128>())
-}
-
 /// An act that expects what it changes to be as the form was shown with it. A form that does not say expects what is never so.
 pub fn act_on(call: &Call, form: &Form) -> Result<Act, Unreadable> {
     let expected = Expected::Revisions(form.text("revision").parse().into_iter().collect());

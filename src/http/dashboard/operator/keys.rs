@@ -10,8 +10,8 @@ use crate::domain::caller::KeyRecord;
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::id;
 use crate::domain::time::{Span, Timestamp};
-use crate::http::dashboard::form::{Form, Typed};
-use crate::http::dashboard::keys::state;
+use crate::http::dashboard::form::{Form, Typed, once};
+use crate::http::dashboard::keys::{spoken_overrides, state};
 use crate::http::dashboard::shell::{Shell, root};
 use crate::http::dashboard::show::{page, see};
 use crate::http::request::{Call, Unreadable};
@@ -85,7 +85,7 @@ impl KeyPage {
 
     /// Its overrides of limits, as `minute 600`.
     fn limits(&self) -> String {
-        self.key.limits.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+        spoken_overrides(&self.key.limits)
     }
 
     fn ips(&self) -> String {
@@ -104,7 +104,7 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
 
 async fn show_key(call: &Call, status: StatusCode, typed: Typed) -> Result<Response, Unreadable> {
     let key = call.front.services.key(&call.id, &call.act()?).await?;
-    let once = typed.or("once", &forms::once()).to_owned();
+    let once = typed.or("once", &once()).to_owned();
     page(status, &KeyPage { s: Shell::of(call, TAB), key, now: call.now, typed, once })
 }
 

@@ -10,6 +10,7 @@ use http::StatusCode;
 use crate::domain::application::ApplicationState;
 use crate::domain::error::Result as Outcome;
 use crate::domain::time::Timestamp;
+use crate::http::dashboard::given;
 use crate::http::dashboard::shell::Shell;
 use crate::http::dashboard::show::page;
 use crate::http::query::{PAGE, Query};
@@ -184,12 +185,6 @@ impl Listing {
 /// The name of a text, where it is not shown yet.
 pub const fn text(name: &'static str) -> &'static str {
     name
-}
-
-/// What stands in a parameter, if anything.
-pub fn given(call: &Call, name: &str) -> Option<String> {
-    let query = form_urlencoded::parse(call.parts.uri.query().unwrap_or_default().as_bytes());
-    query.into_iter().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
 }
 
 /// How a list is asked for, and its other parameters, still to be read. Fields that were left empty ask for nothing.

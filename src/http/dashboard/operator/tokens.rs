@@ -9,7 +9,7 @@ use super::{export, forms};
 use crate::domain::id;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{TokenRecord, TokenScope};
-use crate::http::dashboard::form::{Form, Typed};
+use crate::http::dashboard::form::{Form, Typed, once};
 use crate::http::dashboard::shell::{Shell, root};
 use crate::http::dashboard::show::{page, see};
 use crate::http::fields::Fields;
@@ -105,7 +105,7 @@ impl NewTokenPage {
 
 /// `GET PREFIX/admin/tokens/new`.
 pub async fn new(call: Call) -> Result<Response, Unreadable> {
-    page(StatusCode::OK, &NewTokenPage { s: Shell::of(&call, TAB), typed: Typed::default(), once: forms::once() })
+    page(StatusCode::OK, &NewTokenPage { s: Shell::of(&call, TAB), typed: Typed::default(), once: once() })
 }
 
 /// `POST PREFIX/admin/tokens`: makes one, and shows it, once.

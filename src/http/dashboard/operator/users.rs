@@ -8,7 +8,7 @@ use super::listing::{self, Cell, Listing, Row, asked, text};
 use super::{export, forms};
 use crate::domain::session::SessionRecord;
 use crate::domain::user::{UserRecord, handle};
-use crate::http::dashboard::form::{Form, Typed};
+use crate::http::dashboard::form::{Form, Typed, once};
 use crate::http::dashboard::shell::{Shell, root};
 use crate::http::dashboard::show::{page, see};
 use crate::http::handlers::users::{number, read, without_password};
@@ -92,7 +92,7 @@ struct NewUserPage {
 
 /// `GET PREFIX/admin/users/new`.
 pub async fn new(call: Call) -> Result<Response, Unreadable> {
-    page(StatusCode::OK, &NewUserPage { s: Shell::of(&call, TAB), typed: Typed::default(), once: forms::once() })
+    page(StatusCode::OK, &NewUserPage { s: Shell::of(&call, TAB), typed: Typed::default(), once: once() })
 }
 
 /// What a form says of a user. A password is taken as it was typed.

@@ -8,9 +8,8 @@ use std::borrow::Cow;
 use askama::Template;
 use http::StatusCode;
 
-use super::form::{Form, Typed};
+use super::form::{Form, Typed, once};
 use super::keys::account;
-use super::session::is_at_least;
 use super::shell::{Shell, root};
 use super::show::{page, see};
 use crate::domain::caller::Kind;
@@ -96,7 +95,7 @@ async fn shown(call: &Call, status: StatusCode, mut forms: Forms) -> Result<Resp
     let (mut others, personal) = (file.accounts, file.record.account);
     others.retain(|(id, ..)| *id != account.id);
     let received = services.received_invitations(own.id, call.now).await?;
-    let once = forms.once.take().unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
+    let once = forms.once.take().unwrap_or_else(once);
     let template = OrganizationPage {
         s: Shell::of(call, "organization"),
         id: account.id.clone(),
@@ -117,7 +116,7 @@ async fn shown(call: &Call, status: StatusCode, mut forms: Forms) -> Result<Resp
 
 /// Whether the viewer is this to the account.
 fn may(call: &Call, role: Role) -> bool {
-    call.actor.user().is_some_and(|user| is_at_least(user, role))
+    call.actor.user().is_some_and(|user| user.is_at_least(role))
 }
 
 /// `POST PREFIX/organization`: makes one, and goes on for it.
