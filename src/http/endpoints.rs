@@ -328,6 +328,8 @@ endpoints! {
     POST   "/profile/password"     OWN    => profile::password::change;
     GET    "/profile/sign-ins"     OWN    => profile::sign_ins::list;
     POST   "/profile/sign-ins/unlink" OWN => profile::sign_ins::unlink;
+    POST   "/profile/sign-ins/link" OWN   => profile::linking::begin;
+    GET    "/profile/sign-ins/{id}/linked" VISITOR => profile::linking::end;
     GET    "/profile/sessions"     OWN    => profile::sessions::list;
     POST   "/profile/sessions/end" OWN    => profile::sessions::end;
     POST   "/profile/sessions/end-others" OWN => profile::sessions::end_others;

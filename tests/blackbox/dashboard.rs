@@ -5,6 +5,7 @@ mod brand;
 mod entry;
 mod first;
 mod keys;
+mod linking;
 mod operator;
 mod organization;
 mod overview;
