@@ -162,12 +162,14 @@ fn another_sign_in_is_linked() {
         bo.follow("bo");
         bo.follow("Link one");
         bo.fill("Your password now", PASSWORD);
-        assert_eq!(bo.inspect("sign-ins-to-link"), [""; 0]);
+        // What looks for barriers is a script.
+        let inspect = |name: &str| if setup.scripts { bo.inspect(name) } else { Vec::new() };
+        assert_eq!(inspect("sign-ins-to-link"), [""; 0]);
         bo.press("Link Google");
         bo.see("Linked. You can sign in with it from now on.");
         bo.see("ada@example.com");
         bo.see_no("Link Google");
-        assert_eq!(bo.inspect("sign-ins-linked"), [""; 0]);
+        assert_eq!(inspect("sign-ins-linked"), [""; 0]);
         bo.press("Sign out");
         bo.follow("Sign in with Google");
         bo.see("API keys");
