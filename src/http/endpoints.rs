@@ -149,6 +149,8 @@ const OVERSEEN: Access = Access::AdminPage;
 const MANAGED: Access = Access::Page(Role::Admin);
 /// Whoever is signed in, in a browser.
 const OWN: Access = Access::OwnPage;
+/// Pages of whoever owns the account.
+const OWNED: Access = Access::Page(Role::Owner);
 
 endpoints! {
     /// Those below the prefix.
@@ -345,6 +347,8 @@ endpoints! {
     POST   "/organization/switch"  OWN    => organization::switch;
     POST   "/organization/name"    MANAGED => organization::rename;
     POST   "/organization/leave"   OWN    => organization::leave;
+    GET    "/organization/close"   OWNED  => organization::closing::ask;
+    POST   "/organization/close"   OWNED  => organization::closing::close;
     POST   "/organization/accept"  OWN    => organization::invitations::accept;
     POST   "/organization/decline" OWN    => organization::invitations::decline;
     GET    "/organization/members" SEEN   => organization::members::list;

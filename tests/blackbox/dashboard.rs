@@ -2,6 +2,7 @@
 
 mod agreement;
 mod brand;
+mod closing;
 mod entry;
 mod first;
 mod keys;

@@ -14,7 +14,7 @@ use super::support::server::text;
 const ENTRY: [&str; 4] = ["sign-in", "register", "forgot", "docs"];
 
 /// Pages of a developer.
-const DEVELOPER: [&str; 22] = [
+const DEVELOPER: [&str; 23] = [
     "keys",
     "keys?search=nothing",
     "keys/new",
@@ -30,6 +30,7 @@ const DEVELOPER: [&str; 22] = [
     "organization",
     "organization/members",
     "organization/invitations",
+    "organization/close",
     "profile",
     "profile/email",
     "profile/phone",
