@@ -149,6 +149,8 @@ const OVERSEEN: Access = Access::AdminPage;
 const MANAGED: Access = Access::Page(Role::Admin);
 /// Whoever is signed in, in a browser.
 const OWN: Access = Access::OwnPage;
+/// Pages of whoever owns the account.
+const OWNED: Access = Access::Page(Role::Owner);
 
 endpoints! {
     /// Those below the prefix.
@@ -328,6 +330,8 @@ endpoints! {
     POST   "/profile/password"     OWN    => profile::password::change;
     GET    "/profile/sign-ins"     OWN    => profile::sign_ins::list;
     POST   "/profile/sign-ins/unlink" OWN => profile::sign_ins::unlink;
+    POST   "/profile/sign-ins/link" OWN   => profile::linking::begin;
+    GET    "/profile/sign-ins/{id}/linked" VISITOR => profile::linking::end;
     GET    "/profile/sessions"     OWN    => profile::sessions::list;
     POST   "/profile/sessions/end" OWN    => profile::sessions::end;
     POST   "/profile/sessions/end-others" OWN => profile::sessions::end_others;
@@ -343,6 +347,8 @@ endpoints! {
     POST   "/organization/switch"  OWN    => organization::switch;
     POST   "/organization/name"    MANAGED => organization::rename;
     POST   "/organization/leave"   OWN    => organization::leave;
+    GET    "/organization/close"   OWNED  => organization::closing::ask;
+    POST   "/organization/close"   OWNED  => organization::closing::close;
     POST   "/organization/accept"  OWN    => organization::invitations::accept;
     POST   "/organization/decline" OWN    => organization::invitations::decline;
     GET    "/organization/members" SEEN   => organization::members::list;

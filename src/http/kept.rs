@@ -31,6 +31,8 @@ pub enum Kept<'s> {
     Begun(&'s str),
     /// Who waits for the second factor, on its page.
     Waiting,
+    /// Whoever is signed in and has gone to a provider to link what it proves, until they are back on the page where that ends.
+    Linking,
 }
 
 impl Kept<'_> {
@@ -41,6 +43,7 @@ impl Kept<'_> {
                 format!("{BEGUN}{letters}")
             }
             Self::Waiting => "sign_in_waiting".into(),
+            Self::Linking => "sign_in_linking".into(),
         }
     }
 
@@ -49,6 +52,7 @@ impl Kept<'_> {
         match self {
             Self::Begun(_) => "a sign-in that has begun",
             Self::Waiting => "a sign-in that waits",
+            Self::Linking => "a sign-in to be linked",
         }
     }
 
@@ -77,7 +81,7 @@ impl Kept<'_> {
         let policy = &call.front.services.policy;
         let base = match self {
             Self::Begun(_) => &policy.sign_in.base_path,
-            Self::Waiting => &policy.server.prefix,
+            Self::Waiting | Self::Linking => &policy.server.prefix,
         };
         let path = cookies::path(call, base);
         Cookie::build((self.cookie(), value)).path(path).max_age(max_age).http_only(true).secure(true).same_site(SameSite::Lax).build()

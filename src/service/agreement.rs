@@ -18,9 +18,9 @@ impl Services {
         self.store.read(move |connection| is_accepted(connection, user, &version)).await
     }
 
-    /// When a user accepted it in its version of now, where that is known: an import can say that somebody has, and not when.
-    pub async fn accepted_at(&self, user: i64, agreement: &Agreement) -> Result<Option<Timestamp>> {
-        let version = agreement.version.clone();
+    /// When a user accepted it in a version, where that is known: an import can say that somebody has, and not when.
+    pub async fn accepted_at(&self, user: i64, version: &str) -> Result<Option<Timestamp>> {
+        let version = version.to_owned();
         self.store.read(move |connection| agreements::accepted_at(connection, user, &version)).await
     }
 

@@ -246,6 +246,15 @@ impl Services {
         Ok(())
     }
 
+    /// Ends those of an account that wait for an answer.
+    pub(super) fn end_invitations_of(&self, connection: &Connection, account: &str, act: &Act) -> Result<()> {
+        for record in invitations::open_of(connection, account, act.at)? {
+            invitations::end(connection, &record.id, act.at)?;
+            self.journal_invitation(connection, act, Event::InvitationEnded, &record)?;
+        }
+        Ok(())
+    }
+
     fn journal_invitation(&self, connection: &Connection, act: &Act, event: Event, record: &InvitationRecord) -> Result<()> {
         let found = invitations::by_id(connection, &record.id)?;
         let after = views::invitation(found.as_ref().unwrap_or(record), act.at);

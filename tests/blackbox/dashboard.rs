@@ -2,10 +2,12 @@
 
 mod agreement;
 mod brand;
+mod closing;
 mod entry;
 mod every_route;
 mod first;
 mod keys;
+mod linking;
 mod operator;
 mod organization;
 mod overview;

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::driver::{BOTH, Browser, Setup};
-use super::site::{enter, path_of, signed_in, user, whole};
+use super::site::{CONFIG, enter, path_of, signed_in, user, whole};
 use super::support::person::PASSWORD;
+use super::support::provider::{CLIENT_ID, CLIENT_SECRET, FakeProvider};
 use super::support::{Smtp, Stage, eventually};
 
 /// Registers, opens the link of the mail, and is in.
@@ -141,5 +142,38 @@ fn an_application_and_what_its_grant_gives() {
         for browser in [&ada, &olga] {
             assert_eq!(browser.complaints(), [""; 0]);
         }
+    }
+}
+
+/// By way of another origin: a form may be sent to this server alone, and what comes of it leads on all the same.
+#[test]
+#[ignore = "needs a browser: tests/browse"]
+fn another_sign_in_is_linked() {
+    for setup in BOTH {
+        let (provider, stage) = (FakeProvider::start(), Stage::with(CONFIG));
+        let public = format!("http://localhost:{}", stage.server.address.rsplit(':').next().expect("it has a port"));
+        stage.folder.rewrite(&format!(
+            "{CONFIG}[server]\npublic_url = \"{public}\"\n[sign_in.google]\nclient_id = \"{CLIENT_ID}\"\nclient_secret = \"{CLIENT_SECRET}\"\n\
+             issuer = \"{}\"\nredirect_uris = [\"{public}/auth/v1/auth/google/callback\"]\n",
+            provider.issuer
+        ));
+        assert!(stage.server.reload().contains("is in force"), "{}", stage.server.log());
+        let bo = signed_in(&stage, setup, "bo");
+        bo.follow("bo");
+        bo.follow("Link one");
+        bo.fill("Your password now", PASSWORD);
+        // What looks for barriers is a script.
+        let inspect = |name: &str| if setup.scripts { bo.inspect(name) } else { Vec::new() };
+        assert_eq!(inspect("sign-ins-to-link"), [""; 0]);
+        bo.press("Link Google");
+        bo.see("Linked. You can sign in with it from now on.");
+        bo.see("ada@example.com");
+        bo.see_no("Link Google");
+        assert_eq!(inspect("sign-ins-linked"), [""; 0]);
+        bo.press("Sign out");
+        bo.follow("Sign in with Google");
+        bo.see("API keys");
+        bo.see("bo");
+        assert_eq!(bo.complaints(), [""; 0]);
     }
 }

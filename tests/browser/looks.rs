@@ -6,13 +6,15 @@ use serde_json::json;
 use super::driver::{BOTH, Browser};
 use super::site::{enter, path_of, user, whole};
 use super::support::Stage;
+use super::support::authenticator::Authenticator;
+use super::support::person::PASSWORD;
 use super::support::server::text;
 
 /// Pages of whoever is not signed in.
 const ENTRY: [&str; 4] = ["sign-in", "register", "forgot", "docs"];
 
 /// Pages of a developer.
-const DEVELOPER: [&str; 22] = [
+const DEVELOPER: [&str; 23] = [
     "keys",
     "keys?search=nothing",
     "keys/new",
@@ -28,6 +30,7 @@ const DEVELOPER: [&str; 22] = [
     "organization",
     "organization/members",
     "organization/invitations",
+    "organization/close",
     "profile",
     "profile/email",
     "profile/phone",
@@ -38,8 +41,9 @@ const DEVELOPER: [&str; 22] = [
 ];
 
 /// Pages of whoever administrates the server.
-const OPERATOR: [&str; 19] = [
+const OPERATOR: [&str; 20] = [
     "admin",
+    "admin?done=first",
     "admin/system",
     "admin/accounts",
     "admin/accounts/new",
@@ -94,6 +98,27 @@ fn peopled(stage: &Stage, browser: &Browser) -> Vec<(&'static str, String)> {
     vec![("KEY", text(&key["id"])), ("ACCOUNT", account), ("USER", ada["id"].to_string()), ("APPLICATION", application)]
 }
 
+/// Sets the second factor up, page by page; what is wrong with them, and with those that know of it.
+fn second_factor(browser: &Browser) -> Vec<String> {
+    let mut wrong = Vec::new();
+    browser.open("/auth/profile/second-factor");
+    browser.fill("Your password now", PASSWORD);
+    browser.press("Set it up");
+    browser.see("Scan this with your app.");
+    wrong.extend(browser.inspect("second-factor-begun"));
+    browser.fill("Code that your app shows now", &Authenticator::of(&browser.read("#secret")).code(0));
+    browser.press("Confirm");
+    browser.see("Recovery codes");
+    wrong.extend(browser.inspect("recovery-codes"));
+    for (path, name) in
+        [("profile", "profile-guarded"), ("profile/second-factor", "second-factor-on"), ("profile/delete", "delete-guarded")]
+    {
+        browser.open(&format!("/auth/{path}"));
+        wrong.extend(browser.inspect(name));
+    }
+    wrong
+}
+
 fn filled(path: &str, names: &[(&str, String)]) -> String {
     names.iter().fold(path.to_owned(), |path, (name, id)| path.replace(name, id))
 }
@@ -119,6 +144,7 @@ fn every_page_can_be_read_by_everybody() {
         assert!(!browser.text().contains("There is no such thing"), "{path}");
         wrong.extend(browser.inspect(&called(path)));
     }
+    wrong.extend(second_factor(&browser));
     let guest = Browser::new(BOTH[0], &stage.server.address);
     guest.open(&path_of(&smtp.wait_for_mail_to("somebody.with.a.long.name@example.com").link()));
     wrong.extend(guest.inspect("invitation"));

@@ -33,7 +33,7 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
     let agreement = services.policy.sign_in.agreement.as_ref().ok_or_else(|| Error::NotFound("agreement to accept".into()))?;
     let user = call.actor.user().ok_or_else(|| Error::refused(Verdict::Missing))?.id;
     let is_accepted = services.has_accepted(user, agreement).await?;
-    let accepted_at = if is_accepted { services.accepted_at(user, agreement).await? } else { None };
+    let accepted_at = if is_accepted { services.accepted_at(user, &agreement.version).await? } else { None };
     let s = Shell::of(&call, "");
     page(StatusCode::OK, &AgreementPage { s, agreement, is_accepted, accepted_at, next })
 }

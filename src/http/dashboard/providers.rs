@@ -27,12 +27,15 @@ pub fn beginnings(call: &Call, next: &str) -> Vec<Begin> {
 
 /// Sends whoever is not let in back to sign in, where a sentence says why. `next`: the page that they wanted.
 pub fn refused(call: &Call, name: &str, reason: Reason, next: &str) -> Result<Response, Unreadable> {
+    let next = if next.is_empty() { None } else { Some(("next", next)) };
+    refused_on(call, "sign-in", name, reason, next)
+}
+
+/// Sends them to a page of the dashboard that says why, with what else stands in its address.
+pub fn refused_on(call: &Call, page: &str, name: &str, reason: Reason, more: Option<(&str, &str)>) -> Result<Response, Unreadable> {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    query.append_pair("refused", reason.name()).append_pair("by", name);
-    if !next.is_empty() {
-        query.append_pair("next", next);
-    }
-    show::see(&format!("{}?{}", seen(call, "sign-in"), query.finish()))
+    query.append_pair("refused", reason.name()).append_pair("by", name).extend_pairs(more);
+    show::see(&format!("{}?{}", seen(call, page), query.finish()))
 }
 
 /// That sentence. An address names no more than which of ours it is.

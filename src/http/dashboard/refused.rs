@@ -25,6 +25,8 @@ pub enum Reason {
     Unknown,
     /// They did not want to.
     Denied,
+    /// It is somebody else's here.
+    Taken,
     /// Switched off.
     Disabled,
     /// Too many tries.
@@ -40,10 +42,11 @@ pub enum Reason {
 }
 
 impl Reason {
-    const ALL: [(&'static str, Self); 9] = [
+    const ALL: [(&'static str, Self); 10] = [
         ("nobody", Self::Nobody),
         ("unknown", Self::Unknown),
         ("denied", Self::Denied),
+        ("taken", Self::Taken),
         ("disabled", Self::Disabled),
         ("too_many", Self::TooMany),
         ("not_configured", Self::NotConfigured),
@@ -82,6 +85,7 @@ impl Reason {
             Self::Nobody => s.with("refused.nobody", title),
             Self::Unknown => s.with("refused.unknown", title),
             Self::Denied => s.with("refused.denied", title),
+            Self::Taken => s.with("refused.taken", title),
             Self::Disabled => s.with("refused.disabled", &s.service),
             Self::TooMany => s.t("refused.wait").to_owned(),
             Self::NotConfigured => s.t("refused.not_configured").to_owned(),

@@ -36,13 +36,21 @@ pub struct Shell {
     /// Who is signed in.
     pub viewer: Option<Viewer>,
     /// What was just done.
-    pub done: Option<String>,
+    pub done: Option<Done>,
     /// What whoever may administrate the whole server can look at; empty for everybody else.
     pub operator: Vec<Entry>,
     /// How it looks.
     pub brand: Arc<Brand>,
     /// Whether a secret stands in its address: it runs no script then.
     pub is_discreet: bool,
+}
+
+/// What was just done.
+pub struct Done {
+    /// In words.
+    pub text: String,
+    /// A page to go on to, and what leads there.
+    pub way: Option<(&'static str, String)>,
 }
 
 /// Who is signed in.
@@ -66,7 +74,7 @@ impl Shell {
     /// The same, seen by somebody who was not let in.
     pub fn seen_by(actor: &Actor, call: &Call, tab: &'static str) -> Self {
         let words = Words::of(&call.parts.headers);
-        let done = done(call).map(|name| words.text(&name).to_owned()).filter(|text| !text.starts_with("done."));
+        let done = done(call, words);
         let (service, viewer, operator) = (service_name(&call.front.services.policy), viewer(call, actor), menu::of(call, actor, words));
         let brand = call.front.brand.clone();
         Self { words, service, root: root(call), tab, viewer, done, operator, brand, is_discreet: false }
@@ -152,10 +160,13 @@ fn viewer(call: &Call, actor: &Actor) -> Option<Viewer> {
     })
 }
 
-/// What a redirect says was done, as the name of a text.
-fn done(call: &Call) -> Option<String> {
+/// What a redirect says was done, by the name of a text.
+fn done(call: &Call, words: &Words) -> Option<Done> {
     let is_name = |name: &str| name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    given(call, "done").filter(|name| is_name(name)).map(|name| format!("done.{name}"))
+    let name = given(call, "done").filter(|name| is_name(name))?;
+    let text = Some(words.text(&format!("done.{name}")).to_owned()).filter(|text| !text.starts_with("done."))?;
+    let way = (name == "first").then(|| ("profile/second-factor", words.text("profile.begin_second").to_owned()));
+    Some(Done { text, way })
 }
 
 /// From a page to the dashboard's start; whole where the page lies elsewhere, as some of the sign-in's do.

@@ -28,6 +28,31 @@ const DENIED: &str = "access_denied";
 /// How long the address of a page may be.
 const LONGEST_PAGE: usize = 1000;
 
+/// What a browser is sent to a provider for. Its state says it, so that the browser finds the page on which it ends; what counts is what
+/// was sealed when it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// To sign in.
+    SignIn,
+    /// To be linked to whoever is signed in already.
+    Link,
+}
+
+impl Aim {
+    /// What a state begins with: letters and digits alone are those of a sign-in.
+    const fn mark(self) -> &'static str {
+        match self {
+            Self::SignIn => "",
+            Self::Link => "link-",
+        }
+    }
+
+    /// That of a state.
+    pub fn of(state: &str) -> Self {
+        if state.starts_with(Self::Link.mark()) { Self::Link } else { Self::SignIn }
+    }
+}
+
 /// What is kept between the beginning and the end, sealed, in the browser that began.
 #[derive(Serialize, Deserialize)]
 pub struct Secrets {
@@ -82,7 +107,7 @@ pub(super) fn is_local(page: &str) -> bool {
 impl Source {
     /// Begins: the provider is to send the browser to `redirect_uri`, one of those that are set up, and from there it goes on to
     /// `return_to`, a page of this server.
-    pub async fn begin(&self, redirect_uri: &str, return_to: &str, now: Timestamp) -> Result<Begun, Failed> {
+    pub async fn begin(&self, aim: Aim, redirect_uri: &str, return_to: &str, now: Timestamp) -> Result<Begun, Failed> {
         let secret = self.secret()?;
         if !self.settings.redirect_uris.iter().any(|known| known == redirect_uri) {
             return Err(Failed::NotConfigured(format!("redirect_uris does not name {redirect_uri}")));
@@ -98,7 +123,8 @@ impl Source {
         let party = self.party(&known, secret)?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let flow = AuthenticationFlow::<CoreResponseType>::AuthorizationCode;
-        let request = party.authorize_url(flow, || CsrfToken::new(letters()), || AskedNonce::new(letters()));
+        let request =
+            party.authorize_url(flow, move || CsrfToken::new(format!("{}{}", aim.mark(), letters())), || AskedNonce::new(letters()));
         let request = self.settings.scopes.iter().fold(request, |request, scope| request.add_scope(Scope::new(scope.clone())));
         // Whoever has several accounts there says which one.
         let request = if self.settings.kind == Kind::Google { request.add_prompt(CoreAuthPrompt::SelectAccount) } else { request };

@@ -15,7 +15,7 @@ use crate::config::providers::Provider;
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::refusal::Refusal;
 use crate::domain::verdict::Verdict;
-pub use browser::{Returned, Secrets};
+pub use browser::{Aim, Begun, Returned, Secrets};
 pub use code::Code;
 pub use source::Source;
 

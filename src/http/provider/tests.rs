@@ -382,7 +382,7 @@ fn one_that_is_not_set_up() {
         let provider = FakeProvider::start();
         let source = Source::new(Provider { client_secret: None, ..settings(&provider.issuer, Kind::Google) });
         assert_eq!(verdict(&signed_in(&source, &provider).await), "not_configured");
-        assert!(matches!(source.begin(HERE, "/", Timestamp::now()).await, Err(Failed::NotConfigured(_))));
+        assert!(matches!(source.begin(Aim::SignIn, HERE, "/", Timestamp::now()).await, Err(Failed::NotConfigured(_))));
         assert_eq!(provider.asked("/.well-known/openid-configuration"), 0);
     });
 }
@@ -408,7 +408,7 @@ fn a_browser_ends_what_it_began() {
         let provider = FakeProvider::start();
         let source = source(&provider);
         let now = Timestamp::now();
-        let begun = source.begin(HERE, "/auth/keys", now).await.unwrap();
+        let begun = source.begin(Aim::SignIn, HERE, "/auth/keys", now).await.unwrap();
         assert!(
             begun.url.starts_with(&format!("{}/authorize?response_type=code&client_id={CLIENT_ID}&", provider.issuer)),
             "{}",
@@ -445,14 +445,14 @@ fn a_browser_ends_what_it_began() {
         assert_eq!(verdict(&source.finish(secrets(), query(&back), now).await), "ok");
         assert_eq!(verdict(&source.finish(secrets(), query(&back), now).await), "unknown");
         // A nonce that is not repeated.
-        let begun = source.begin(HERE, "/", now).await.unwrap();
+        let begun = source.begin(Aim::SignIn, HERE, "/", now).await.unwrap();
         let back = provider.authorize(&begun.url);
         provider.twist(Twist::Claims(json!({ "nonce": null })));
         assert_eq!(verdict(&source.finish(begun.secrets, query(&back), now).await), "unknown");
         // Telegram repeats none; the challenge binds the code.
         let telegram = Source::new(settings(&provider.issuer, Kind::Telegram));
         for (nonce, expected) in [(Value::Null, "ok"), (json!("another"), "unknown")] {
-            let begun = telegram.begin(HERE, "/", now).await.unwrap();
+            let begun = telegram.begin(Aim::SignIn, HERE, "/", now).await.unwrap();
             let back = provider.authorize(&begun.url);
             provider.twist(Twist::Claims(json!({ "nonce": nonce, "id": 42 })));
             assert_eq!(verdict(&telegram.finish(begun.secrets, query(&back), now).await), expected, "{nonce}");
@@ -466,9 +466,9 @@ fn it_begins_only_where_it_may_come_back() {
         let provider = FakeProvider::start();
         let source = source(&provider);
         let now = Timestamp::now();
-        assert!(matches!(source.begin("https://app.example.com/other", "/", now).await, Err(Failed::NotConfigured(_))));
+        assert!(matches!(source.begin(Aim::SignIn, "https://app.example.com/other", "/", now).await, Err(Failed::NotConfigured(_))));
         for page in ["", "keys", "//evil.example", "/\\evil.example", "https://evil.example", "/a\nb", "/a b", "\t//evil.example"] {
-            assert!(matches!(source.begin(HERE, page, now).await, Err(Failed::Fields(_))), "{page:?}");
+            assert!(matches!(source.begin(Aim::SignIn, HERE, page, now).await, Err(Failed::Fields(_))), "{page:?}");
             assert!(!is_local(page), "{page:?}");
         }
         assert!(is_local("/") && is_local("/auth/keys?page=2") && is_local("/a//b"));

@@ -114,7 +114,9 @@ impl Services {
         let (mut closed, mut tokens) = (Vec::new(), Vec::new());
         for member in &leaves.alone {
             tokens.extend(self.revoke_tokens_of(connection, &member.account, act)?);
-            closed.push(self.close_account(connection, member, user, act)?);
+            members::remove(connection, &member.account, user.id)?;
+            let name = (member.account == user.account).then(|| NOBODYS.to_owned());
+            closed.push(self.close_account(connection, &member.account, name, &unbound(act))?);
         }
         self.forget(connection, user, act)?;
         let target = handle(user.id);
@@ -128,15 +130,12 @@ impl Services {
         Ok(Gone { user: user.id, closed, tokens })
     }
 
-    /// Closes an account that nobody else belongs to: its keys count no more. Usage, balance and audit stay true.
-    fn close_account(&self, connection: &Connection, member: &Member, user: &UserRecord, act: &Act) -> Result<StoredAccount> {
-        let id = &member.account;
+    /// Closes an account that nobody belongs to any more: its keys count no more. Usage, balance and audit stay true. `name`: another one.
+    pub(super) fn close_account(&self, connection: &Connection, id: &str, name: Option<String>, act: &Act) -> Result<StoredAccount> {
         self.revoke_keys_of(connection, id, act)?;
         self.withdraw_all(connection, id, act)?;
-        members::remove(connection, id, user.id)?;
-        let name = (*id == user.account).then(|| NOBODYS.to_owned());
         let input = AccountInput { name, disabled: Some(true), ..AccountInput::default() };
-        self.change_account(connection, id, input, &unbound(act))
+        self.change_account(connection, id, input, act)
     }
 
     /// Takes all that is personal from the database, but for what others wrote down: the audit and invitations go in their time.

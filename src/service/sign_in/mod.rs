@@ -3,6 +3,7 @@
 pub mod access;
 pub mod caller;
 pub mod change;
+pub mod closing;
 pub mod first;
 pub mod identity;
 pub mod invited;

@@ -68,3 +68,20 @@ fn a_key_is_rotated_under_the_version_of_now() {
     let page = browser.send(&page, "agreement", &[]).says(200, "Rotate");
     assert_eq!(page.path, format!("/auth/keys/{id}"));
 }
+
+/// The profile says which version somebody has accepted, and when; and that another is asked for now.
+#[test]
+fn the_profile_says_what_was_accepted() {
+    let stage = Stage::with(&config("1 <b>"));
+    let person = Person::new(&stage);
+    let (mut browser, _) = signed_in(&stage, &person);
+    let page = browser.open("/auth/profile").says(200, "not accepted yet");
+    let link = page.links().into_iter().find(|link| link == "/auth/agreement").expect("a link to it");
+    let page = browser.open(&link);
+    browser.send(&page, "agreement", &[]);
+    let page = browser.open("/auth/profile").says(200, "Version 1 &#60;b&#62;. You accepted it on 20");
+    page.says_not("not accepted yet").says_not("a newer version");
+    stage.folder.rewrite(&config("2"));
+    stage.server.reload();
+    browser.open("/auth/profile").says(200, "Version 1 &#60;b&#62;. You accepted it on 20").says(200, "There is a newer version.");
+}

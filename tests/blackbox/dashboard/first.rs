@@ -44,6 +44,7 @@ fn whoever_opens_the_link_first_becomes_the_administrator() {
     page.says(400, "too easy to guess");
     let page = become_it(&mut browser, &link, &ADA).says(200, "You administrate this server.");
     assert_eq!(page.path, "/auth/admin?done=first");
+    assert!(page.links().contains(&"/auth/profile/second-factor".to_owned()), "{page:?}");
     let user = &stage.get("/users").expect(200).json()["data"][0];
     for (name, value) in
         [("email", json!("ada@example.com")), ("name", json!("Ada")), ("email_verified", json!(true)), ("admin", json!(true))]

@@ -19,7 +19,7 @@ fn sent_all_the_same(stage: &Stage, browser: &Browser<'_>, page: &Page, path: &s
 
 /// Goes on for an account.
 #[track_caller]
-fn switched(browser: &mut Browser<'_>, account: &str) -> Page {
+pub fn switched(browser: &mut Browser<'_>, account: &str) -> Page {
     let page = browser.open("/auth/organization");
     browser.send(&page, "organization/switch", &[("account", account)]).says(200, "You act for this account now.")
 }

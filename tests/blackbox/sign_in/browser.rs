@@ -1,6 +1,7 @@
 //! A browser, as far as cookies and forms go (RFC 6265bis): it keeps cookies by their path, sends strict ones along only where its own
 //! page led, follows relative addresses, and comes by a proxy that may take a part of the path away.
 
+use crate::support::browser::resolved;
 use crate::support::{Reply, Request, Server};
 
 /// How the world reaches the server, without what the proxy takes away.
@@ -145,11 +146,7 @@ impl<'s> Browser<'s> {
         let address = address.strip_prefix(ORIGIN).unwrap_or(&address);
         let path = address.split('?').next().unwrap_or_default();
         assert!(!path.contains("://") && !path.starts_with("//"), "{address} leads elsewhere");
-        if address.starts_with('/') {
-            return address.into();
-        }
-        let path = self.at.split('?').next().unwrap_or_default();
-        format!("{}/{}", path.rsplit_once('/').expect("it is a path").0, address.trim_start_matches("./"))
+        resolved(&self.at, address)
     }
 }
 

@@ -1,47 +1,13 @@
 //! The second factor: asked for whichever way somebody comes, no step used twice, and nothing to be had without it.
 
 use std::os::unix::fs::PermissionsExt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
 use super::door::{AT_GATE, BASE, Door, PASSWORD, Session, User, cookie, roomy};
+pub use crate::support::authenticator::Authenticator;
 use crate::support::server::text;
 use crate::support::{Folder, Reply, Request};
-
-/// An authenticator app.
-pub struct Authenticator(Vec<u8>);
-
-impl Authenticator {
-    /// Of the secret that was shown.
-    pub fn of(base32: &str) -> Self {
-        let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-        let (mut bits, mut held, mut bytes) = (0_u32, 0, Vec::new());
-        for letter in base32.bytes() {
-            let value = letters.iter().position(|known| *known == letter).expect("base32");
-            (bits, held) = (bits << 5 | value as u32, held + 5);
-            if held >= 8 {
-                held -= 8;
-                bytes.push((bits >> held) as u8);
-                bits &= (1 << held) - 1;
-            }
-        }
-        Self(bytes)
-    }
-
-    /// The code of so many steps from now.
-    pub fn code(&self, steps: i64) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
-        let totp = totp_rs::Builder::new().with_secret(self.0.clone()).build().unwrap();
-        totp.generate((now + 30 * steps) as u64).to_string()
-    }
-
-    /// One that is surely none of now.
-    pub fn wrong(&self) -> String {
-        let near: Vec<String> = (-3..=3).map(|steps| self.code(steps)).collect();
-        (0..10).map(|number| format!("{number:06}")).find(|code| !near.contains(code)).unwrap()
-    }
-}
 
 /// Somebody with a second factor.
 pub struct Guarded {

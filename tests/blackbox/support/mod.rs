@@ -1,6 +1,7 @@
 //! What every test needs: the real binary in a folder of its own, and an HTTP client that sends exactly what it is told.
 
 pub mod app;
+pub mod authenticator;
 pub mod browser;
 pub mod http;
 pub mod line;

@@ -2,8 +2,7 @@
 //! along. A browser that another site has sent here brings none that is for this site alone: it goes on to the same page by itself, once.
 
 use askama::Template;
-use http::header::HeaderValue;
-use http::{HeaderName, StatusCode};
+use http::StatusCode;
 
 use super::invitation::{counts_no_more, joined, wrong};
 use crate::domain::error::Error;
@@ -12,12 +11,9 @@ use crate::http::cookies;
 use crate::http::dashboard::form::Form;
 use crate::http::dashboard::shell::Shell;
 use crate::http::dashboard::show::discreet;
-use crate::http::dashboard::{parameter, refused};
+use crate::http::dashboard::{go_on, parameter, refused};
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::Response;
-
-/// Loads a page without anybody pressing anything (HTML, 4.2.5.3, of the same name).
-const REFRESH: HeaderName = HeaderName::from_static("refresh");
 
 /// Says in the query that the browser has gone on.
 const AGAIN: &str = "again";
@@ -30,13 +26,6 @@ struct JoinPage<'a> {
     name: &'a str,
     email: &'a str,
     account: &'a str,
-}
-
-#[derive(Template)]
-#[template(path = "go_on.html")]
-struct GoOnPage<'a> {
-    s: &'a Shell,
-    href: &'a str,
 }
 
 /// Where it lies, as browsers see it, with the invitation's token.
@@ -58,7 +47,7 @@ pub async fn ask(call: Call) -> Result<Response, Unreadable> {
             let page = JoinPage { s: &s, token: &token, name, email: &guest.email, account: &guest.account };
             Ok(discreet(&call, &s, StatusCode::OK, &page))
         }
-        Ok(None) if parameter(&call, AGAIN).is_ok_and(|given| given.is_none()) => Ok(go_on(&call, &token)),
+        Ok(None) if parameter(&call, AGAIN).is_ok_and(|given| given.is_none()) => Ok(once_more(&call, &token)),
         Ok(None) => Ok(refused::nobody(&call, super::invitation::place(&call, &token))),
         Err(error) if counts_no_more(&error) => Ok(wrong(&call)),
         Err(error) => Ok(refused::not_now(&call, error, &place(&call, &token))?),
@@ -89,12 +78,7 @@ pub async fn pressed(mut call: Call) -> Result<Response, Unreadable> {
     }
 }
 
-fn go_on(call: &Call, token: &str) -> Response {
+fn once_more(call: &Call, token: &str) -> Response {
     let href = format!("join?token={token}&{AGAIN}=1");
-    let s = Shell::discreet(call);
-    let mut response = discreet(call, &s, StatusCode::OK, &GoOnPage { s: &s, href: &href });
-    if let Ok(value) = HeaderValue::from_str(&format!("0; url={href}")) {
-        response.headers_mut().insert(REFRESH, value);
-    }
-    response
+    go_on::page(call, |s| s.t("invitation.title"), &href)
 }

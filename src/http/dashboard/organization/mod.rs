@@ -1,5 +1,6 @@
 //! For which account somebody acts: the switch to another, organizations that they make, and what they are asked to join.
 
+pub mod closing;
 pub mod invitations;
 pub mod members;
 
@@ -72,6 +73,8 @@ struct OrganizationPage {
     role: Role,
     /// Whether they look after it.
     manages: bool,
+    /// Whether they may close it.
+    owns: bool,
     /// Where else they belong to: the id, the name, and what they are to it.
     others: Vec<(String, String, Role)>,
     /// Which of all is theirs alone.
@@ -104,6 +107,7 @@ async fn shown(call: &Call, status: StatusCode, mut forms: Forms) -> Result<Resp
         is_off: account.disabled,
         role: own.role,
         manages: may(call, Role::Admin),
+        owns: own.role == Role::Owner && account.kind == Kind::Organization && !account.disabled,
         others,
         personal,
         received,

@@ -2,6 +2,7 @@
 
 pub mod addresses;
 pub mod leaving;
+pub mod linking;
 pub mod password;
 pub mod second_factor;
 pub mod sessions;
@@ -16,6 +17,8 @@ use super::shell::{Shell, root};
 use super::show::{page, see};
 use crate::domain::error::Error;
 use crate::domain::proof::Channel;
+use crate::domain::time::Timestamp;
+use crate::http::handlers::sign_in::others;
 use crate::http::handlers::sign_in::session::user;
 use crate::http::handlers::sign_in::user::read_change;
 use crate::http::request::{Call, Unreadable};
@@ -30,10 +33,21 @@ struct ProfilePage {
     file: UserFile,
     /// What people call those who vouch for them.
     others: Vec<String>,
+    may_link: bool,
+    agreement: Option<Accepted>,
     picture: Option<String>,
     pending: Pending,
     sends_sms: bool,
     typed: Typed,
+}
+
+/// What the viewer has accepted.
+struct Accepted {
+    /// Which version, if any.
+    version: Option<String>,
+    at: Option<Timestamp>,
+    /// Another one is asked for now.
+    is_old: bool,
 }
 
 /// `GET PREFIX/profile`.
@@ -49,7 +63,21 @@ async fn shown(call: &Call, status: StatusCode, typed: Typed) -> Result<Response
     // It lies elsewhere: a link, so that nothing of another site is loaded here.
     let picture = file.record.picture.clone().filter(|address| address.starts_with("https://"));
     let sends_sms = services.policy.sends_by(Channel::Phone);
-    page(status, &ProfilePage { s: Shell::of(call, "profile"), file, others, picture, pending, sends_sms, typed })
+    let (may_link, agreement) = (others::to_begin_at(call).next().is_some(), accepted(call, &file).await?);
+    let template = ProfilePage { s: Shell::of(call, "profile"), file, others, may_link, agreement, picture, pending, sends_sms, typed };
+    page(status, &template)
+}
+
+async fn accepted(call: &Call, file: &UserFile) -> Result<Option<Accepted>, Error> {
+    let services = &call.front.services;
+    let Some(agreement) = &services.policy.sign_in.agreement else { return Ok(None) };
+    let version = file.record.agreement.clone();
+    let at = match &version {
+        Some(version) => services.accepted_at(file.record.id, version).await?,
+        None => None,
+    };
+    let is_old = version.as_ref().is_some_and(|version| *version != agreement.version);
+    Ok(Some(Accepted { version, at, is_old }))
 }
 
 /// `POST PREFIX/profile`: the name.

@@ -17,7 +17,7 @@ use crate::http::dashboard::second_factor::{self, Waiting};
 use crate::http::dashboard::{self, let_in, within};
 use crate::http::fields::Fields;
 use crate::http::kept::{Kept, forget_oldest_begun};
-use crate::http::provider::{Code, Failed, Returned, Secrets, Source};
+use crate::http::provider::{Aim, Begun, Code, Failed, Returned, Secrets, Source};
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::telling;
@@ -139,13 +139,19 @@ async fn exchange(mut call: Call, name: &str) -> Result<Response, Unreadable> {
 /// Whom a provider proves for a code. A code that it does not know is a guess, and counts for the address that it came from.
 pub async fn by_code(call: &Call, name: &str, code: Code, visit: &Visit) -> Result<Proven, Unreadable> {
     let source = source(call, name)?;
+    let proven = guessed(call, visit, source.exchange(code, call.now)).await?;
+    proven.map_err(|failed| failed.noted(name).into())
+}
+
+/// What a provider says to a code, or to whoever has come back from it. One that it does not know is a guess.
+async fn guessed(call: &Call, visit: &Visit, asked: impl Future<Output = Result<Proven, Failed>>) -> Result<Result<Proven, Failed>, Error> {
     let services = &call.front.services;
     let ticket = services.guess_at_provider(visit)?;
-    let proven = source.exchange(code, call.now).await;
+    let proven = asked.await;
     if !matches!(proven, Err(Failed::Unknown(_))) {
         services.forgive(ticket);
     }
-    proven.map_err(|failed| failed.noted(name).into())
+    Ok(proven)
 }
 
 async fn start(call: Call, name: &str) -> Result<Response, Unreadable> {
@@ -158,12 +164,7 @@ async fn begin(call: &Call, name: &str, trip: &mut Trip) -> Result<Response, Unr
     let mut query = call.query(&["return_to"]);
     let return_to = query.text("return_to").unwrap_or_else(|| "/".into());
     query.finish()?;
-    let source = source(call, name)?;
-    let redirect_uri = redirect_uri(call, name).ok_or_else(|| {
-        let missing = "[server] public_url is not set, so a provider would not know where to send people back to";
-        Failed::NotConfigured(missing.into()).noted(name)
-    })?;
-    let begun = source.begin(&redirect_uri, &return_to, call.now).await;
+    let begun = begin_for(call, Aim::SignIn, &*source(call, name)?, &return_to).await;
     // One that leads elsewhere is not begun with.
     trip.return_to = Some(return_to).filter(|_| !matches!(begun, Err(Failed::Fields(_))));
     let begun = begun.map_err(|failed| failed.noted(name))?;
@@ -173,7 +174,38 @@ async fn begin(call: &Call, name: &str, trip: &mut Trip) -> Result<Response, Unr
     Ok(response)
 }
 
+/// Begins at a provider; the browser comes back to its callback.
+async fn begin_for(call: &Call, aim: Aim, source: &Source, return_to: &str) -> Result<Begun, Failed> {
+    let redirect_uri = redirect_uri(call, &source.settings.name).ok_or_else(|| {
+        let missing = "[server] public_url is not set, so a provider would not know where to send people back to";
+        Failed::NotConfigured(missing.into())
+    })?;
+    source.begin(aim, &redirect_uri, return_to, call.now).await
+}
+
+/// Begins at a provider for somebody who is signed in, and links what it proves. `page`: where that ends.
+pub async fn begin_linking(call: &Call, name: &str, page: &str) -> Result<Begun, Unreadable> {
+    let begun = begin_for(call, Aim::Link, &*source(call, name)?, page).await;
+    begun.map_err(|failed| failed.noted(name).into())
+}
+
+/// Whom a provider proves, to whoever has come back from it to the page on which linking ends; `None`: they did not want to go on.
+pub async fn proven_to_link(call: &Call, name: &str, secrets: Secrets, visit: &Visit) -> Result<Option<Proven>, Unreadable> {
+    let (source, returned) = (source(call, name)?, returned(call)?);
+    match guessed(call, visit, source.finish(secrets, returned, call.now)).await? {
+        Err(Failed::Denied) => Ok(None),
+        proven => proven.map(Some).map_err(|failed| failed.noted(name).into()),
+    }
+}
+
 async fn callback(call: Call, name: &str) -> Result<Response, Unreadable> {
+    let is_to_link = returned(&call).is_ok_and(|returned| returned.state.is_some_and(|state| Aim::of(&state) == Aim::Link));
+    if is_to_link {
+        // Who is signed in on the dashboard is known there.
+        let query = call.parts.uri.query().unwrap_or_default();
+        let page = response::see_other(&format!("{}?{query}", dashboard::linking_ends_at(&call, name)))?;
+        return Ok(response::no_sign_in(page));
+    }
     let mut trip = Trip::default();
     let returned = come_back(&call, name, &mut trip).await;
     trip.told(&call, name, returned)
@@ -191,11 +223,7 @@ async fn come_back(call: &Call, name: &str, trip: &mut Trip) -> Result<Response,
     let return_to = secrets.return_to().to_owned();
     trip.return_to = Some(return_to.clone());
     trip.state = Some(state.clone());
-    let ticket = services.guess_at_provider(&visit)?;
-    let proven = source.finish(secrets, returned, call.now).await;
-    if !matches!(proven, Err(Failed::Unknown(_))) {
-        services.forgive(ticket);
-    }
+    let proven = guessed(call, &visit, source.finish(secrets, returned, call.now)).await?;
     trip.is_denied = matches!(proven, Err(Failed::Denied));
     let proven = proven.map_err(|failed| failed.noted(name))?;
     trip.is_proven = true;
