@@ -86,7 +86,15 @@ const SIGNS_IN: [&str; 8] = [
 /// The pages whose forms do, those of the dashboard among them.
 const PAGES: [&str; 5] = ["/verify", "/invitation", "/second-factor", "/sign-in", "/register/code"];
 
+/// The pages in whose address a secret stands, or who waits to be let in: they run no script, and neither does what is told in their place.
+const LINKS: [&str; 6] = ["/verify", "/reset", "/invitation", "/second-factor", "/first", "/auth/join"];
+
 impl Endpoint {
+    /// Whether it is the page of a link, or of somebody who is on their way in.
+    pub fn is_link(&self) -> bool {
+        LINKS.contains(&self.path)
+    }
+
     /// Whether it ends a session or a key, and does nothing else.
     pub fn only_ends(&self) -> bool {
         self.method == Some(Method::DELETE) && ["/auth/sessions/{id}", "/v1/keys/{id}"].contains(&self.path)
@@ -428,6 +436,11 @@ impl Matched {
         }
     }
 
+    /// Whether it is the page of a link.
+    pub fn is_link(&self) -> bool {
+        matches!(self, Self::Endpoint(endpoint, _) if endpoint.is_link())
+    }
+
     /// What kind of request it is, for the metrics.
     pub fn kind(&self) -> Kind {
         let Self::Endpoint(endpoint, _) = self else { return Kind::Other };
@@ -462,6 +475,13 @@ impl<'p> Below<'p> {
         let found: Vec<_> = of(SIGN_IN, self.sign_in).chain(of(ENDPOINTS, self.prefix)).chain(of(DASHBOARD, self.prefix)).collect();
         let is_spelled_out = found.iter().any(|(_, _, exact)| *exact);
         found.into_iter().filter(|(_, _, exact)| *exact || !is_spelled_out).map(|(endpoint, ids, _)| (endpoint, ids)).collect()
+    }
+
+    /// Whether people open pages there: below the prefix, beside what programs ask.
+    pub fn is_of_pages(self) -> bool {
+        let is_below = |path: &str, api: &str| path.strip_prefix(api).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let is_page = |path: &str| !["/v1", "/metrics", "/.well-known"].into_iter().any(|api| is_below(path, api));
+        self.prefix.is_some_and(is_page) && !self.is_of_sign_in()
     }
 
     /// Whether any endpoint of sign-in has this path.

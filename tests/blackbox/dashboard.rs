@@ -3,6 +3,7 @@
 mod agreement;
 mod brand;
 mod entry;
+mod exports;
 mod first;
 mod keys;
 mod operator;
@@ -13,6 +14,7 @@ mod profile;
 mod providers;
 mod register;
 mod system;
+mod told;
 mod usage;
 
 use serde_json::json;

@@ -7,6 +7,7 @@ pub mod agreement;
 pub mod applications;
 pub mod brand;
 mod chart;
+mod download;
 mod entry;
 mod failed;
 pub mod first;
@@ -37,7 +38,7 @@ mod words;
 
 pub use brand::Brand;
 pub use entry::{enter, sign_in, sign_out, to_start};
-pub use failed::{failed, wrong_method};
+pub use failed::{failed, nothing_here, too_slow, wrong_method};
 pub use providers::refused as refused_by_provider;
 pub use session::{admit, admit_administrator, let_in, within};
 pub use shell::Shell;

@@ -64,7 +64,7 @@ async fn needs_a_look(call: &Call, s: &Shell) -> Result<Vec<Look>, Unreadable> {
     let (backlog, backup) = (services.backlog().await?, services.last_backup().await?);
     let (errors, _) = LATEST.counts();
     let open = services.metrics.applications_open.get().unwrap_or(0);
-    let given_up = backlog.webhooks_given_up + backlog.mails_given_up;
+    let (mails, messages) = (backlog.mails_given_up, backlog.webhooks_given_up);
     let (warnings, waits) = (services.policy.warnings.len() as u64, services.policy.waits.len() as u64);
     let (is_old, told) = match &backup {
         None => (true, s.t("overview.no_backup")),
@@ -72,7 +72,8 @@ async fn needs_a_look(call: &Call, s: &Shell) -> Result<Vec<Look>, Unreadable> {
     };
     let all = [
         (errors, s.with("overview.errors", s.number(errors)), "admin/system"),
-        (given_up, s.with("overview.given_up", s.number(given_up)), "admin/outbox"),
+        (mails, s.with("overview.mails", s.number(mails)), "admin/outbox?state=given_up"),
+        (messages, s.with("overview.messages", s.number(messages)), "admin/outbox/webhooks?state=given_up"),
         (open, s.with("overview.open", s.number(open)), "admin/applications"),
         (warnings, s.with("overview.warnings", s.number(warnings)), "admin/system"),
         (waits, s.with("overview.waits", s.number(waits)), "admin/system"),

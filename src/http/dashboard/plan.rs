@@ -53,11 +53,12 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
     let applications = services.own_applications(&account, latest, &act).await?;
     let s = Shell::of(&call, "plan");
     let (current, default) = (held.record.plan_at(&policy.plans, call.now), policy.plans.default());
-    let is_lasting = held.record.plan == current.name;
+    // The default one has no end, and one whose end has come is not held any more.
+    let ends = held.record.plan == current.name && current.name != default.name;
     let shown = PlanPage {
         plans: policy.plans.all(),
         current,
-        until: held.record.plan_until.filter(|_| is_lasting),
+        until: held.record.plan_until.filter(|_| ends),
         default,
         limits: held.record.limits_at(&policy.plans, call.now).iter().map(|limit| s.limit(limit)).collect(),
         most_keys: policy.sign_in.keys,

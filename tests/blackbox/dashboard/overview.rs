@@ -131,7 +131,7 @@ fn it_tells_what_needs_a_look() {
         let page = browser.open("/auth/admin");
         page.reply.body.contains("Errors in the log since the start: 1").then_some(page)
     });
-    let page = page.says(200, "Applications to decide: 1").says_not("No backup is known");
+    let page = page.says(200, "Applications to decide: 1").says_not("No backup is known").says_not("given up");
     assert!(page.links().contains(&"/auth/admin/system".to_owned()), "{:?}", page.links());
 }
 

@@ -60,12 +60,18 @@ fn plans_are_told_in_words() {
     let form = browser.open(&link).says(200, "Apply for a plan").form("plan/applications");
     assert!(form.fields.contains(&("plan".into(), "pro".into())), "{form:?}");
     // What the account has of its own is what is told of its plan.
-    stage.patch(&format!("/accounts/{}", person.account), &json!({ "limits": { "day": 7 }, "plan_until": "2099-01-02" })).expect(200);
+    stage.patch(&format!("/accounts/{}", person.account), &json!({ "plan": "pro", "limits": { "minute": 7 }, "plan_until": "2099-01-02" })).expect(200);
     browser
         .open("/auth/plan")
-        .says(200, "7 a day")
+        .says(200, "7 a minute")
         .says(200, "It lasts until 2099-01-02 00:00 UTC. After that: Free.")
-        .says_not("1,000 a day");
+        .says_not("600 a minute");
+    // The default plan has no end, and one whose end has come is not held any more.
+    for (plan, until, yours) in [("free", "2099-01-02", "Free"), ("free", "2020-01-02", "Free"), ("pro", "2020-01-02", "Free")] {
+        stage.patch(&format!("/accounts/{}", person.account), &json!({ "plan": plan, "plan_until": until })).expect(200);
+        let page = browser.open("/auth/plan").says(200, &format!("This account is on the plan {yours}."));
+        page.says_not("It lasts until").says_not("After that");
+    }
     let plain = Stage::with(QUICK);
     let person = Person::new(&plain);
     let (mut browser, _) = signed_in(&plain, &person);

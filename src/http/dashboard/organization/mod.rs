@@ -128,7 +128,14 @@ pub async fn make(mut call: Call) -> Result<Response, Unreadable> {
         Err(error) => Err(error),
     };
     match form.judged(&call, done)? {
-        Ok(made) => go_on_for(&call, &made.record.id, "organization_made").await,
+        Ok(made) => Ok(match go_on_for(&call, &made.record.id, "organization_made").await {
+            Ok(response) => response,
+            // It is made all the same.
+            Err(unreadable) => {
+                tracing::error!(request_id = call.request_id, "a new organization could not be switched to: {unreadable:?}");
+                see(&format!("{}organization?done=organization_waits", root(&call)))?
+            }
+        }),
         Err((status, new)) => shown(&call, status, Forms { new, once: Some(once), ..Forms::default() }).await,
     }
 }
