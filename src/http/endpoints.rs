@@ -317,9 +317,12 @@ endpoints! {
     GET    "/usage.csv"            SEEN   => dashboard::usage_csv::show;
     GET    "/plan"                 SEEN   => dashboard::plan::show;
     GET    "/plan/balance"         SEEN   => dashboard::plan::balance;
+    GET    "/plan/balance/{id}"    SEEN   => dashboard::plan::movement;
     GET    "/plan/applications"    SEEN   => dashboard::applications::list;
     POST   "/plan/applications"    MANAGED => dashboard::applications::apply;
     GET    "/plan/applications/new" MANAGED => dashboard::applications::new;
+    GET    "/plan/applications/{id}" SEEN => dashboard::applications::show;
+    GET    "/plan/applications/{id}/text" SEEN => dashboard::applications::as_text;
     POST   "/plan/applications/{id}/withdraw" MANAGED => dashboard::applications::withdraw;
     GET    "/agreement"            SEEN   => dashboard::agreement::show;
     POST   "/agreement"            SEEN   => dashboard::agreement::accept;
@@ -392,6 +395,7 @@ endpoints! {
     GET    "/admin/applications"    OVERSEEN => operator::applications::list;
     GET    "/admin/applications.csv" OVERSEEN => operator::applications::export, streams;
     GET    "/admin/applications/{id}" OVERSEEN => operator::applications::show;
+    GET    "/admin/applications/{id}/text" OVERSEEN => operator::applications::as_text;
     POST   "/admin/applications/{id}/approve" OVERSEEN => operator::applications::approve;
     POST   "/admin/applications/{id}/reject" OVERSEEN => operator::applications::reject;
     GET    "/admin/audit"           OVERSEEN => operator::audit::list;

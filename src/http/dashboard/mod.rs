@@ -7,6 +7,7 @@ pub mod agreement;
 pub mod applications;
 pub mod brand;
 mod chart;
+mod cut;
 mod download;
 mod entry;
 mod failed;

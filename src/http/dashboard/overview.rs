@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::chart::Chart;
 use super::shell::Shell;
 use super::show::page;
-use super::usage::{Period, shorten};
+use super::usage::Period;
 use crate::domain::time::Timestamp;
 use crate::domain::usage::UsageAsk;
 use crate::http::faults::LATEST;
@@ -109,13 +109,6 @@ impl Shell {
             Within::Time(time) => self.with("overview.seconds", time.as_secs_f64()),
             Within::Longer => self.t("overview.longer").to_owned(),
         }
-    }
-
-    /// A name as it fits; the page of what is called so has all of it.
-    fn short(&self, name: &str) -> String {
-        let mut name = name.to_owned();
-        shorten(&mut name);
-        name
     }
 
     /// The page of an account or a key, below the dashboard's start, where there is one.

@@ -21,7 +21,7 @@ use crate::store::balances::Entry;
 
 /// How many applications, and how many movements, are on one page.
 const LATEST: usize = 5;
-pub(super) const ROWS: usize = 50;
+pub(super) const ROWS: usize = 25;
 
 #[derive(Template)]
 #[template(path = "plan.html")]
@@ -116,6 +116,19 @@ pub async fn balance(call: Call) -> Result<Response, Unreadable> {
     let balance = services.account(&account, &act).await?.balance;
     let s = Shell::of(&call, "plan");
     page(StatusCode::OK, &BalancePage { s, balance, movements: found.data, next: found.next_cursor })
+}
+
+#[derive(Template)]
+#[template(path = "movement.html")]
+struct MovementPage {
+    s: Shell,
+    entry: Entry,
+}
+
+/// `GET PREFIX/plan/balance/{id}`: one of them, with the whole of its reason.
+pub async fn movement(call: Call) -> Result<Response, Unreadable> {
+    let entry = call.front.services.movement(&account(&call)?, &call.id, &call.act()?).await?;
+    page(StatusCode::OK, &MovementPage { s: Shell::of(&call, "plan"), entry })
 }
 
 impl Shell {

@@ -57,7 +57,11 @@ fn one_under_way_ends_with_the_session_and_with_the_right_to_it() {
     let cases: [(&str, Ends, bool); 3] = [
         ("nothing happens", |_, _| (), true),
         ("signed out", |stage, person| drop(stage.delete(&format!("/users/{}/sessions", person.id)).expect(204)), false),
-        ("no administrator", |stage, person| drop(stage.patch(&format!("/users/{}", person.id), &json!({ "admin": false })).expect(200)), false),
+        (
+            "no administrator",
+            |stage, person| drop(stage.patch(&format!("/users/{}", person.id), &json!({ "admin": false })).expect(200)),
+            false,
+        ),
     ];
     for (what, happens, is_whole) in cases {
         let (browser, person) = operator(&stage);

@@ -60,7 +60,9 @@ fn plans_are_told_in_words() {
     let form = browser.open(&link).says(200, "Apply for a plan").form("plan/applications");
     assert!(form.fields.contains(&("plan".into(), "pro".into())), "{form:?}");
     // What the account has of its own is what is told of its plan.
-    stage.patch(&format!("/accounts/{}", person.account), &json!({ "plan": "pro", "limits": { "minute": 7 }, "plan_until": "2099-01-02" })).expect(200);
+    stage
+        .patch(&format!("/accounts/{}", person.account), &json!({ "plan": "pro", "limits": { "minute": 7 }, "plan_until": "2099-01-02" }))
+        .expect(200);
     browser
         .open("/auth/plan")
         .says(200, "7 a minute")

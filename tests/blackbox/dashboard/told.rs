@@ -55,7 +55,9 @@ fn a_page_that_is_not_there_is_told_on_one() {
 fn links_that_cannot_be_read_are_told_on_a_page() {
     let stage = Stage::with(QUICK);
     let database = Connection::open(stage.folder.database()).expect("it opens");
-    database.execute_batch("ALTER TABLE proofs RENAME TO p; ALTER TABLE invitations RENAME TO i; ALTER TABLE users RENAME TO u;").expect("it is done");
+    database
+        .execute_batch("ALTER TABLE proofs RENAME TO p; ALTER TABLE invitations RENAME TO i; ALTER TABLE users RENAME TO u;")
+        .expect("it is done");
     let token = "a".repeat(43);
     for page in ["verify", "reset", "invitation", "first"] {
         let path = format!("/auth/{page}?token={token}");

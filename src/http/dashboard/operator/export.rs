@@ -65,6 +65,7 @@ fn written(cell: &Cell) -> String {
         Cell::Text(text) | Cell::Code(text) => for_people(text),
         Cell::Number(number) => number.to_string(),
         Cell::At(at) => at.map(Timestamp::rfc3339).unwrap_or_default(),
+        Cell::Is(is_so) => is_so.to_string(),
         Cell::State(name) => (*name).to_owned(),
     }
 }
