@@ -16,6 +16,7 @@ mod register;
 mod system;
 mod told;
 mod usage;
+mod weights;
 
 use serde_json::json;
 

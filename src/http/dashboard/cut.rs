@@ -2,10 +2,10 @@
 
 use super::shell::Shell;
 
-/// How many characters of a name are shown beside others.
+/// How many characters of a name are shown beside others, and of a text in a table of many columns.
 const LONGEST_NAME: usize = 40;
 
-/// The same of a text in a list.
+/// The same of a text that stands beside few others.
 const LONGEST_LINE: usize = 60;
 
 /// The same of a text on a page of its own; behind it stands all of it, as plain text.
@@ -30,7 +30,7 @@ impl Shell {
         name(text)
     }
 
-    /// A text in a list.
+    /// A text beside few others.
     pub fn line(&self, text: &str) -> String {
         cut(text, LONGEST_LINE)
     }

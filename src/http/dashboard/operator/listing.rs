@@ -19,7 +19,7 @@ use crate::http::response::Response;
 use crate::service::{Page, PageAsk};
 
 /// How many rows a page shows.
-const ROWS: usize = 45;
+const ROWS: usize = 25;
 
 /// What stands in a cell.
 pub enum Cell {
@@ -190,6 +190,7 @@ pub const fn text(name: &'static str) -> &'static str {
 pub fn asked(call: &Call, is_cursor: impl FnOnce(&str) -> bool, filters: &[&str]) -> (PageAsk, Query) {
     let mut query = call.query(&[&PAGE[..], &["done"], filters].concat());
     query.leave_out_empty();
+    query.bound();
     (query.page(is_cursor), query)
 }
 
