@@ -86,7 +86,15 @@ const SIGNS_IN: [&str; 8] = [
 /// The pages whose forms do, those of the dashboard among them.
 const PAGES: [&str; 5] = ["/verify", "/invitation", "/second-factor", "/sign-in", "/register/code"];
 
+/// The pages in whose address a secret stands, or who waits to be let in: they run no script, and neither does what is told in their place.
+const LINKS: [&str; 6] = ["/verify", "/reset", "/invitation", "/second-factor", "/first", "/auth/join"];
+
 impl Endpoint {
+    /// Whether it is the page of a link, or of somebody who is on their way in.
+    pub fn is_link(&self) -> bool {
+        LINKS.contains(&self.path)
+    }
+
     /// Whether it ends a session or a key, and does nothing else.
     pub fn only_ends(&self) -> bool {
         self.method == Some(Method::DELETE) && ["/auth/sessions/{id}", "/v1/keys/{id}"].contains(&self.path)
@@ -311,9 +319,12 @@ endpoints! {
     GET    "/usage.csv"            SEEN   => dashboard::usage_csv::show;
     GET    "/plan"                 SEEN   => dashboard::plan::show;
     GET    "/plan/balance"         SEEN   => dashboard::plan::balance;
+    GET    "/plan/balance/{id}"    SEEN   => dashboard::plan::movement;
     GET    "/plan/applications"    SEEN   => dashboard::applications::list;
     POST   "/plan/applications"    MANAGED => dashboard::applications::apply;
     GET    "/plan/applications/new" MANAGED => dashboard::applications::new;
+    GET    "/plan/applications/{id}" SEEN => dashboard::applications::show;
+    GET    "/plan/applications/{id}/text" SEEN => dashboard::applications::as_text;
     POST   "/plan/applications/{id}/withdraw" MANAGED => dashboard::applications::withdraw;
     GET    "/agreement"            SEEN   => dashboard::agreement::show;
     POST   "/agreement"            SEEN   => dashboard::agreement::accept;
@@ -390,6 +401,7 @@ endpoints! {
     GET    "/admin/applications"    OVERSEEN => operator::applications::list;
     GET    "/admin/applications.csv" OVERSEEN => operator::applications::export, streams;
     GET    "/admin/applications/{id}" OVERSEEN => operator::applications::show;
+    GET    "/admin/applications/{id}/text" OVERSEEN => operator::applications::as_text;
     POST   "/admin/applications/{id}/approve" OVERSEEN => operator::applications::approve;
     POST   "/admin/applications/{id}/reject" OVERSEEN => operator::applications::reject;
     GET    "/admin/audit"           OVERSEEN => operator::audit::list;
@@ -434,6 +446,11 @@ impl Matched {
         }
     }
 
+    /// Whether it is the page of a link.
+    pub fn is_link(&self) -> bool {
+        matches!(self, Self::Endpoint(endpoint, _) if endpoint.is_link())
+    }
+
     /// What kind of request it is, for the metrics.
     pub fn kind(&self) -> Kind {
         let Self::Endpoint(endpoint, _) = self else { return Kind::Other };
@@ -468,6 +485,13 @@ impl<'p> Below<'p> {
         let found: Vec<_> = of(SIGN_IN, self.sign_in).chain(of(ENDPOINTS, self.prefix)).chain(of(DASHBOARD, self.prefix)).collect();
         let is_spelled_out = found.iter().any(|(_, _, exact)| *exact);
         found.into_iter().filter(|(_, _, exact)| *exact || !is_spelled_out).map(|(endpoint, ids, _)| (endpoint, ids)).collect()
+    }
+
+    /// Whether people open pages there: below the prefix, beside what programs ask.
+    pub fn is_of_pages(self) -> bool {
+        let is_below = |path: &str, api: &str| path.strip_prefix(api).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let is_page = |path: &str| !["/v1", "/metrics", "/.well-known"].into_iter().any(|api| is_below(path, api));
+        self.prefix.is_some_and(is_page) && !self.is_of_sign_in()
     }
 
     /// Whether any endpoint of sign-in has this path.

@@ -1,7 +1,7 @@
-//! What is noted of the request under way, for the log: its id, which every line about it carries, and its own line, where such are
-//! wanted. It lies in the task, so that nobody has to hand it on.
+//! What is noted of the request under way: its id, which every line of the log about it carries, its own line, where such are wanted, and
+//! when what is refused on a page is worth another try. It lies in the task, so that nobody has to hand it on.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,17 +19,28 @@ tokio::task_local! {
 struct Note {
     request_id: String,
     line: RefCell<Option<Box<RequestLine>>>,
+    retry_after: Cell<Option<u64>>,
 }
 
 /// Runs what is about a request: each line that is logged meanwhile carries its id.
 pub async fn about<T>(request_id: String, line: Option<Box<RequestLine>>, doing: impl Future<Output = T>) -> T {
-    NOTE.scope(Note { request_id, line: RefCell::new(line) }, doing).await
+    NOTE.scope(Note { request_id, line: RefCell::new(line), retry_after: Cell::new(None) }, doing).await
 }
 
 /// The id of the request under way, where one is.
 pub fn request_id(tell: impl FnOnce(&str)) {
     // Outside of any request there is none to tell.
     let _ = NOTE.try_with(|note| tell(&note.request_id));
+}
+
+/// Notes after how many seconds it is worth another try, where that is known.
+pub fn retry_after(seconds: Option<u64>) {
+    let _ = NOTE.try_with(|note| note.retry_after.set(seconds));
+}
+
+/// The same, as it was noted.
+pub fn noted_retry_after() -> Option<u64> {
+    NOTE.try_with(|note| note.retry_after.get()).ok().flatten()
 }
 
 /// Notes what was decided of it.

@@ -31,6 +31,13 @@ impl Query {
         self.parameters.retain(|(_, text)| !text.trim().is_empty());
     }
 
+    /// What is too long to be searched for is wrong: a page shows it again.
+    pub fn bound(&mut self) {
+        let is_long = |(_, text): &&(String, String)| text.chars().count() > LONGEST_SEARCH;
+        let long: Vec<String> = self.parameters.iter().filter(is_long).map(|(name, _)| name.clone()).collect();
+        long.iter().for_each(|name| self.fault(name, format!("must have at most {LONGEST_SEARCH} characters")));
+    }
+
     /// A text, where it is given.
     pub fn text(&mut self, name: &str) -> Option<String> {
         self.parsed(name, |text| Ok::<_, String>(text.to_owned()))

@@ -137,9 +137,10 @@ impl Call {
         values.flat_map(|value| value.split(',')).map(|media| media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
     }
 
-    /// Whether a browser shows the answer to somebody: then a refusal is a page.
+    /// Whether a browser shows the answer to somebody, and JSON is not what it would rather have: then a refusal is a page.
     pub fn wants_page(&self) -> bool {
-        self.accepted().any(|media| media == "text/html")
+        let known = ["text/html", "application/json", "application/problem+json"];
+        self.accepted().find(|media| known.contains(&media.as_str())).is_some_and(|media| media == "text/html")
     }
 
     /// The body as it comes, however long it is. Only for endpoints that stream: the time-out is for each piece.

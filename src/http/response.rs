@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
@@ -160,6 +160,13 @@ pub struct NoSignIn;
 pub fn no_sign_in(mut response: Response) -> Response {
     response.extensions_mut().insert(NoSignIn);
     response
+}
+
+/// Says after how many seconds it is worth another try, where that is known and nothing says it yet (RFC 9110, 10.2.3).
+pub fn retry_after(seconds: Option<u64>, response: &mut Response) {
+    if let Some(seconds) = seconds {
+        response.headers_mut().entry(RETRY_AFTER).or_insert(seconds.into());
+    }
 }
 
 /// Nothing that tollgate says about keys is for caches.

@@ -100,14 +100,18 @@ async fn route(call: Call, path: &str) -> Response {
     let services = call.front.services.clone();
     let (request_id, method) = (call.request_id.clone(), call.parts.method.clone());
     let matched = endpoints::find(&method, own, call.peer == Peer::Control);
+    let (is_of_sign_in, shell) = (matched.is_of_sign_in(), shell(&call, own, &matched));
     if matched.streams() {
-        return own_answer(call, matched).await;
+        return own_answer(call, matched, shell.as_ref()).await;
     }
-    let is_of_sign_in = matched.is_of_sign_in();
     let patience = services.policy.server.request_timeout.as_duration();
-    tokio::time::timeout(patience, own_answer(call, matched)).await.unwrap_or_else(|_| {
+    let answered = tokio::time::timeout(patience, own_answer(call, matched, shell.as_ref())).await;
+    answered.unwrap_or_else(|_| {
         let (method, path) = without_secrets(&services, &method, path);
         tracing::error!(request_id, "{method} {path} took too long");
+        if let Some(shell) = &shell {
+            return dashboard::too_slow(shell, &request_id);
+        }
         if is_of_sign_in {
             return telling::told(&Refusal::of(Verdict::Unavailable), &services, &request_id);
         }
@@ -115,17 +119,25 @@ async fn route(call: Call, path: &str) -> Response {
     })
 }
 
+/// What is told on a page in place of what was asked for: to browsers, where people open pages. Of nobody, as nobody was let in yet.
+fn shell(call: &Call, own: Below<'_>, matched: &Matched) -> Option<dashboard::Shell> {
+    let is_page = own.is_of_pages() || matched.is_link();
+    (is_page && call.front.services.policy.sign_in.enabled && call.wants_page()).then(|| dashboard::Shell::discreet(call))
+}
+
 /// What one of tollgate's own paths answers.
-async fn own_answer(mut call: Call, matched: Matched) -> Response {
+async fn own_answer(mut call: Call, matched: Matched, shell: Option<&dashboard::Shell>) -> Response {
     let (request_id, services) = (call.request_id.clone(), call.front.services.clone());
     let _timer = services.metrics.time(matched.kind());
     let (endpoint, ids) = match matched {
         Matched::Endpoint(endpoint, ids) => (endpoint, ids),
         Matched::WrongMethod(methods, part) => {
             let cors = call.front.cors.as_ref().filter(|_| is_preflight(call.parts.method.as_str(), &call.parts.headers));
-            return cors.map_or_else(|| wrong_method(&call, &methods, part), |cors| cors.answer_preflight(&call.parts.headers));
+            return cors.map_or_else(|| wrong_method(&call, &methods, part, shell), |cors| cors.answer_preflight(&call.parts.headers));
         }
-        Matched::Nothing => return response::nothing_here(&request_id),
+        Matched::Nothing => {
+            return shell.map_or_else(|| response::nothing_here(&request_id), |s| dashboard::nothing_here(s, &request_id));
+        }
     };
     call.actor = match admit(&call, endpoint.access).await {
         Ok(actor) => actor,
@@ -135,8 +147,9 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
         return refusal;
     }
     [call.id, call.second_id] = ids;
-    // What goes wrong on a page is told on one.
-    let shell = (endpoint.part == Part::Dashboard).then(|| dashboard::Shell::of(&call, ""));
+    // What goes wrong on a page is told on one; on that of a link, to browsers.
+    let own = (endpoint.part == Part::Dashboard && !endpoint.is_link()).then(|| dashboard::Shell::of(&call, ""));
+    let shell = own.as_ref().or(shell.filter(|_| endpoint.is_link()));
     let answered = (endpoint.handler)(call).await;
     if endpoint.signs_in() {
         sign_in_verdict(&answered).into_iter().for_each(|verdict| services.metrics.signed_in(verdict));
@@ -144,9 +157,10 @@ async fn own_answer(mut call: Call, matched: Matched) -> Response {
     let Some(shell) = shell else {
         return answered.unwrap_or_else(|unreadable| unanswered(without_secret(&services, unreadable), endpoint, &services, &request_id));
     };
-    let failed = |unreadable| dashboard::failed(&shell, &request_id, without_secret(&services, unreadable));
+    let failed = |unreadable| dashboard::failed(shell, &request_id, without_secret(&services, unreadable));
     let mut response = answered.unwrap_or_else(failed);
     shell.name_language(&mut response);
+    response::retry_after(note::noted_retry_after(), &mut response);
     response
 }
 
@@ -210,13 +224,13 @@ fn below<'p>(services: &Services, path: &'p str) -> Below<'p> {
 }
 
 /// What a path answers that knows other methods, as its part tells it.
-fn wrong_method(call: &Call, methods: &[&str], part: Part) -> Response {
+fn wrong_method(call: &Call, methods: &[&str], part: Part, shell: Option<&dashboard::Shell>) -> Response {
     let (status, allowed) = (StatusCode::METHOD_NOT_ALLOWED, methods.join(", "));
     let detail = format!("This path knows {allowed}.");
-    let mut response = match part {
-        Part::SignIn => telling::told(&Refusal::request(status.as_u16(), detail), &call.front.services, &call.request_id),
-        Part::Dashboard => dashboard::wrong_method(&dashboard::Shell::of(call, ""), &call.request_id),
-        Part::Api => response::problem(status, &detail, Vec::new(), &call.request_id),
+    let mut response = match (part, shell) {
+        (Part::SignIn, _) => telling::told(&Refusal::request(status.as_u16(), detail), &call.front.services, &call.request_id),
+        (_, Some(shell)) => dashboard::wrong_method(shell, &call.request_id),
+        (_, None) => response::problem(status, &detail, Vec::new(), &call.request_id),
     };
     if let Ok(allowed) = allowed.parse() {
         response.headers_mut().insert(http::header::ALLOW, allowed);

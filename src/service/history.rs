@@ -71,10 +71,18 @@ impl Services {
         }
         let (account, wanted) = (account.to_owned(), ask.clone());
         let mut rows = self.store.list(move |connection| balances::list(connection, &account, &wanted.cursor, wanted.limit + 1)).await?;
-        for entry in rows.iter_mut().filter(|entry| is_anothers(&entry.actor, act)) {
-            (entry.actor, entry.request_id) = (known_as(&entry.actor, act), String::new());
-        }
+        rows.iter_mut().for_each(|entry| keep_to(entry, act));
         Ok(ask.page(rows, |entry| entry.id.clone()))
+    }
+
+    /// One of an account's movements.
+    pub async fn movement(&self, account: &str, id: &str, act: &Act) -> Result<balances::Entry> {
+        self.check_reach(account, act).await?;
+        let (account, wanted) = (account.to_owned(), id.to_owned());
+        let found = self.store.read(move |connection| balances::one(connection, &account, &wanted)).await?;
+        let mut entry = found.ok_or_else(|| Error::no_such("movement", id::BALANCE, id))?;
+        keep_to(&mut entry, act);
+        Ok(entry)
     }
 
     /// Notes in the audit what happened to the whole server.
@@ -110,6 +118,13 @@ impl Services {
     async fn rounds(&self, tidy: fn(&Connection, Timestamp) -> Result<bool>, before: Timestamp) -> Result<()> {
         while self.store.write(move |connection| tidy(connection, before), |_| ()).await? {}
         Ok(())
+    }
+}
+
+/// Leaves out of an entry what whoever asks is not told.
+fn keep_to(entry: &mut balances::Entry, act: &Act) {
+    if is_anothers(&entry.actor, act) {
+        (entry.actor, entry.request_id) = (known_as(&entry.actor, act), String::new());
     }
 }
 

@@ -157,18 +157,20 @@ impl Services {
         self.store.write(job, |()| ()).await
     }
 
-    /// Those that are open for a user: for the address that they have proven.
-    pub async fn received_invitations(&self, user: i64, now: Timestamp) -> Result<Vec<Received>> {
+    /// A page of those that are open for a user: for the address that they have proven.
+    pub async fn received_invitations(&self, user: i64, ask: PageAsk, now: Timestamp) -> Result<Page<Received>> {
         let job = move |connection: &Connection| {
             let user = users::found(connection, user)?;
-            let Some(email) = user.proven_email() else { return Ok(Vec::new()) };
+            let open = user.proven_email().map(|email| invitations::open_for(connection, email, now)).transpose()?;
+            let after = open.into_iter().flatten().filter(|record| record.id > ask.cursor);
             let mut received = Vec::new();
-            for record in invitations::open_for(connection, email, now)? {
-                if let Some(one) = received_one(connection, record)? {
-                    received.push(one);
+            for record in after {
+                received.extend(received_one(connection, record)?);
+                if received.len() > ask.limit {
+                    break;
                 }
             }
-            Ok(received)
+            Ok(ask.page(received, |one| one.record.id.clone()))
         };
         self.store.read(job).await
     }

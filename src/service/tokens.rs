@@ -107,8 +107,9 @@ impl Services {
     /// A page of tokens, oldest first. Who is bound to an account sees those that are bound to it too.
     pub async fn tokens(&self, ask: PageAsk, act: &Act) -> Result<Page<TokenRecord>> {
         let (wanted, account) = (ask.clone(), act.bound_to().map(str::to_owned));
-        let rows =
-            self.store.list(move |connection| tokens::list(connection, account.as_deref(), &wanted.cursor, wanted.limit + 1)).await?;
+        let search = wanted.search.unwrap_or_default();
+        let job = move |connection: &Connection| tokens::list(connection, account.as_deref(), &search, &wanted.cursor, wanted.limit + 1);
+        let rows = self.store.list(job).await?;
         Ok(ask.page(rows, |record| record.id.clone()))
     }
 

@@ -1,6 +1,6 @@
 //! How balances came to be what they are.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{instant, word};
 use crate::domain::balance::Movement;
@@ -85,6 +85,12 @@ pub fn list(connection: &Connection, account: &str, cursor: &str, limit: usize) 
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(params![account, cursor, limit as i64], from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// One entry of an account.
+pub fn one(connection: &Connection, account: &str, id: &str) -> Result<Option<Entry>> {
+    let sql = format!("SELECT {COLUMNS} FROM balance_history WHERE id = ?1 AND account = ?2");
+    Ok(connection.prepare_cached(&sql)?.query_row([id, account], from_row).optional()?)
 }
 
 /// Forgets a bounded number of entries from before `before`; answers whether there may be more.

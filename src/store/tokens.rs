@@ -45,10 +45,13 @@ pub fn lasting_of_account(connection: &Connection, account: &str) -> Result<Vec<
 }
 
 /// Up to `limit` tokens after the one named, in the order of their ids; only those bound to `account` where that is given.
-pub fn list(connection: &Connection, account: Option<&str>, after: &str, limit: usize) -> Result<Vec<TokenRecord>> {
-    let sql = format!("SELECT {COLUMNS} FROM tokens WHERE id > ?1 AND (?2 IS NULL OR account = ?2) ORDER BY id LIMIT ?3");
+pub fn list(connection: &Connection, account: Option<&str>, search: &str, after: &str, limit: usize) -> Result<Vec<TokenRecord>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM tokens WHERE id > ?1 AND (?2 IS NULL OR account = ?2)
+         AND (?4 = '' OR id = ?4 OR account = ?4 OR instr(lower(name), lower(?4)) > 0) ORDER BY id LIMIT ?3"
+    );
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![after, account, limit as i64], |row| from_row(row).map(|(_, record)| record))?;
+    let rows = statement.query_map(params![after, account, limit as i64, search], |row| from_row(row).map(|(_, record)| record))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -5,6 +5,7 @@ mod brand;
 mod closing;
 mod entry;
 mod every_route;
+mod exports;
 mod first;
 mod keys;
 mod linking;
@@ -16,7 +17,9 @@ mod profile;
 mod providers;
 mod register;
 mod system;
+mod told;
 mod usage;
+mod weights;
 
 use serde_json::json;
 

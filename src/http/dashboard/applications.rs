@@ -9,7 +9,7 @@ use super::form::{Form, Typed};
 use super::keys::account;
 use super::plan::ROWS;
 use super::shell::{Shell, root};
-use super::show::{page, see};
+use super::show::{guard, page, see};
 use crate::domain::application::{ApplicationRecord, ApplicationState};
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::id;
@@ -18,7 +18,7 @@ use crate::domain::user::Role;
 use crate::http::fields::Fields;
 use crate::http::handlers;
 use crate::http::request::{Call, Unreadable};
-use crate::http::response::Response;
+use crate::http::response::{self, Response};
 use crate::service::PageAsk;
 
 #[derive(Template)]
@@ -38,6 +38,52 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
     let may_apply = call.actor.user().is_some_and(|user| user.is_at_least(Role::Admin));
     let (s, plans) = (Shell::of(&call, "plan"), call.front.services.policy.plans.all());
     page(StatusCode::OK, &ApplicationsPage { s, applications: found.data, plans, may_apply, next: found.next_cursor })
+}
+
+#[derive(Template)]
+#[template(path = "application.html")]
+struct ApplicationPage<'a> {
+    s: Shell,
+    application: ApplicationRecord,
+    plans: &'a [Arc<Plan>],
+    may_apply: bool,
+}
+
+/// `GET PREFIX/plan/applications/{id}`.
+pub async fn show(call: Call) -> Result<Response, Unreadable> {
+    let application = own_application(&call).await?;
+    let may_apply = call.actor.user().is_some_and(|user| user.is_at_least(Role::Admin));
+    let (s, plans) = (Shell::of(&call, "plan"), call.front.services.policy.plans.all());
+    page(StatusCode::OK, &ApplicationPage { s, application, plans, may_apply })
+}
+
+/// `GET PREFIX/plan/applications/{id}/text`.
+pub async fn as_text(call: Call) -> Result<Response, Unreadable> {
+    Ok(whole(&call, &own_application(&call).await?))
+}
+
+/// All that people wrote in one, as plain text: that weighs no more than what they wrote.
+pub fn whole(call: &Call, application: &ApplicationRecord) -> Response {
+    let s = Shell::of(call, "");
+    let parts = [
+        (s.t("applications.use_case"), &application.use_case),
+        (s.t("applications.volume"), &application.volume),
+        (s.t("operator.note"), &application.note),
+    ];
+    let parts = parts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(title, text)| format!("{title}:\n{text}\n"));
+    let mut response = response::text(StatusCode::OK, "text/plain; charset=utf-8", parts.collect::<Vec<_>>().join("\n"));
+    guard(response.headers_mut());
+    response
+}
+
+/// The application of the path, where it is this account's; an administrator's pages are of their own account, too.
+async fn own_application(call: &Call) -> Result<ApplicationRecord, Unreadable> {
+    let application = call.front.services.application(&call.id, &call.act()?).await?;
+    if application.account == account(call)? {
+        Ok(application)
+    } else {
+        Err(Error::no_such("application", id::APPLICATION, &call.id).into())
+    }
 }
 
 #[derive(Template)]
@@ -82,12 +128,8 @@ pub async fn apply(mut call: Call) -> Result<Response, Unreadable> {
 /// `POST PREFIX/plan/applications/{id}/withdraw`.
 pub async fn withdraw(mut call: Call) -> Result<Response, Unreadable> {
     Form::read(&mut call).await?;
-    let (services, act) = (&call.front.services, call.act()?);
-    // An administrator's pages are of their own account, too.
-    if services.application(&call.id, &act).await?.account != account(&call)? {
-        return Err(Error::no_such("application", id::APPLICATION, &call.id).into());
-    }
-    services.withdraw(&call.id, &act).await?;
+    own_application(&call).await?;
+    call.front.services.withdraw(&call.id, &call.act()?).await?;
     see(&format!("{}plan?done=withdrawn", root(&call)))
 }
 

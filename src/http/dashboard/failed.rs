@@ -5,7 +5,9 @@ use http::StatusCode;
 use super::shell::Shell;
 use super::show::told;
 use crate::domain::error::Error;
+use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
+use crate::http::note;
 use crate::http::request::Unreadable;
 use crate::http::response::Response;
 
@@ -32,14 +34,31 @@ pub fn failed(s: &Shell, request_id: &str, unreadable: Unreadable) -> Response {
         Error::Invalid(_) | Error::NoBalance => said(StatusCode::BAD_REQUEST, &error),
         Error::Refused(refusal) => match refusal.verdict {
             Verdict::AgreementNeeded => plain(StatusCode::FORBIDDEN, s.t("failed.agreement")),
-            Verdict::TooManyTries => plain(StatusCode::TOO_MANY_REQUESTS, s.t("failed.too_many")),
+            Verdict::TooManyTries => {
+                note::retry_after(refusal.retry_after(Timestamp::now()));
+                plain(StatusCode::TOO_MANY_REQUESTS, s.t("failed.too_many"))
+            }
             Verdict::Disabled => plain(StatusCode::FORBIDDEN, s.t("failed.disabled")),
             Verdict::Unavailable | Verdict::Internal => broken(StatusCode::SERVICE_UNAVAILABLE, &error),
-            _ => plain(StatusCode::FORBIDDEN, s.t("failed.part")),
+            Verdict::WrongScope => plain(StatusCode::FORBIDDEN, s.t("failed.part")),
+            Verdict::NotConfigured => plain(StatusCode::NOT_FOUND, s.t("failed.not_configured")),
+            Verdict::Unknown | Verdict::Missing => plain(StatusCode::NOT_FOUND, s.t("failed.gone")),
+            Verdict::BadRequest => said(StatusCode::BAD_REQUEST, &error),
+            _ => plain(StatusCode::BAD_REQUEST, s.t("failed.bad")),
         },
         Error::Unavailable(_) => broken(StatusCode::SERVICE_UNAVAILABLE, &error),
         Error::Internal(_) => broken(StatusCode::INTERNAL_SERVER_ERROR, &error),
     }
+}
+
+/// A page for a path at which there is none.
+pub fn nothing_here(s: &Shell, request_id: &str) -> Response {
+    told(s, request_id, StatusCode::NOT_FOUND, s.t("failed.title"), s.t("failed.nothing"))
+}
+
+/// A page for what took too long here.
+pub fn too_slow(s: &Shell, request_id: &str) -> Response {
+    told(s, request_id, StatusCode::SERVICE_UNAVAILABLE, s.t("failed.title"), s.t("failed.too_slow"))
 }
 
 /// A page for a path that is asked for by another method.

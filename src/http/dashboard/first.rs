@@ -71,6 +71,6 @@ fn read(form: &Form) -> Registration {
 /// Where the link is none: the same page for whatever is wrong with it.
 fn or_nothing(call: &Call, error: Error) -> Result<Response, Unreadable> {
     let Error::NotFound(_) = error else { return Err(error.into()) };
-    let s = Shell::of(call, "");
+    let s = Shell::discreet(call);
     Ok(told(&s, &call.request_id, StatusCode::NOT_FOUND, s.t("first.nothing"), s.t("first.nothing_hint")))
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::refused::too_many_text;
 use super::shell::Shell;
+use super::words::Words;
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::verdict::Verdict;
 use crate::http::cookies;
@@ -35,7 +36,7 @@ impl Form {
         let viewer = call.actor.user().zip(call.actor.account());
         let is_sound = viewer.is_none_or(|(user, account)| secret.confirms_form(&user.session, account, &token));
         if !is_sound {
-            return Err(Error::Forbidden("This form is not one of yours: open the page again.".into()).into());
+            return Err(Error::Forbidden(Words::of(&call.parts.headers).text("failed.not_yours").to_owned()).into());
         }
         Ok(Self(fields))
     }

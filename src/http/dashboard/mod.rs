@@ -7,6 +7,8 @@ pub mod agreement;
 pub mod applications;
 pub mod brand;
 mod chart;
+mod cut;
+mod download;
 mod entry;
 mod failed;
 pub mod first;
@@ -38,7 +40,7 @@ mod words;
 
 pub use brand::Brand;
 pub use entry::{enter, sign_in, sign_out, to_start};
-pub use failed::{failed, wrong_method};
+pub use failed::{failed, nothing_here, too_slow, wrong_method};
 pub use profile::linking::ends_at as linking_ends_at;
 pub use providers::refused as refused_by_provider;
 pub use session::{admit, admit_administrator, let_in, within};

@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::chart::Chart;
 use super::shell::Shell;
 use super::show::page;
-use super::usage::{Period, shorten};
+use super::usage::Period;
 use crate::domain::time::Timestamp;
 use crate::domain::usage::UsageAsk;
 use crate::http::faults::LATEST;
@@ -64,7 +64,7 @@ async fn needs_a_look(call: &Call, s: &Shell) -> Result<Vec<Look>, Unreadable> {
     let (backlog, backup) = (services.backlog().await?, services.last_backup().await?);
     let (errors, _) = LATEST.counts();
     let open = services.metrics.applications_open.get().unwrap_or(0);
-    let given_up = backlog.webhooks_given_up + backlog.mails_given_up;
+    let (mails, messages) = (backlog.mails_given_up, backlog.webhooks_given_up);
     let (warnings, waits) = (services.policy.warnings.len() as u64, services.policy.waits.len() as u64);
     let (is_old, told) = match &backup {
         None => (true, s.t("overview.no_backup")),
@@ -72,7 +72,8 @@ async fn needs_a_look(call: &Call, s: &Shell) -> Result<Vec<Look>, Unreadable> {
     };
     let all = [
         (errors, s.with("overview.errors", s.number(errors)), "admin/system"),
-        (given_up, s.with("overview.given_up", s.number(given_up)), "admin/outbox"),
+        (mails, s.with("overview.mails", s.number(mails)), "admin/outbox?state=given_up"),
+        (messages, s.with("overview.messages", s.number(messages)), "admin/outbox/webhooks?state=given_up"),
         (open, s.with("overview.open", s.number(open)), "admin/applications"),
         (warnings, s.with("overview.warnings", s.number(warnings)), "admin/system"),
         (waits, s.with("overview.waits", s.number(waits)), "admin/system"),
@@ -108,13 +109,6 @@ impl Shell {
             Within::Time(time) => self.with("overview.seconds", time.as_secs_f64()),
             Within::Longer => self.t("overview.longer").to_owned(),
         }
-    }
-
-    /// A name as it fits; the page of what is called so has all of it.
-    fn short(&self, name: &str) -> String {
-        let mut name = name.to_owned();
-        shorten(&mut name);
-        name
     }
 
     /// The page of an account or a key, below the dashboard's start, where there is one.

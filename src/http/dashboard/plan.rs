@@ -21,7 +21,7 @@ use crate::store::balances::Entry;
 
 /// How many applications, and how many movements, are on one page.
 const LATEST: usize = 5;
-pub(super) const ROWS: usize = 50;
+pub(super) const ROWS: usize = 25;
 
 #[derive(Template)]
 #[template(path = "plan.html")]
@@ -53,11 +53,12 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
     let applications = services.own_applications(&account, latest, &act).await?;
     let s = Shell::of(&call, "plan");
     let (current, default) = (held.record.plan_at(&policy.plans, call.now), policy.plans.default());
-    let is_lasting = held.record.plan == current.name;
+    // The default one has no end, and one whose end has come is not held any more.
+    let ends = held.record.plan == current.name && current.name != default.name;
     let shown = PlanPage {
         plans: policy.plans.all(),
         current,
-        until: held.record.plan_until.filter(|_| is_lasting),
+        until: held.record.plan_until.filter(|_| ends),
         default,
         limits: held.record.limits_at(&policy.plans, call.now).iter().map(|limit| s.limit(limit)).collect(),
         most_keys: policy.sign_in.keys,
@@ -115,6 +116,19 @@ pub async fn balance(call: Call) -> Result<Response, Unreadable> {
     let balance = services.account(&account, &act).await?.balance;
     let s = Shell::of(&call, "plan");
     page(StatusCode::OK, &BalancePage { s, balance, movements: found.data, next: found.next_cursor })
+}
+
+#[derive(Template)]
+#[template(path = "movement.html")]
+struct MovementPage {
+    s: Shell,
+    entry: Entry,
+}
+
+/// `GET PREFIX/plan/balance/{id}`: one of them, with the whole of its reason.
+pub async fn movement(call: Call) -> Result<Response, Unreadable> {
+    let entry = call.front.services.movement(&account(&call)?, &call.id, &call.act()?).await?;
+    page(StatusCode::OK, &MovementPage { s: Shell::of(&call, "plan"), entry })
 }
 
 impl Shell {

@@ -1,7 +1,6 @@
 //! Whoever is not let in: what is wrong, in plain words, and a way on. Why a provider, or this server, thinks so stands in the log alone.
 
 use http::StatusCode;
-use http::header::RETRY_AFTER;
 
 use super::notice::Notice;
 use super::shell::Shell;
@@ -12,6 +11,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::Span;
 use crate::domain::verdict::Verdict;
 use crate::http::cookies;
+use crate::http::note;
 use crate::http::request::Call;
 use crate::http::response::{self, Response};
 use crate::http::telling;
@@ -202,15 +202,14 @@ pub fn wait(call: &Call, s: &Shell, refusal: &Refusal) -> String {
     seconds.map_or_else(|| s.t("refused.wait").to_owned(), |seconds| s.with("refused.again_in", spoken(Span::from_secs(seconds))))
 }
 
-/// The same after what it is for.
+/// The same after what it is for; noted, so that the head of the answer says it too.
 pub fn too_many_text(call: &Call, s: &Shell, refusal: &Refusal) -> String {
+    note::retry_after(refusal.retry_after(call.now));
     format!("{}. {}", s.t("refused.too_many"), wait(call, s, refusal))
 }
 
 /// Says when to try again, where that is known.
 pub fn retry_after(call: &Call, refusal: &Refusal, mut response: Response) -> Response {
-    if let Some(seconds) = refusal.retry_after(call.now) {
-        response.headers_mut().insert(RETRY_AFTER, seconds.into());
-    }
+    response::retry_after(refusal.retry_after(call.now), &mut response);
     response
 }

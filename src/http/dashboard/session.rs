@@ -22,6 +22,13 @@ const NAME: &str = "dashboard";
 /// Lets in who is signed in and is this to their account, as an actor like any other; sends everybody else to sign in. Without a role it
 /// is for their own, and the account is not looked at.
 pub async fn admit(call: &Call, role: Option<Role>) -> Result<Actor, Response> {
+    let actor = known(call, role).await?;
+    menu::look(call, &actor).await;
+    Ok(actor)
+}
+
+/// The same, where no page follows.
+pub async fn known(call: &Call, role: Option<Role>) -> Result<Actor, Response> {
     let Some(token) = token(call) else { return Err(to_sign_in(call)) };
     let failed = |unreadable| failed(&Shell::of(call, ""), &call.request_id, unreadable);
     let visit = call.visit_from_anywhere().map_err(failed)?;
@@ -30,17 +37,11 @@ pub async fn admit(call: &Call, role: Option<Role>) -> Result<Actor, Response> {
     let caller = known.caller().clone();
     let user = caller.user.as_ref();
     let actor = Actor::User(caller.clone());
-    let Some(role) = role else {
-        menu::look(call, &actor).await;
-        return Ok(actor);
-    };
+    let Some(role) = role else { return Ok(actor) };
     let may = user.is_some_and(|user| user.is_at_least(role));
     // Of an account that is switched off there is nothing to see; out of it one gets all the same.
     let refusal = match may {
-        true if caller.refused_by_state(call.now).is_none() => {
-            menu::look(call, &actor).await;
-            return Ok(actor);
-        }
+        true if caller.refused_by_state(call.now).is_none() => return Ok(actor),
         true => Verdict::Disabled,
         false => Verdict::WrongScope,
     };

@@ -72,6 +72,9 @@ struct Told<'a> {
 pub fn told(s: &Shell, request_id: &str, status: StatusCode, title: &str, message: &str) -> Response {
     let told = Told { s, title, message, request_id };
     let mut response = page(status, &told).unwrap_or_else(|_| response::problem(status, message, Vec::new(), request_id));
+    if s.is_discreet {
+        guard_discreetly(response.headers_mut());
+    }
     s.name_language(&mut response);
     response
 }

@@ -4,6 +4,7 @@ use askama::Template;
 use http::StatusCode;
 
 use super::chart::{Chart, share};
+use super::cut;
 use super::keys::account;
 use super::shell::Shell;
 use super::show::page;
@@ -27,9 +28,6 @@ use crate::service::usage_summary::{Ends, Summary};
 /// How many keys can be chosen from, and how many are told apart; more are found by their own page.
 const MOST_CHOICES: usize = 20;
 const MOST_KEYS: usize = 20;
-
-/// How many characters of a name are shown.
-const LONGEST_CHOICE: usize = 40;
 
 /// Until so soon a time is told in seconds from now.
 const SOON: u64 = 120;
@@ -171,8 +169,7 @@ async fn busiest(call: &Call, s: &Shell, account: &str, sum: &Summary) -> Result
     let mut names = call.front.services.key_names(account, ids, &call.act()?).await?;
     let row = |(id, ends): &(String, Ends)| {
         let without = || if id.is_empty() { s.t("usage.no_key").to_owned() } else { id.clone() };
-        let mut name = names.remove(id).unwrap_or_else(without);
-        shorten(&mut name);
+        let name = cut::name(&names.remove(id).unwrap_or_else(without));
         KeyRow { name, id: id.clone(), ends: *ends }
     };
     Ok((first.iter().map(row).collect(), rest.iter().map(|(_, ends)| *ends).reduce(Ends::and)))
@@ -188,16 +185,7 @@ async fn choices(call: &Call, wanted: &Wanted) -> Outcome<Vec<(String, String)>,
         let name = services.key_names(&wanted.account, vec![chosen.clone()], &act).await?.remove(chosen);
         choices.push((chosen.clone(), name.unwrap_or_else(|| chosen.clone())));
     }
-    choices.iter_mut().for_each(|(_, name)| shorten(name));
-    Ok(choices)
-}
-
-/// A name as it fits; the key's own page has all of it.
-pub fn shorten(name: &mut String) {
-    if let Some((end, _)) = name.char_indices().nth(LONGEST_CHOICE) {
-        name.truncate(end);
-        name.push('…');
-    }
+    Ok(choices.into_iter().map(|(id, name)| (id, cut::name(&name))).collect())
 }
 
 impl UsagePage {

@@ -3,45 +3,43 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::header::{CONTENT_DISPOSITION, HeaderValue};
-
-use super::show::guard;
+use super::download;
 use super::usage::Wanted;
 use crate::domain::act::Act;
 use crate::domain::error::Result as Outcome;
 use crate::domain::usage::UsageAsk;
 use crate::http::feed::Feed;
 use crate::http::request::{Call, Unreadable};
-use crate::http::response::{self, Response};
+use crate::http::response::Response;
 use crate::http::rows::for_people;
-use crate::service::Services;
 use crate::service::usage::{Asker, UsagePage};
 
-const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
-const FILE: HeaderValue = HeaderValue::from_static("attachment; filename=\"usage.csv\"");
+/// What its file is called.
+const NAME: &str = "usage";
 
 /// How many rows are read at a time.
 const ROWS_AT_A_TIME: usize = 1000;
 
 /// `GET PREFIX/usage.csv`.
-pub async fn show(call: Call) -> Result<Response, Unreadable> {
+pub async fn show(mut call: Call) -> Result<Response, Unreadable> {
+    if let Some(head) = download::head(&call, NAME)? {
+        return Ok(head);
+    }
     let wanted = Wanted::read(&call).await?;
     let ask = Arc::new(wanted.period.ask(&wanted.account, wanted.key.as_deref(), call.now));
-    let (services, act) = (call.front.services.clone(), call.act()?);
     // What is refused is refused before the answer begins.
-    let first = services.usage(&ask, None, ROWS_AT_A_TIME, Asker::Holder).await?;
-    let (feed, mut response) = response::streamed(CSV);
-    guard(response.headers_mut());
-    response.headers_mut().insert(CONTENT_DISPOSITION, FILE);
+    let first = call.front.services.usage(&ask, None, ROWS_AT_A_TIME, Asker::Holder).await?;
+    let (act, (feed, response)) = (call.act()?, download::begin(NAME)?);
     tokio::spawn(async move {
-        if let Err(error) = write(&services, &ask, &wanted.account, first, &act, feed).await {
+        if let Err(error) = write(&mut call, &ask, &wanted.account, first, &act, feed).await {
             tracing::error!(request_id = act.request_id, "usage could not be read to its end: {error}");
         }
     });
     Ok(response)
 }
 
-async fn write(services: &Services, ask: &Arc<UsageAsk>, account: &str, first: UsagePage, act: &Act, feed: Feed) -> Outcome<()> {
+async fn write(call: &mut Call, ask: &Arc<UsageAsk>, account: &str, first: UsagePage, act: &Act, feed: Feed) -> Outcome<()> {
+    let services = call.front.services.clone();
     let (mut page, mut text) = (first, "start,key,name,verdict,count\r\n".to_owned());
     loop {
         let mut ids: Vec<String> = page.rows.iter().map(|row| row.key.clone()).collect();
@@ -54,6 +52,9 @@ async fn write(services: &Services, ask: &Arc<UsageAsk>, account: &str, first: U
             return Ok(());
         }
         let Some(place) = page.next else { break };
+        if !download::goes_on(call, |actor| actor.account() == Some(account)).await {
+            return Ok(());
+        }
         page = services.usage(ask, Some(place), ROWS_AT_A_TIME, Asker::Holder).await?;
     }
     feed.end();

@@ -13,6 +13,7 @@ use crate::http::fields::Fields;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
 use crate::http::views;
+use crate::service::PageAsk;
 use crate::service::invitations::{Which, received_view};
 
 /// A page of an account's.
@@ -45,8 +46,9 @@ pub async fn end(call: Call) -> Result<Response, Unreadable> {
 
 /// Those for the user who asks.
 pub async fn received(call: Call) -> Result<Response, Unreadable> {
-    let received = call.front.services.received_invitations(user(&call)?.id, call.now).await?;
-    let data: Vec<Value> = received.iter().map(received_view).collect();
+    let ask = PageAsk { limit: PageAsk::MOST, ..PageAsk::default() };
+    let received = call.front.services.received_invitations(user(&call)?.id, ask, call.now).await?;
+    let data: Vec<Value> = received.data.iter().map(received_view).collect();
     Ok(response::json(StatusCode::OK, &json!({ "data": data, "next_cursor": null })))
 }
 

@@ -172,7 +172,7 @@ fn a_page_that_is_asked_for_in_another_way_says_so_on_a_page() {
     for (method, path, allowed) in
         [("PUT", "/auth/keys", "GET, POST, HEAD"), ("GET", "/auth/sign-out", "POST"), ("DELETE", "/auth/", "GET, HEAD")]
     {
-        let reply = stage.server.send(&Request::new(method, path));
+        let reply = stage.server.send(&Request::new(method, path).header("Accept", "text/html"));
         assert_eq!(reply.header("Allow").as_deref(), Some(allowed), "{reply:?}");
         crate::support::browser::Page { path: path.into(), reply }.says(405, "This page is not opened this way.");
     }

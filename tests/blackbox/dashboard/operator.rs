@@ -13,14 +13,14 @@ use crate::support::person::Person;
 use crate::support::{Reply, Stage};
 
 /// A plan for everybody, one that is granted by review, and passwords that are hashed quickly.
-fn config(more: &str) -> String {
+pub fn config(more: &str) -> String {
     let plans = "[[plans]]\nname = \"free\"\ndefault = true\nlimits = [{ requests = 60, per = \"minute\" }]\n[[plans]]\nname = \"elite\"\nunlimited = true\nreview = true\n";
     format!("{QUICK}{plans}{more}")
 }
 
 /// A browser in which an administrator is signed in.
 #[track_caller]
-fn operator(stage: &Stage) -> (Browser<'_>, Person<'_>) {
+pub fn operator(stage: &Stage) -> (Browser<'_>, Person<'_>) {
     let person = Person::with(stage, json!({ "admin": true, "name": "Root" }));
     (signed_in(stage, &person).0, person)
 }
@@ -46,7 +46,7 @@ fn exported(browser: &mut Browser<'_>, path: &str) -> Vec<std::collections::BTre
 
 /// The entries of the audit with this action, newest first.
 #[track_caller]
-fn audited(stage: &Stage, action: &str) -> Vec<Value> {
+pub fn audited(stage: &Stage, action: &str) -> Vec<Value> {
     let list = stage.get(&format!("/audit?action={action}&limit=1000")).expect(200).json();
     list["data"].as_array().expect("a list").clone()
 }

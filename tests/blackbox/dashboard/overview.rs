@@ -131,8 +131,22 @@ fn it_tells_what_needs_a_look() {
         let page = browser.open("/auth/admin");
         page.reply.body.contains("Errors in the log since the start: 1").then_some(page)
     });
-    let page = page.says(200, "Applications to decide: 1").says_not("No backup is known");
+    let page = page.says(200, "Applications to decide: 1").says_not("No backup is known").says_not("given up");
     assert!(page.links().contains(&"/auth/admin/system".to_owned()), "{:?}", page.links());
+    // What was given up is told apart, and leads to what it is.
+    let database = rusqlite::Connection::open(stage.folder.database()).expect("it opens");
+    let rows = "INSERT INTO mails SELECT 'eml_' || value, 'email', 'a@example.com', 'verify', '{}', NULL, 1, NULL, 9, 'gone', NULL FROM json_each('[1, 2]');
+        INSERT INTO outbox VALUES ('msg_1', 'main', 'key.revoked', '{}', 1, NULL, 9, 'gone', NULL);";
+    database.execute_batch(rows).expect("they are there");
+    let page = browser
+        .open("/auth/admin")
+        .says(200, "Mails and SMS that were given up: 2")
+        .says(200, "Messages of webhooks that were given up: 1");
+    for (place, holds) in [("outbox", "a@example.com"), ("outbox/webhooks", "key.revoked")] {
+        let link = format!("/auth/admin/{place}?state=given_up");
+        assert!(page.links().contains(&link), "{:?}", page.links());
+        browser.open(&link).says(200, holds);
+    }
 }
 
 #[test]

@@ -60,12 +60,22 @@ fn plans_are_told_in_words() {
     let form = browser.open(&link).says(200, "Apply for a plan").form("plan/applications");
     assert!(form.fields.contains(&("plan".into(), "pro".into())), "{form:?}");
     // What the account has of its own is what is told of its plan.
-    stage.patch(&format!("/accounts/{}", person.account), &json!({ "limits": { "day": 7 }, "plan_until": "2099-01-02" })).expect(200);
+    stage
+        .patch(&format!("/accounts/{}", person.account), &json!({ "plan": "pro", "limits": { "minute": 7 }, "plan_until": "2099-01-02" }))
+        .expect(200);
     browser
         .open("/auth/plan")
-        .says(200, "7 a day")
+        .says(200, "7 a minute")
         .says(200, "It lasts until 2099-01-02 00:00 UTC. After that: Free.")
-        .says_not("1,000 a day");
+        .says_not("600 a minute");
+    // The default plan has no end, and one whose end has come is not held any more.
+    let database = rusqlite::Connection::open(stage.folder.database()).expect("it opens");
+    for (plan, until) in [("free", 4_000_000_000_000_i64), ("free", 1), ("pro", 1)] {
+        let changed = database.execute("UPDATE accounts SET plan = ?1, plan_until = ?2 WHERE id = ?3", (plan, until, &person.account));
+        assert_eq!(changed, Ok(1));
+        let page = browser.open("/auth/plan").says(200, "This account is on the plan Free.");
+        page.says_not("It lasts until").says_not("After that");
+    }
     let plain = Stage::with(QUICK);
     let person = Person::new(&plain);
     let (mut browser, _) = signed_in(&plain, &person);
@@ -138,7 +148,8 @@ fn a_member_sees_why_and_may_not() {
     let mut other = owner;
     other.switch(&team);
     let open = other.post("/applications", &json!({ "plan": "elite", "use_case": "a shop", "volume": "much" })).expect(201).json();
-    browser.open("/auth/plan").says(200, "a shop").says_not("Withdraw");
+    browser.open("/auth/plan").says(200, "What was sent").says_not("Withdraw");
+    browser.open(&format!("/auth/plan/applications/{}", text(&open["id"]))).says(200, "a shop").says_not("Withdraw");
     let path = format!("/auth/plan/applications/{}/withdraw", text(&open["id"]));
     let reply = stage.server.send(&browser.request("POST", &path, Some(&format!("form_token={token}"))));
     assert_eq!(reply.status, 403, "{reply:?}");
@@ -188,8 +199,10 @@ fn the_balance_is_told_with_its_history_page_by_page() {
     let page = browser.open("/auth/plan").says(200, "−1,234 tokens are left.");
     let link = page.links().into_iter().find(|link| link.ends_with("/plan/balance")).expect("a link to the history");
     let page = browser.open(&link).says(200, "−4,500").says(200, "gift &#60;b&#62;59").says_not("gift &#60;b&#62;9&").says_not("<b>");
-    assert_eq!(page.reply.body.matches("<tr>").count(), 1 + 50);
+    assert_eq!(page.reply.body.matches("<tr>").count(), 1 + 25);
     let link = page.links().into_iter().find(|link| link.contains("cursor=")).expect("a link to the next page");
+    let page = browser.open(&link).says(200, "<tbody>");
+    let link = page.links().into_iter().find(|link| link.contains("cursor=")).expect("a link to the last page");
     let page = browser.open(&link).says(200, "gift &#60;b&#62;9&").says_not("cursor=");
     assert_eq!(page.reply.body.matches("<tr>").count(), 1 + 12);
     browser.open("/auth/plan/balance?cursor=x").says(400, "is none that this list gave");

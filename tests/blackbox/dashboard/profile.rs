@@ -102,7 +102,7 @@ fn a_number_is_proven_by_its_code_and_taken_away() {
     let (code, foreign) = (sent(&stage, &format!("the code for {PHONE}"), 0), sent(&stage, &format!("the code for {PHONE}"), 1));
     let wrong = browser.send(&page, "profile/phone/code", &[("code", &foreign)]).says(400, "is not right, or counts no more");
     assert!(wrong.form("profile/phone/code").fields.contains(&("code".into(), String::new())));
-    let done = browser.send(&wrong, "profile/phone/code", &[("code", &code)]).says(200, "Your number is confirmed.");
+    let done = browser.send(&wrong, "profile/phone/code", &[("code", &code)]).says(200, "Your phone number is confirmed.");
     done.says(200, PHONE).says_not("waits");
     others.send(&theirs, "profile/phone/code", &[("code", &foreign)]).says(400, "is not right");
     assert_eq!(person.get("/user/me").expect(200).json()["phone"], PHONE);

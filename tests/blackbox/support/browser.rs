@@ -118,6 +118,12 @@ impl Page {
         for (name, value) in [("Content-Language", "en"), ("Vary", "Accept-Language")] {
             assert_eq!(self.reply.header(name).as_deref(), Some(value), "{name}");
         }
+        assert!(
+            status != 429 || self.reply.header("Retry-After").is_some(),
+            "{} does not say when to try again: {:?}",
+            self.path,
+            self.reply
+        );
         let policy = self.reply.header("Content-Security-Policy").expect("a policy");
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
         for (name, value) in [("X-Frame-Options", "DENY"), ("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")] {

@@ -9,6 +9,7 @@ use crate::domain::application::{ApplicationRecord, ApplicationState};
 use crate::domain::error::{Error, Result as Outcome};
 use crate::domain::id;
 use crate::domain::user::handle;
+use crate::http::dashboard::applications::whole;
 use crate::http::dashboard::form::{Form, Typed};
 use crate::http::dashboard::given;
 use crate::http::dashboard::shell::{Shell, root};
@@ -98,6 +99,12 @@ struct ApplicationPage {
 /// `GET PREFIX/admin/applications/{id}`.
 pub async fn show(call: Call) -> Result<Response, Unreadable> {
     show_application(&call, StatusCode::OK, Typed::default()).await
+}
+
+/// `GET PREFIX/admin/applications/{id}/text`.
+pub async fn as_text(call: Call) -> Result<Response, Unreadable> {
+    let application = call.front.services.application(&call.id, &call.act()?).await?;
+    Ok(whole(&call, &application))
 }
 
 async fn show_application(call: &Call, status: StatusCode, typed: Typed) -> Result<Response, Unreadable> {

@@ -1,46 +1,47 @@
 //! A list as CSV (RFC 4180), page after page while it is sent: the same rows, whole, as people open them in a spreadsheet.
 
-use http::header::{CONTENT_DISPOSITION, HeaderValue};
-
 use super::listing::{Cell, Listing, Row};
-use crate::domain::error::{Error, Result as Outcome};
+use crate::domain::error::Result as Outcome;
 use crate::domain::time::Timestamp;
-use crate::http::dashboard::show::guard;
+use crate::http::dashboard::download;
 use crate::http::feed::Feed;
 use crate::http::request::{Call, Unreadable};
-use crate::http::response::{self, Response};
-use crate::http::rows::{Format, for_people};
+use crate::http::response::Response;
+use crate::http::rows::for_people;
 use crate::service::{Page, PageAsk};
 
 /// How many rows are read at once.
 const ROWS: usize = 250;
 
 /// All rows that a list was asked for. The audit tells of it before one goes out.
-pub async fn send(call: Call, list: Listing) -> Result<Response, Unreadable> {
-    let file = format!("attachment; filename=\"{}.csv\"", list.name.replace('/', "-"));
-    let file = HeaderValue::from_str(&file).map_err(|_| Error::Internal("a file has no name".into()))?;
+pub async fn send(mut call: Call, list: Listing) -> Result<Response, Unreadable> {
+    let name = list.name.replace('/', "-");
+    if let Some(head) = download::head(&call, &name)? {
+        return Ok(head);
+    }
     // What is refused is refused before the answer begins.
     let first = (list.read)(PageAsk { limit: ROWS, ..list.ask.clone() }).await?;
     let place = call.front.services.begin_list_export(list.name, &call.act()?).await?;
-    let (feed, mut response) = response::streamed(Format::Csv.media());
-    guard(response.headers_mut());
-    response.headers_mut().insert(CONTENT_DISPOSITION, file);
+    let (feed, response) = download::begin(&name)?;
     tokio::spawn(async move {
         let _place = place;
-        if let Err(error) = write(&list, first, feed).await {
+        if let Err(error) = write(&mut call, &list, first, feed).await {
             tracing::error!(request_id = call.request_id, "an export ended early: {error}");
         }
     });
     Ok(response)
 }
 
-async fn write(list: &Listing, first: Page<Row>, feed: Feed) -> Outcome<()> {
+async fn write(call: &mut Call, list: &Listing, first: Page<Row>, feed: Feed) -> Outcome<()> {
     let (mut page, mut lines) = (first, header(list));
     loop {
         page.data.iter().for_each(|row| lines.push_str(&line(row)));
         // Where it fails nobody reads any more.
         let Ok(()) = feed.send_all(std::mem::take(&mut lines)).await else { return Ok(()) };
         let Some(cursor) = page.next_cursor else { break };
+        if !download::goes_on(call, |actor| actor.user().is_some_and(|user| user.is_admin)).await {
+            return Ok(());
+        }
         page = (list.read)(PageAsk { limit: ROWS, cursor, ..list.ask.clone() }).await?;
     }
     feed.end();
@@ -64,6 +65,7 @@ fn written(cell: &Cell) -> String {
         Cell::Text(text) | Cell::Code(text) => for_people(text),
         Cell::Number(number) => number.to_string(),
         Cell::At(at) => at.map(Timestamp::rfc3339).unwrap_or_default(),
+        Cell::Is(is_so) => is_so.to_string(),
         Cell::State(name) => (*name).to_owned(),
     }
 }

@@ -19,10 +19,7 @@ use crate::http::response::Response;
 use crate::service::{Page, PageAsk};
 
 /// How many rows a page shows.
-const ROWS: usize = 45;
-
-/// How many characters of a text a page shows; the export has all of it.
-const LONGEST: usize = 60;
+const ROWS: usize = 25;
 
 /// What stands in a cell.
 pub enum Cell {
@@ -34,6 +31,8 @@ pub enum Cell {
     Number(i64),
     /// An instant, where there is one.
     At(Option<Timestamp>),
+    /// Whether something is so.
+    Is(bool),
     /// How something stands, by its one name.
     State(&'static str),
 }
@@ -191,6 +190,7 @@ pub const fn text(name: &'static str) -> &'static str {
 pub fn asked(call: &Call, is_cursor: impl FnOnce(&str) -> bool, filters: &[&str]) -> (PageAsk, Query) {
     let mut query = call.query(&[&PAGE[..], &["done"], filters].concat());
     query.leave_out_empty();
+    query.bound();
     (query.page(is_cursor), query)
 }
 
@@ -210,14 +210,6 @@ impl ListPage {
     fn link<'r>(&self, row: &'r Row, column: &usize) -> Option<&'r str> {
         let first = (0..self.list.columns.len()).find(|column| self.list.shows(column));
         row.page.as_deref().filter(|_| first == Some(*column))
-    }
-
-    /// As much of a text as a page shows.
-    fn short(&self, text: &str) -> String {
-        match text.char_indices().nth(LONGEST) {
-            Some((end, _)) => format!("{}…", text[..end].trim_end()),
-            None => text.to_owned(),
-        }
     }
 }
 

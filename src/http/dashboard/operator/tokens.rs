@@ -31,7 +31,7 @@ pub async fn export(call: Call) -> Result<Response, Unreadable> {
 }
 
 fn listed(call: &Call) -> Result<Listing, Unreadable> {
-    let (ask, query) = asked(call, |cursor| id::is(id::TOKEN, cursor), &[]);
+    let (ask, query) = asked(call, |cursor| id::is(id::TOKEN, cursor), &["search"]);
     query.finish()?;
     let columns = vec![
         text("lists.name"),
@@ -48,8 +48,10 @@ fn listed(call: &Call) -> Result<Listing, Unreadable> {
         let (services, act) = (services.clone(), act.clone());
         async move { services.tokens(ask, &act).await }
     };
-    let mut list =
-        Listing::new("tokens", TAB, text("admin.tokens"), columns, ask).without(vec!["lists.id"]).rows(rows, move |token| row(token, now));
+    let mut list = Listing::new("tokens", TAB, text("admin.tokens"), columns, ask)
+        .without(vec!["lists.id"])
+        .search(call)
+        .rows(rows, move |token| row(token, now));
     list.make = Some(("tokens/new", text("operator.token_new")));
     Ok(list)
 }

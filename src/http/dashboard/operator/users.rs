@@ -63,7 +63,7 @@ fn row(user: &UserRecord) -> Row {
         Cell::Text(user.name.clone()),
         Cell::maybe(user.email.as_deref()),
         Cell::maybe(user.phone.as_deref()),
-        Cell::Text(if user.is_admin { "yes" } else { "" }.to_owned()),
+        Cell::Is(user.is_admin),
         Cell::State(state(user)),
         Cell::Code(user.account.clone()),
         Cell::At(Some(user.created_at)),

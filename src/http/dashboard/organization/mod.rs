@@ -10,6 +10,7 @@ use askama::Template;
 use http::StatusCode;
 
 use super::form::{Form, Typed, once};
+use super::given;
 use super::keys::account;
 use super::shell::{Shell, root};
 use super::show::{page, see};
@@ -24,6 +25,7 @@ use crate::http::request::{Call, Unreadable};
 use crate::http::response::Response;
 use crate::service::accounts::AccountInput;
 use crate::service::invitations::Received;
+use crate::service::{Page, PageAsk};
 
 impl Shell {
     /// What somebody is to an account.
@@ -43,13 +45,13 @@ impl Shell {
     /// Who asks whom to join what, as what.
     fn invited(&self, received: &Received) -> String {
         let Received { record, account_name, inviter } = received;
-        let parts = [inviter, account_name, self.role(&record.role)];
-        // One after the other: what stands in a name is not looked at again.
-        let mut pieces = self.t("organization.invited").split("{}");
-        let first = pieces.next().unwrap_or_default().to_owned();
-        parts.into_iter().zip(pieces).fold(first, |text, (part, piece)| text + part + piece)
+        self.with_all("organization.invited", &[&self.short(inviter), &self.short(account_name), self.role(&record.role)])
     }
 }
+
+/// How many other accounts, and how many invitations, a page shows.
+const ACCOUNTS: usize = 20;
+const RECEIVED: usize = 5;
 
 /// What stands in the forms of the page.
 #[derive(Default)]
@@ -75,11 +77,11 @@ struct OrganizationPage {
     manages: bool,
     /// Whether they may close it.
     owns: bool,
-    /// Where else they belong to: the id, the name, and what they are to it.
-    others: Vec<(String, String, Role)>,
+    /// Where else they belong to: the id, the name, and what they are to it; a page of them.
+    others: Page<(String, String, Role)>,
     /// Which of all is theirs alone.
     personal: String,
-    received: Vec<Received>,
+    received: Page<Received>,
     may_make: bool,
     forms: Forms,
     once: String,
@@ -97,7 +99,11 @@ async fn shown(call: &Call, status: StatusCode, mut forms: Forms) -> Result<Resp
     let file = services.user(own.id).await?;
     let (mut others, personal) = (file.accounts, file.record.account);
     others.retain(|(id, ..)| *id != account.id);
-    let received = services.received_invitations(own.id, call.now).await?;
+    let after = given(call, "after").and_then(|after| others.iter().position(|(id, ..)| *id == after));
+    others.drain(..after.map_or(0, |after| after + 1));
+    let others = PageAsk { limit: ACCOUNTS, ..PageAsk::default() }.page(others, |(id, ..)| id.clone());
+    let ask = PageAsk { limit: RECEIVED, cursor: given(call, "cursor").unwrap_or_default(), ..PageAsk::default() };
+    let received = services.received_invitations(own.id, ask, call.now).await?;
     let once = forms.once.take().unwrap_or_else(once);
     let template = OrganizationPage {
         s: Shell::of(call, "organization"),
@@ -132,7 +138,14 @@ pub async fn make(mut call: Call) -> Result<Response, Unreadable> {
         Err(error) => Err(error),
     };
     match form.judged(&call, done)? {
-        Ok(made) => go_on_for(&call, &made.record.id, "organization_made").await,
+        Ok(made) => Ok(match go_on_for(&call, &made.record.id, "organization_made").await {
+            Ok(response) => response,
+            // It is made all the same.
+            Err(unreadable) => {
+                tracing::error!(request_id = call.request_id, "a new organization could not be switched to: {unreadable:?}");
+                see(&format!("{}organization?done=organization_waits", root(&call)))?
+            }
+        }),
         Err((status, new)) => shown(&call, status, Forms { new, once: Some(once), ..Forms::default() }).await,
     }
 }

@@ -35,6 +35,8 @@ struct AddressPage {
     is_proven: bool,
     pending: Option<String>,
     has_password: bool,
+    /// Whether anything can be sent there: without a proof it is not changed.
+    sends: bool,
     forms: Forms,
 }
 
@@ -54,7 +56,8 @@ async fn shown(call: &Call, channel: Channel, status: StatusCode, forms: Forms) 
     let UserRecord { email, phone, password, .. } = &record;
     let (held, pending) = if channel == Channel::Phone { (phone, pending.phone) } else { (email, pending.email) };
     let (held, is_proven, has_password) = (held.clone(), record.proven(channel).is_some(), password.is_some());
-    page(status, &AddressPage { s: Shell::of(call, "profile"), kind: channel.name(), held, is_proven, pending, has_password, forms })
+    let (s, kind, sends) = (Shell::of(call, "profile"), channel.name(), call.front.services.policy.sends_by(channel));
+    page(status, &AddressPage { s, kind, held, is_proven, pending, has_password, sends, forms })
 }
 
 /// `POST PREFIX/profile/email`: a link goes to the new address.
