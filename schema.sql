@@ -286,9 +286,9 @@ CREATE TABLE usage (
 
 CREATE INDEX usage_of_key ON usage (account, key, hour);
 
--- The same by day, UTC: hours move here when they are older than [history] usage_by_hour. A count stands in one of the two.
+-- The same by day, UTC, written at once with the hours: a month of a key is thirty rows, and stays when its hours go.
 CREATE TABLE usage_days (
-  day     INTEGER NOT NULL,               -- its start
+  day     INTEGER NOT NULL,               -- its start, UTC
   account TEXT NOT NULL,
   key     TEXT NOT NULL,
   verdict TEXT NOT NULL,

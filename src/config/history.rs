@@ -6,7 +6,7 @@ use crate::domain::time::Span;
 /// How long what has happened is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct HistorySettings {
-    /// Usage by the hour; then by the day.
+    /// Usage by the hour.
     pub usage_by_hour: Span,
     /// Usage by the day.
     pub usage_by_day: Span,

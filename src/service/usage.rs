@@ -1,4 +1,4 @@
-//! Usage: read page by page in bounded pieces, and aged: hours become days, and old days go.
+//! Usage: read page by page in bounded pieces, and aged: old hours go, and old days.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -153,8 +153,8 @@ impl Services {
         let history = self.policy.history;
         let hours = now.minus(history.usage_by_hour).floor_to(HOUR);
         let days = surely.minus(history.usage_by_day).floor_to(By::Day.length());
-        while self.store.write(move |connection| usage::move_to_days(connection, hours), |_| ()).await? {}
-        while self.store.write(move |connection| usage::forget_days(connection, days), |_| ()).await? {}
+        while self.store.write(move |connection| usage::forget(connection, By::Hour, hours), |_| ()).await? {}
+        while self.store.write(move |connection| usage::forget(connection, By::Day, days), |_| ()).await? {}
         while self.store.write(move |connection| usage_totals::forget(connection, days), |_| ()).await? {}
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! How many requests got which verdict: by hour, and by day where that is longer ago. A count stands in one of the two tables.
+//! How many requests got which verdict: by hour, and by day. What is counted is added to both at once, so that neither is ever summed up
+//! from the other, and a month of an account is read as quickly as it is short.
 
 use std::sync::LazyLock;
 
@@ -7,22 +8,27 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::error::Result;
 use crate::domain::time::Timestamp;
-use crate::domain::usage::{After, By, Place, UsageAsk};
+use crate::domain::usage::{After, By, DAY, Place, UsageAsk};
 use crate::domain::verdict::Verdict;
 
-/// Adds to an hour. Nobody recognised: empty account and key.
+const ADD: [&str; 2] = [
+    "INSERT INTO usage (hour, account, key, verdict, count) VALUES (?1, ?2, ?3, ?4, ?5)
+     ON CONFLICT (hour, account, key, verdict) DO UPDATE SET count = count + excluded.count",
+    "INSERT INTO usage_days (day, account, key, verdict, count) VALUES (?1, ?2, ?3, ?4, ?5)
+     ON CONFLICT (day, account, key, verdict) DO UPDATE SET count = count + excluded.count",
+];
+
+/// Adds to an hour and its day. Nobody recognised: empty account and key.
 pub fn add(connection: &Connection, hour: Timestamp, account: &str, key: &str, verdict: Verdict, count: u64) -> Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO usage (hour, account, key, verdict, count) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (hour, account, key, verdict) DO UPDATE SET count = count + excluded.count",
-        )?
-        .execute(params![hour.millis(), account, key, verdict.name(), i64::try_from(count).unwrap_or(i64::MAX)])?;
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    for (sql, start) in ADD.into_iter().zip([hour, hour.floor_to(DAY)]) {
+        connection.prepare_cached(sql)?.execute(params![start.millis(), account, key, verdict.name(), count])?;
+    }
     Ok(())
 }
 
-/// Hands over the rows of one start, in the order of account and key, until `each` has had enough. A day is merged from its
-/// hours as they stand in the table, so that nothing is sorted, and whoever stops early has read little.
+/// Hands over the rows of one start, in the order of account and key, until `each` has had enough: as they stand in the table, so
+/// that nothing is sorted, and whoever stops early has read little.
 pub fn rows_of(
     connection: &Connection,
     ask: &UsageAsk,
@@ -73,15 +79,15 @@ fn statement(ask: &UsageAsk) -> &'static str {
 }
 
 fn written(by: By, whose: &str, one_verdict: bool) -> String {
+    let (table, start) = TABLES[by as usize];
     let verdict = if one_verdict { " AND verdict = :verdict" } else { "" };
-    let part = |table: &str, start: &str| format!("SELECT account, key, verdict, count FROM {table} WHERE {start} AND {whose}{verdict}");
-    let hour = |hour: u64| part("usage NOT INDEXED", &format!("hour = :start + {}", hour * 3_600_000));
-    let mut parts: Vec<String> = (0..by.length().millis() / 3_600_000).map(hour).collect();
-    if by == By::Day {
-        parts.push(part("usage_days NOT INDEXED", "day = :start"));
-    }
-    format!("{} ORDER BY account, key", parts.join(" UNION ALL "))
+    format!(
+        "SELECT account, key, verdict, count FROM {table} NOT INDEXED WHERE {start} = :start AND {whose}{verdict} ORDER BY account, key"
+    )
 }
+
+/// Both tables, and what each calls its start.
+const TABLES: [(&str, &str); 2] = [("usage", "hour"), ("usage_days", "day")];
 
 /// A row of one of the two tables, by which a walk goes on after it.
 #[derive(Clone, Debug, Default)]
@@ -127,61 +133,43 @@ pub fn walk(
     Ok(None)
 }
 
+const NEXT: [&str; 2] = [
+    "SELECT hour FROM usage WHERE hour >= ?1 AND hour < ?2 ORDER BY hour LIMIT 1",
+    "SELECT day FROM usage_days WHERE day >= ?1 AND day < ?2 ORDER BY day LIMIT 1",
+];
+
 /// The first start from there on that has rows, whoever's they are.
 pub fn next_start(connection: &Connection, by: By, from: Timestamp, to: Timestamp) -> Result<Option<Timestamp>> {
-    let first = |sql: &str| -> Result<Option<Timestamp>> {
-        let found: Option<i64> = connection.prepare_cached(sql)?.query_row([from.millis(), to.millis()], |row| row.get(0)).optional()?;
-        Ok(found.map(Timestamp::from_millis))
-    };
-    let hour = first("SELECT hour FROM usage WHERE hour >= ?1 AND hour < ?2 ORDER BY hour LIMIT 1")?;
-    if by == By::Hour {
-        return Ok(hour);
-    }
-    let day = first("SELECT day FROM usage_days WHERE day >= ?1 AND day < ?2 ORDER BY day LIMIT 1")?;
-    Ok([hour.map(|hour| hour.floor_to(by.length())), day].into_iter().flatten().min())
+    let mut statement = connection.prepare_cached(NEXT[by as usize])?;
+    let found: Option<i64> = statement.query_row([from.millis(), to.millis()], |row| row.get(0)).optional()?;
+    Ok(found.map(Timestamp::from_millis))
 }
 
-const OF_KEY_SINCE: &str = "SELECT verdict, sum(iif(start >= ?3, count, 0)), sum(iif(start >= ?4, count, 0)), sum(count) FROM (
-       SELECT verdict, hour AS start, count FROM usage WHERE account = ?1 AND key = ?2 AND hour >= ?5
-       UNION ALL SELECT verdict, day, count FROM usage_days WHERE account = ?1 AND key = ?2 AND day >= ?5)
+const OF_KEY_SINCE: &str = "SELECT verdict, sum(of_hour), sum(iif(start >= ?4, of_day, 0)), sum(of_day) FROM (
+       SELECT verdict, hour AS start, count AS of_hour, 0 AS of_day FROM usage WHERE account = ?1 AND key = ?2 AND hour >= ?3
+       UNION ALL SELECT verdict, day, 0, count FROM usage_days WHERE account = ?1 AND key = ?2 AND day >= ?5)
      GROUP BY verdict";
 
-/// What a key was told since three instants, the latest first: verdict, and a count for each.
+/// What a key was told since the start of an hour, of its day and of its month: verdict, and a count for each.
 pub fn of_key_since(connection: &Connection, account: &str, key: &str, since: [Timestamp; 3]) -> Result<Vec<(String, [u64; 3])>> {
     let mut statement = connection.prepare_cached(OF_KEY_SINCE)?;
-    let [latest, later, first] = since.map(Timestamp::millis);
-    let rows = statement.query_map(params![account, key, latest, later, first], |row| {
+    let [hour, day, month] = since.map(Timestamp::millis);
+    let rows = statement.query_map(params![account, key, hour, day, month], |row| {
         Ok((row.get(0)?, [row.get::<_, i64>(1)?, row.get(2)?, row.get(3)?].map(|count| count.try_into().unwrap_or(0))))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Moves a bounded number of hours before `before` into their days; answers whether there may be more. Both halves name the
-/// same rows, and stand or fall together.
-pub fn move_to_days(connection: &Connection, before: Timestamp) -> Result<bool> {
-    const OLDEST: &str = "SELECT account, key, hour, verdict FROM usage WHERE hour < ?1 ORDER BY hour, account, key, verdict LIMIT ?2";
-    let bound = params![before.millis(), super::ROUND];
-    connection
-        .prepare_cached(&format!(
-            "INSERT INTO usage_days (account, key, day, verdict, count)
-             SELECT account, key, hour - hour % 86400000 AS day, verdict, sum(count)
-             FROM ({OLDEST}) CROSS JOIN usage USING (account, key, hour, verdict) WHERE true GROUP BY account, key, day, verdict
-             ON CONFLICT (account, key, day, verdict) DO UPDATE SET count = count + excluded.count"
-        ))?
-        .execute(bound)?;
-    let moved =
-        connection.prepare_cached(&format!("DELETE FROM usage WHERE (account, key, hour, verdict) IN ({OLDEST})"))?.execute(bound)?;
-    Ok(moved as i64 == super::ROUND)
-}
+const FORGET: [&str; 2] = [
+    "DELETE FROM usage WHERE (hour, account, key, verdict) IN
+     (SELECT hour, account, key, verdict FROM usage WHERE hour < ?1 ORDER BY hour, account, key, verdict LIMIT ?2)",
+    "DELETE FROM usage_days WHERE (day, account, key, verdict) IN
+     (SELECT day, account, key, verdict FROM usage_days WHERE day < ?1 ORDER BY day, account, key, verdict LIMIT ?2)",
+];
 
-/// Forgets a bounded number of days before `before`; answers whether there may be more.
-pub fn forget_days(connection: &Connection, before: Timestamp) -> Result<bool> {
-    let forgotten = connection
-        .prepare_cached(
-            "DELETE FROM usage_days WHERE (account, key, day, verdict) IN
-             (SELECT account, key, day, verdict FROM usage_days WHERE day < ?1 ORDER BY day, account, key, verdict LIMIT ?2)",
-        )?
-        .execute(params![before.millis(), super::ROUND])?;
+/// Forgets a bounded number of hours, or of days, before `before`; answers whether there may be more.
+pub fn forget(connection: &Connection, by: By, before: Timestamp) -> Result<bool> {
+    let forgotten = connection.prepare_cached(FORGET[by as usize])?.execute(params![before.millis(), super::ROUND])?;
     Ok(forgotten as i64 == super::ROUND)
 }
 
@@ -225,7 +213,6 @@ mod tests {
     fn a_walk_goes_on_where_it_stopped_and_sorts_nothing() {
         let connection = opened();
         fill(&connection, 500);
-        move_to_days(&connection, Timestamp::from_millis(48 * 3_600_000)).unwrap();
         for (by, sql) in [By::Hour, By::Day].into_iter().zip(WALK) {
             let lines = plan(&connection, sql);
             assert!(lines.len() == 1 && lines[0].starts_with("SEARCH"), "{lines:?}");
@@ -246,12 +233,12 @@ mod tests {
         }
     }
 
-    /// Every row of both tables, hours as days.
-    fn by_day(connection: &Connection) -> Vec<(String, String, i64, String, i64)> {
-        let sql = "SELECT account, key, start / 86400000, verdict, sum(count) FROM (
-            SELECT account, key, hour AS start, verdict, count FROM usage UNION ALL SELECT account, key, day, verdict, count FROM usage_days)
-            GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4";
-        let mut statement = connection.prepare(sql).unwrap();
+    /// Every row of a table, with the day of its start.
+    fn by_day(connection: &Connection, by: By) -> Vec<(String, String, i64, String, i64)> {
+        let (table, start) = TABLES[by as usize];
+        let sql =
+            format!("SELECT account, key, {start} / 86400000, verdict, sum(count) FROM {table} GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4");
+        let mut statement = connection.prepare(&sql).unwrap();
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))).unwrap();
         rows.collect::<rusqlite::Result<_>>().unwrap()
     }
@@ -267,27 +254,27 @@ mod tests {
     }
 
     #[test]
-    fn hours_move_into_days_and_no_count_is_lost() {
+    fn a_day_is_the_sum_of_its_hours_and_stays_when_they_go() {
         let connection = opened();
         fill(&connection, 7000);
-        let before = by_day(&connection);
+        let days = by_day(&connection, By::Day);
+        assert_eq!(by_day(&connection, By::Hour), days);
         let boundary = Timestamp::from_millis(1700 * 3_600_000);
         let mut rounds = 1;
-        while move_to_days(&connection, boundary).unwrap() {
-            assert_eq!(by_day(&connection), before, "after round {rounds}");
+        while forget(&connection, By::Hour, boundary).unwrap() {
             rounds += 1;
         }
-        assert_eq!((by_day(&connection), rounds), (before, 3));
+        assert_eq!((by_day(&connection, By::Day), rounds), (days, 3));
         let left: i64 = connection.query_row("SELECT min(hour) FROM usage", [], |row| row.get(0)).unwrap();
         assert_eq!(left, boundary.millis());
-        assert!(forget_days(&connection, Timestamp::MAX).unwrap() || by_day(&connection)[0].2 >= 70);
+        while forget(&connection, By::Day, Timestamp::from_millis(71 * 86_400_000)).unwrap() {}
+        assert_eq!(by_day(&connection, By::Day).iter().map(|row| row.2).min(), Some(71));
     }
 
     #[test]
-    fn a_day_is_the_sum_of_both_tables() {
+    fn days_are_told_row_by_row() {
         let connection = opened();
         fill(&connection, 600);
-        move_to_days(&connection, Timestamp::from_millis(100 * 3_600_000)).unwrap();
         let ask = ask(By::Day, None, None, None);
         let (mut place, mut told) = (Place::at(ask.from), Vec::new());
         while let Some(start) = next_start(&connection, By::Day, place.start, ask.to).unwrap() {
@@ -304,6 +291,6 @@ mod tests {
         let mut told: Vec<_> =
             told.into_iter().map(|row| (row.account, row.key, row.start.millis() / 86_400_000, row.verdict, row.count as i64)).collect();
         told.sort();
-        assert_eq!(told, by_day(&connection));
+        assert_eq!(told, by_day(&connection, By::Day));
     }
 }

@@ -39,12 +39,15 @@ fn written(millis: i64) -> String {
 /// Account, key, start, verdict, count.
 type Row = (String, String, i64, &'static str, i64);
 
-/// Puts rows into a database, by hour and by day.
+/// Puts rows into a database: hours, which count for their days as well, and days whose hours are gone.
 fn seed(folder: &Folder, hours: &[Row], days: &[Row]) {
     let mut database = Connection::open(folder.database()).unwrap();
     let transaction = database.transaction().unwrap();
-    for (table, rows) in [("usage (account, key, hour, verdict, count)", hours), ("usage_days (account, key, day, verdict, count)", days)] {
-        let mut insert = transaction.prepare(&format!("INSERT INTO {table} VALUES (?1, ?2, ?3, ?4, ?5)")).unwrap();
+    let by_hour = "INSERT INTO usage (account, key, hour, verdict, count) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let by_day = "INSERT INTO usage_days (account, key, day, verdict, count) VALUES (?1, ?2, ?3 / 86400000 * 86400000, ?4, ?5)
+        ON CONFLICT DO UPDATE SET count = count + excluded.count";
+    for (sql, rows) in [(by_hour, hours), (by_day, hours), (by_day, days)] {
+        let mut insert = transaction.prepare(sql).unwrap();
         for (account, key, start, verdict, count) in rows {
             insert.execute(params![account, key, start, verdict, count]).unwrap();
         }
@@ -68,7 +71,7 @@ fn pages(stage: &Stage, query: &str, limit: usize) -> Vec<Value> {
 }
 
 /// Two accounts of two keys each, and what was counted of them: in the last three days by hour, in the days before by day, and
-/// one day that stands in both tables.
+/// one day of whose hours a part is gone.
 struct Seeded {
     stage: Stage,
     accounts: Vec<String>,
@@ -379,19 +382,16 @@ fn a_refused_credential_gets_the_styles_answer() {
 /// Account, key, day, verdict, count.
 type Stored = (String, String, i64, String, i64);
 
-/// What both tables hold: counts by account, key, day and verdict, and the oldest hour.
+/// What is there: counts by account, key, day and verdict, and the oldest hour.
 fn stored(folder: &Folder) -> (Vec<Stored>, Option<i64>) {
     let database = Connection::open(folder.database()).unwrap();
-    let sql = "SELECT account, key, start / 86400000 * 86400000, verdict, sum(count) FROM (
-        SELECT account, key, hour AS start, verdict, count FROM usage UNION ALL SELECT account, key, day, verdict, count FROM usage_days)
-        GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4";
-    let mut statement = database.prepare(sql).unwrap();
+    let mut statement = database.prepare("SELECT account, key, day, verdict, count FROM usage_days ORDER BY 1, 2, 3, 4").unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))).unwrap();
     let rows = rows.collect::<rusqlite::Result<_>>().unwrap();
     (rows, database.query_row("SELECT min(hour) FROM usage", [], |row| row.get(0)).unwrap())
 }
 
-/// Many hours that are to move, some of whose days have begun to move before.
+/// Many hours that are to go, the first of whose days had more that went before.
 fn old_hours(folder: &Folder, first: i64, hours: i64) {
     let account = folder.account(&[]);
     let key = text(&folder.key(&account, &[])["id"]);
@@ -402,14 +402,14 @@ fn old_hours(folder: &Folder, first: i64, hours: i64) {
 }
 
 #[test]
-fn hours_become_days_in_their_time_and_old_days_go() {
+fn hours_go_in_their_time_and_days_in_theirs() {
     let folder = Folder::with(&format!("{PLANS}\n[history]\nusage_by_hour = \"5d\"\nusage_by_day = \"60d\"\n"));
     let now = now();
     old_hours(&folder, now / HOUR * HOUR - 90 * DAY, 90 * 24);
     let (before, _) = stored(&folder);
     let server = folder.serve();
     let oldest = (now - 5 * DAY) / HOUR * HOUR;
-    eventually("old hours move", || (stored(&folder).1 >= Some(oldest)).then_some(()));
+    eventually("old hours go", || (stored(&folder).1 >= Some(oldest)).then_some(()));
     let last_kept = (now - 60 * DAY) / DAY * DAY;
     eventually("old days go", || stored(&folder).0.iter().all(|row| row.2 >= last_kept).then_some(()));
     let (after, oldest_hour) = stored(&folder);
@@ -420,26 +420,26 @@ fn hours_become_days_in_their_time_and_old_days_go() {
 }
 
 #[test]
-fn a_server_that_is_killed_while_hours_become_days_loses_no_count() {
+fn a_server_that_is_killed_while_hours_go_loses_no_count_of_a_day() {
     let folder = Folder::with(PLANS);
     old_hours(&folder, now() / HOUR * HOUR - 500 * DAY, 300 * 24);
     let (before, _) = stored(&folder);
-    let mut moved = false;
+    let mut gone = false;
     for round in 0..30 {
         let server = folder.serve();
         let left = stored(&folder).1;
         if round > 0 {
-            eventually("a part of it moves", || (stored(&folder).1 > left || stored(&folder).1.is_none()).then_some(()));
+            eventually("a part of it goes", || (stored(&folder).1 > left || stored(&folder).1.is_none()).then_some(()));
         }
         server.kill();
         let (rows, oldest) = stored(&folder);
         assert_eq!(rows, before, "after {round} kills");
-        moved |= oldest > left;
+        gone |= oldest > left;
         if oldest.is_none() {
             break;
         }
     }
-    assert!(moved);
+    assert!(gone);
 }
 
 #[test]

@@ -128,16 +128,14 @@ impl Leaders {
 impl Services {
     /// Reads all rows of a time, in turns: other lists get theirs between two.
     pub(super) async fn count_busiest(&self, ask: &UsageAsk) -> Result<Busiest> {
-        let (began, to, mut adding, mut is_whole) = (Instant::now(), ask.to, Adding::default(), true);
-        for by in [By::Hour, By::Day] {
-            let mut spot = Some(Spot::before(ask.from));
-            while let Some(from) = spot {
-                if began.elapsed() > LONGEST {
-                    is_whole = false;
-                    break;
-                }
-                (adding, spot) = self.store.list(move |connection| turn(connection, by, &from, to, adding)).await?;
+        let (began, by, to, mut adding, mut is_whole) = (Instant::now(), ask.by, ask.to, Adding::default(), true);
+        let mut spot = Some(Spot::before(ask.from));
+        while let Some(from) = spot {
+            if began.elapsed() > LONGEST {
+                is_whole = false;
+                break;
             }
+            (adding, spot) = self.store.list(move |connection| turn(connection, by, &from, to, adding)).await?;
         }
         let (accounts, keys) = adding.finish();
         let missing = accounts.missing.max(keys.missing);
