@@ -117,6 +117,17 @@ pub struct KeyRecord {
 }
 
 impl KeyRecord {
+    /// Why it may not be used at all: revoked, expired or switched off, in this order.
+    pub fn refused_by_state(&self, now: Timestamp) -> Option<Verdict> {
+        if self.revoked_at.is_some() {
+            Some(Verdict::Revoked)
+        } else if self.expires_at.is_some_and(|at| at <= now) {
+            Some(Verdict::Expired)
+        } else {
+            self.disabled.then_some(Verdict::Disabled)
+        }
+    }
+
     /// One of which nobody has said anything yet; its id, its name and what is shown of it are still to come.
     pub fn new(account: &str, environment: &str, scopes: Vec<String>, limits: Overrides, created_at: Timestamp) -> Self {
         Self {
@@ -215,18 +226,10 @@ impl Caller {
         self.account.as_ref().is_some_and(|own| own.id == account)
     }
 
-    /// Why it may not be used at all: the key revoked, expired, or it or the account switched off, in this order.
+    /// Why it may not be used at all: the key's own state, or the account switched off, in this order.
     pub fn refused_by_state(&self, now: Timestamp) -> Option<Verdict> {
-        let key = self.key.as_ref();
-        if key.is_some_and(|key| key.revoked_at.is_some()) {
-            Some(Verdict::Revoked)
-        } else if key.and_then(|key| key.expires_at).is_some_and(|at| at <= now) {
-            Some(Verdict::Expired)
-        } else if key.is_some_and(|key| key.disabled) || self.account.as_ref().is_some_and(|account| account.disabled) {
-            Some(Verdict::Disabled)
-        } else {
-            None
-        }
+        let of_key = self.key.as_ref().and_then(|key| key.refused_by_state(now));
+        of_key.or_else(|| self.account.as_ref().is_some_and(|account| account.disabled).then_some(Verdict::Disabled))
     }
 
     /// Whether the key may not be used from there. An address that nobody told is in no range.

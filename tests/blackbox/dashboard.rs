@@ -3,6 +3,7 @@
 mod agreement;
 mod brand;
 mod entry;
+mod every_route;
 mod first;
 mod keys;
 mod operator;
@@ -41,4 +42,28 @@ pub fn go_on_for(stage: &Stage, browser: &Browser<'_>, account: &str) {
     let refreshed = stage.server.send(&refresh).expect(200).json();
     let switch = Request::post("/auth/v1/auth/switch", &json!({ "account": account }));
     stage.server.send(&switch.bearer(refreshed["access_token"].as_str().expect("a token"))).expect(200);
+}
+
+/// A row of the dashboard's table.
+#[derive(Debug)]
+pub struct Route {
+    pub method: String,
+    /// Below the prefix, with ids in braces.
+    pub path: String,
+    pub access: String,
+}
+
+/// All rows, as the source has them.
+pub fn routes() -> Vec<Route> {
+    let table = include_str!("../../src/http/endpoints.rs").split_once("DASHBOARD (Dashboard):").expect("its table").1;
+    let rows = table.lines().map(str::trim).take_while(|line| !line.starts_with('}')).filter(|line| line.contains("=>"));
+    let routes: Vec<_> = rows
+        .map(|line| {
+            let mut words = line.split_whitespace().map(|word| word.trim_matches('"').to_owned());
+            let mut next = || words.next().expect("method, path, access");
+            Route { method: next(), path: next(), access: next() }
+        })
+        .collect();
+    assert!(routes.len() > 110, "{}", routes.len());
+    routes
 }

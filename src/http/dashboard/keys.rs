@@ -56,17 +56,9 @@ pub fn spoken_overrides(limits: &Overrides) -> String {
     limits.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
 }
 
-/// What state a key is in.
+/// What state a key is in: `active`, or why it is refused.
 pub fn state(key: &KeyRecord, now: Timestamp) -> &'static str {
-    if key.revoked_at.is_some() {
-        "revoked"
-    } else if key.expires_at.is_some_and(|at| at <= now) {
-        "expired"
-    } else if key.disabled {
-        "disabled"
-    } else {
-        "active"
-    }
+    key.refused_by_state(now).map_or("active", Verdict::name)
 }
 
 #[derive(Template)]

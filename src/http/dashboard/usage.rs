@@ -69,21 +69,19 @@ impl Period {
         query.parsed("period", |name| Self::from_name(name).ok_or("must be 24h, 7d, 30d or 90d"))
     }
 
-    const fn by(self) -> By {
+    /// How long each start of it is, and how many there are.
+    const fn starts(self) -> (By, u64) {
         match self {
-            Self::Day => By::Hour,
-            _ => By::Day,
+            Self::Day => (By::Hour, 24),
+            Self::Week => (By::Day, 7),
+            Self::Month => (By::Day, 30),
+            Self::Quarter => (By::Day, 90),
         }
     }
 
     /// What is asked for, of which account and key: up to now, this hour or day with it.
     pub fn ask(self, account: &str, key: Option<&str>, now: Timestamp) -> UsageAsk {
-        let (by, count) = match self {
-            Self::Day => (By::Hour, 24),
-            Self::Week => (By::Day, 7),
-            Self::Month => (By::Day, 30),
-            Self::Quarter => (By::Day, 90),
-        };
+        let (by, count) = self.starts();
         let to = now.floor_to(by.length()).plus(by.length());
         let from = to.minus(Span::from_millis(by.length().millis() * count));
         UsageAsk { account: Some(account.to_owned()), key: key.map(str::to_owned), verdict: None, from, to, by, of: Of::Key }
@@ -221,7 +219,7 @@ impl UsagePage {
 impl Shell {
     /// A start of such a time as a table tells it.
     pub fn start(&self, period: &Period, at: &Timestamp) -> String {
-        if period.by() == By::Day {
+        if period.starts().0 == By::Day {
             return self.date(at);
         }
         spoken_instant(*at).get(..16).unwrap_or_default().to_owned()
