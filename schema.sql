@@ -78,7 +78,7 @@ CREATE TABLE users (
 CREATE INDEX users_by_time ON users (created_at);
 CREATE INDEX users_administrating ON users (id) WHERE is_admin = 1;
 
--- Who belongs to which account. An organization has at least one owner, always.
+-- Who belongs to which account. An organization that anybody belongs to has at least one owner, always.
 CREATE TABLE members (
   account   TEXT NOT NULL REFERENCES accounts (id),
   user      INTEGER NOT NULL REFERENCES users (id),

@@ -78,7 +78,7 @@ pub async fn run(config: Option<&Path>, output: &Output) -> Result<(), Failure> 
 }
 
 /// Says how somebody becomes the first administrator, this once: while there is none.
-async fn say_first_link(services: &Services) {
+async fn say_first_link(services: &Arc<Services>) {
     match services.make_first_link(Timestamp::now()).await {
         Ok(Some(made)) => tracing::info!(
             "nobody administrates this server yet; whoever opens this link first does, until {}: {}",

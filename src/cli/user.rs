@@ -91,7 +91,9 @@ fn next(user: &Value) -> String {
         (true, false) => {
             "They have no password: they can sign in once they have set one by 'forgot', or with a provider that knows the address."
         }
-        (false, true) => "Nobody can sign in yet: the address is not proven. They prove it by 'forgot', or you do: --verified.",
+        (false, true) => {
+            "Nobody can sign in yet: the address is not proven. They prove it by the link or code that they are sent, or you do: --verified."
+        }
         (false, false) => "Nobody can sign in yet: there is no password, and the address is not proven. They do both by 'forgot'.",
     };
     sentence.to_owned()

@@ -84,7 +84,7 @@ const SIGNS_IN: [&str; 8] = [
     "/auth/second-factor",
 ];
 /// The pages whose forms do, those of the dashboard among them.
-const PAGES: [&str; 5] = ["/verify", "/invitation", "/second-factor", "/sign-in", "/register/code"];
+const PAGES: [&str; 6] = ["/verify", "/invitation", "/second-factor", "/sign-in", "/register/code", "/first"];
 
 /// The pages in whose address a secret stands, or who waits to be let in: they run no script, and neither does what is told in their place.
 const LINKS: [&str; 6] = ["/verify", "/reset", "/invitation", "/second-factor", "/first", "/auth/join"];
@@ -387,6 +387,7 @@ endpoints! {
     GET    "/admin/users/{id}"      OVERSEEN => operator::users::show;
     POST   "/admin/users/{id}"      OVERSEEN => operator::users::change;
     POST   "/admin/users/{id}/sign-out" OVERSEEN => operator::users::sign_out;
+    POST   "/admin/users/{id}/proof" OVERSEEN => operator::users::send_proof;
     POST   "/admin/users/{id}/second-factor" OVERSEEN => operator::users::remove_second_factor;
     POST   "/admin/users/{id}/delete" OVERSEEN => operator::users::delete;
     GET    "/admin/keys"            OVERSEEN => operator::keys::list;

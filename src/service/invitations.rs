@@ -67,6 +67,9 @@ impl Services {
             if own < Role::Admin || own < role {
                 return Err(may_not());
             }
+            if is_left_without_owner(connection, &account, role)? {
+                return Err(Error::Conflict("This organization has no owner: invite its first member as one.".into()));
+            }
             let known = stored_users::find(connection, &By::Email(email.as_str().to_owned()))?;
             let known = known.filter(|user| user.proven_email().is_some());
             if let Some(user) = known
@@ -230,7 +233,7 @@ impl Services {
         if members::find(connection, &record.account, user.id)?.is_some() {
             return Err(Error::Conflict("You belong to this account already.".into()));
         }
-        if !invitations::accept(connection, &record.id, now)? {
+        if is_left_without_owner(connection, &record.account, record.role)? || !invitations::accept(connection, &record.id, now)? {
             return Err(no_such());
         }
         let member = Member { account: record.account.clone(), user: user.id, role: record.role, joined_at: now };
@@ -273,6 +276,12 @@ fn received_one(connection: &Connection, record: InvitationRecord) -> Result<Opt
     let role = members::find(connection, &record.account, inviter.id)?.map(|member| member.role);
     let still_may = inviter.is_admin || role.is_some_and(|role| role >= Role::Admin && role >= record.role);
     Ok(still_may.then_some(Received { record, account_name: account.record.name, inviter: inviter.name }))
+}
+
+/// Whether an organization would be of people who do not own it: nobody belongs to it so far, and the first is to be less than an owner.
+fn is_left_without_owner(connection: &Connection, account: &str, role: Role) -> Result<bool> {
+    const NOBODY: i64 = 0;
+    Ok(role < Role::Owner && members::others(connection, account, NOBODY)? == 0)
 }
 
 /// Whether one is open, and for the address that a user has proven.

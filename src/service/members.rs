@@ -1,4 +1,4 @@
-//! Who belongs to an organization, and as what. It always keeps an owner; whoever leaves, or is taken out, has no access from the very
+//! Who belongs to an organization, and as what. While anybody does, it keeps an owner; whoever leaves, or is taken out, has no access from the very
 //! next request on. Its keys stay: they are the account's, whoever made them.
 
 use std::sync::Arc;

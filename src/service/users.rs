@@ -8,14 +8,11 @@ use super::journal::Change;
 use super::sign_in::Visit;
 use super::sign_in::login::Address;
 use super::sign_in::people::Newcomer;
-use super::sign_in::proof::Wanted;
-use super::sign_in::throttle::Sending;
 use super::{Page, PageAsk, Services, check_discreet, check_name, views};
 use crate::domain::act::Act;
 use crate::domain::email::Email;
 use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::event::Event;
-use crate::domain::letter::Template;
 use crate::domain::password::Password;
 use crate::domain::proof::{Channel, Purpose};
 use crate::domain::user::{Role, UserRecord, handle};
@@ -131,25 +128,11 @@ impl Services {
             Ok(user)
         };
         let services = self.clone();
-        self.store.write(job, move |user| services.user_changed(user.id)).await
-    }
-
-    /// Asks a user to prove those addresses that are not proven theirs, as often as anybody may have that sent.
-    fn ask_for_proof(&self, connection: &Connection, user: &UserRecord, purpose: Purpose, addresses: &[Address], act: &Act) -> Result<()> {
-        let template = if purpose == Purpose::Change { Template::Change } else { Template::Verify };
-        for address in addresses.iter().filter(|address| !user.disabled && !address.is_proven_by(user)) {
-            if let Address::Phone(phone) = address
-                && !self.policy.reaches(phone)
-            {
-                tracing::warn!(user = user.id, "their number cannot be proven: no SMS go there, by [sms]");
-                continue;
-            }
-            self.count_sending(Sending::Proof, address, None, act.at)?;
-            let wanted =
-                Wanted { purpose, address, user: Some(user.id), payload: json!({}), template, name: &user.name, origin: &act.origin };
-            self.send_proof(connection, wanted, act.at)?;
-        }
-        Ok(())
+        let after = move |user: &UserRecord| {
+            services.end_first_link(user);
+            services.user_changed(user.id);
+        };
+        self.store.write(job, after).await
     }
 
     /// Changes a user. Whoever is switched off, or gets another password, is signed out everywhere. A new address counts as proven
@@ -176,6 +159,9 @@ impl Services {
             let asked = to_prove(&input, &before);
             apply(input, password, &mut user, &act);
             check_reachable(connection, &user)?;
+            if is_self(id, &act) && before.is_admin && (!user.is_admin || user.disabled) {
+                check_other_administrator(connection, id)?;
+            }
             let (email, phone) = (user.email.as_deref(), user.phone.as_deref());
             check_free(connection, email, phone, Some(id))?;
             services.write_user(connection, &before, &mut user, &act)?;
@@ -183,7 +169,11 @@ impl Services {
             Ok(user)
         };
         let services = self.clone();
-        self.store.write(job, move |user| services.user_changed(user.id)).await
+        let after = move |user: &UserRecord| {
+            services.end_first_link(user);
+            services.user_changed(user.id);
+        };
+        self.store.write(job, after).await
     }
 
     /// Stores a changed user, and what must follow from what was changed.
@@ -267,9 +257,19 @@ impl Services {
 
 /// Whoever is signed in does to themselves what is grave only as everybody does: with their password, and their second factor.
 pub(super) fn check_other(id: i64, act: &Act) -> Result<()> {
-    let is_own = act.actor.user().is_some_and(|own| own.id == id);
     let told = "That is you: on your own profile (or user/me) this asks for your password and second factor.";
-    if is_own { Err(Error::Forbidden(told.into())) } else { Ok(()) }
+    if is_self(id, act) { Err(Error::Forbidden(told.into())) } else { Ok(()) }
+}
+
+fn is_self(id: i64, act: &Act) -> bool {
+    act.actor.user().is_some_and(|own| own.id == id)
+}
+
+/// Whoever administrates the server goes only where somebody is left who does. Service tokens and the operator's shell, which reach
+/// everything anyhow, are not asked.
+pub(super) fn check_other_administrator(connection: &Connection, id: i64) -> Result<()> {
+    let told = "You are the only administrator who can sign in: make somebody else one first.";
+    if users::has_other_administrator(connection, id)? { Ok(()) } else { Err(Error::Conflict(told.into())) }
 }
 
 /// There is no such user.

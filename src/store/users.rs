@@ -59,6 +59,12 @@ pub fn has_administrator(connection: &Connection) -> Result<bool> {
     Ok(connection.prepare_cached(ADMINISTRATOR)?.exists([])?)
 }
 
+/// Whether anybody but one may, and could sign in.
+pub fn has_other_administrator(connection: &Connection, id: i64) -> Result<bool> {
+    let sql = "SELECT 1 FROM users WHERE is_admin = 1 AND id <> ?1 AND disabled = 0 AND proven_at IS NOT NULL LIMIT 1";
+    Ok(connection.prepare_cached(sql)?.exists([id])?)
+}
+
 const ADMINISTRATOR: &str = "SELECT 1 FROM users WHERE is_admin = 1 LIMIT 1";
 
 /// Which users a list shows.

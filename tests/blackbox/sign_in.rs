@@ -25,6 +25,7 @@ mod rivals;
 pub mod second_factor;
 mod second_factor_page;
 mod sessions;
+mod taken_over;
 pub mod telegram;
 mod tidying;
 mod timing;

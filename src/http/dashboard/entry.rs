@@ -5,6 +5,7 @@ use http::StatusCode;
 
 use super::form::Form;
 use super::parameter;
+use super::posted;
 use super::providers::{self, Begin, beginnings};
 use super::refused::too_many_text;
 use super::second_factor::{self, Waiting};
@@ -13,6 +14,7 @@ use super::shell::{Shell, root};
 use super::show::{page, see};
 use crate::domain::error::{Error, Result as Outcome};
 use crate::domain::password::Password;
+use crate::domain::phone::looks_like_phone;
 use crate::domain::proof::Channel;
 use crate::domain::verdict::Verdict;
 use crate::http::cookies;
@@ -64,7 +66,14 @@ pub async fn enter(mut call: Call) -> Result<Response, Unreadable> {
         Ok(entered) => go_on(&call, entered, &next).await,
         Err(error) => {
             let (verdict, status, fault) = why(&call, error)?;
-            Ok(response::came_to(verdict, shown(&call, status, &next, form.text("who"), Some(fault))?))
+            let who = form.text("who");
+            let shown = match verdict {
+                Verdict::NotVerified if looks_like_phone(who) => {
+                    posted::unproven(&call, who, Shell::of(&call, "").t("entry.no_code").to_owned())
+                }
+                _ => shown(&call, status, &next, who, Some(fault)),
+            };
+            Ok(response::came_to(verdict, shown?))
         }
     }
 }

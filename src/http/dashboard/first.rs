@@ -11,8 +11,9 @@ use super::show::{discreet, told};
 use crate::domain::email::Email;
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::password::Password;
+use crate::domain::verdict::Verdict;
 use crate::http::request::{Call, Unreadable};
-use crate::http::response::Response;
+use crate::http::response::{self, Response};
 use crate::service::sign_in::login::Address;
 use crate::service::sign_in::register::Registration;
 
@@ -31,7 +32,7 @@ struct FirstPage<'a> {
 /// `GET PREFIX/first?token=…`.
 pub async fn ask(call: Call) -> Result<Response, Unreadable> {
     let token = given(&call, "token").unwrap_or_default();
-    match call.front.services.check_first_link(&token, &call.visit_from_anywhere()?).await {
+    match call.front.services.check_first_link(&token, call.now).await {
         Ok(()) => show(&call, StatusCode::OK, &token, Typed::default()),
         Err(error) => or_nothing(&call, error),
     }
@@ -50,7 +51,10 @@ pub async fn make(mut call: Call) -> Result<Response, Unreadable> {
     let token = form.text("token");
     match call.front.services.make_first_administrator(token, read(&form), &visit).await {
         Ok(entered) => go_on(&call, entered, NEXT).await,
-        Err(Error::Invalid(faults)) => show(&call, StatusCode::BAD_REQUEST, token, form.again(faults)),
+        Err(Error::Invalid(faults)) => {
+            let page = show(&call, StatusCode::BAD_REQUEST, token, form.again(faults))?;
+            Ok(response::came_to(Verdict::BadRequest, page))
+        }
         Err(error) => or_nothing(&call, error),
     }
 }
@@ -72,5 +76,6 @@ fn read(form: &Form) -> Registration {
 fn or_nothing(call: &Call, error: Error) -> Result<Response, Unreadable> {
     let Error::NotFound(_) = error else { return Err(error.into()) };
     let s = Shell::discreet(call);
-    Ok(told(&s, &call.request_id, StatusCode::NOT_FOUND, s.t("first.nothing"), s.t("first.nothing_hint")))
+    let page = told(&s, &call.request_id, StatusCode::NOT_FOUND, s.t("first.nothing"), s.t("first.nothing_hint"));
+    Ok(response::came_to(Verdict::Unknown, page))
 }

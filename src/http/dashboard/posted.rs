@@ -20,11 +20,27 @@ pub enum Purpose {
     Register,
     /// To set another password.
     Forgot,
+    /// To prove a number of somebody who has signed in with it: their password was right.
+    SignIn,
 }
 
 impl Purpose {
     fn is_forgot(&self) -> bool {
         *self == Self::Forgot
+    }
+
+    /// The page where it is asked for again.
+    const fn page(&self) -> &'static str {
+        match self {
+            Self::Register => "register",
+            Self::Forgot => "forgot",
+            Self::SignIn => "sign-in",
+        }
+    }
+
+    /// What the form of the code was shown for.
+    pub fn of(form: &Form) -> Self {
+        if form.text("for") == Self::SignIn.page() { Self::SignIn } else { Self::Register }
     }
 }
 
@@ -43,6 +59,11 @@ struct PostedPage<'a> {
 /// It is on its way.
 pub fn posted(call: &Call, purpose: Purpose, to: &str) -> Result<Response, Unreadable> {
     show(call, StatusCode::ACCEPTED, purpose, to, looks_like_phone(to), None)
+}
+
+/// The number that somebody has signed in with is to be proven first: where its code is entered.
+pub fn unproven(call: &Call, to: &str, fault: String) -> Result<Response, Unreadable> {
+    show(call, StatusCode::FORBIDDEN, Purpose::SignIn, to, true, Some(fault))
 }
 
 fn show(

@@ -82,7 +82,7 @@ pub async fn code(mut call: Call) -> Result<Response, Unreadable> {
     let form = Form::read(&mut call).await?;
     match confirm(&call, &form).await {
         Ok(entered) => go_on(&call, entered, "").await,
-        Err(error) => again(&call, Purpose::Register, &form, error),
+        Err(error) => again(&call, Purpose::of(&form), &form, error),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The first administrator: while there is none, whoever has the link that tollgate says at its start becomes one, once. The link is
-//! kept in memory, as a hash, and made anew each time; where there is an administrator none counts.
+//! kept in memory, as a hash, and made anew each time; once there is an administrator, however they came, it counts no more. Its token
+//! cannot be guessed, so nobody's guesses are counted: those of strangers hold up nobody.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,11 +8,9 @@ use super::login::Address;
 use super::people::Newcomer;
 use super::register::{Registration, usual_name};
 use super::secret::{PlainToken, ServerSecret};
-use super::throttle::{Caller, Guess};
 use super::{Entered, Visit};
 use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::key::KeyHash;
-use crate::domain::refusal::Refusal;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::user::UserRecord;
 use crate::service::Services;
@@ -20,9 +19,6 @@ use crate::store::{Connection, proofs};
 
 /// How long a link counts.
 pub const LIFETIME: Span = Span::from_secs(86_400);
-
-/// What guesses at it are counted under: no user's address.
-const TARGET: &str = "the first administrator";
 
 /// The link that counts, if one does.
 #[derive(Debug, Default)]
@@ -67,42 +63,42 @@ pub struct Made {
 impl Services {
     /// Makes the link for the first administrator; the one of before counts no more. `None` where there is an administrator, or nobody
     /// can sign in. Only where a server runs: elsewhere nobody could open it.
-    pub async fn make_first_link(&self, now: Timestamp) -> Result<Option<Made>> {
-        if !self.policy.sign_in.enabled || self.has_administrator().await? {
+    pub async fn make_first_link(self: &Arc<Self>, now: Timestamp) -> Result<Option<Made>> {
+        if !self.policy.sign_in.enabled {
             return Ok(None);
         }
         let token: PlainToken = self.sign_in.secret.token_of(&format!("first {:032x}", rand::random::<u128>()));
-        self.first.open(ServerSecret::hash_of_token(token.expose()), now);
+        let (services, hash) = (self.clone(), ServerSecret::hash_of_token(token.expose()));
+        // By the writer: either before or after whoever makes an administrator meanwhile.
+        let open = move |is_one: &bool| {
+            if !is_one {
+                services.first.open(hash, now)
+            }
+        };
+        if self.store.write(users::has_administrator, open).await? {
+            return Ok(None);
+        }
         let url = format!("{}{}/first?token={}", self.public_address(), self.policy.server.prefix, token.expose());
         Ok(Some(Made { url, until: now.plus(LIFETIME) }))
     }
 
-    async fn has_administrator(&self) -> Result<bool> {
-        self.store.read(users::has_administrator).await
+    /// Somebody was made, or changed: where they are an administrator now, the link has done its part.
+    pub(crate) fn end_first_link(&self, user: &UserRecord) {
+        if user.is_admin {
+            self.first.end();
+        }
     }
 
     /// Fails where a token is not that of the link, or there is an administrator; which of the two is told to nobody.
-    pub async fn check_first_link(&self, token: &str, visit: &Visit) -> Result<()> {
-        let now = visit.act.at;
-        let caller = Caller { address: visit.address, is_familiar: false };
-        let ticket = self.sign_in.throttles.guess(Guess::Code, caller, TARGET, now);
-        let ticket = ticket.map_err(|until| Error::from(Refusal::until(until)))?;
-        let is_it = self.first.takes(token, now);
-        if is_it {
-            self.sign_in.throttles.forgive(ticket);
-        }
-        if self.has_administrator().await? {
-            self.first.end();
-            return Err(nothing_to_do());
-        }
-        if is_it { Ok(()) } else { Err(nothing_to_do()) }
+    pub async fn check_first_link(&self, token: &str, now: Timestamp) -> Result<()> {
+        if !self.first.takes(token, now) || self.store.read(users::has_administrator).await? { Err(nothing_to_do()) } else { Ok(()) }
     }
 
     /// Makes the first administrator, with an address that counts as proven, and signs them in. Of several who ask at once one becomes
     /// it.
     pub async fn make_first_administrator(self: &Arc<Self>, token: &str, first: Registration, visit: &Visit) -> Result<Entered> {
-        self.check_first_link(token, visit).await?;
         let now = visit.act.at;
+        self.check_first_link(token, now).await?;
         let faults = self.check_registration(&first, now).await?;
         let (Some(address), Some(password), true) = (first.address, first.password, faults.is_empty()) else {
             return Err(Error::Invalid(faults));
@@ -125,7 +121,7 @@ impl Services {
         };
         let services = self.clone();
         let after = move |(_, made): &(_, UserRecord)| {
-            services.first.end();
+            services.end_first_link(made);
             services.user_changed(made.id);
         };
         let (begun, _) = self.store.write(job, after).await?;

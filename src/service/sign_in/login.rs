@@ -88,7 +88,11 @@ impl Services {
             Matched::Waiting => return Err(Error::refused(Verdict::NotVerified)),
             Matched::Nobody => return Err(Error::refused(Verdict::Unknown)),
         };
-        let user = candidate.user.filter(|user| address.is_proven_by(user)).ok_or_else(|| Error::refused(Verdict::NotVerified))?;
+        let user = candidate.user.ok_or_else(|| Error::refused(Verdict::Unknown))?;
+        if !address.is_proven_by(&user) {
+            self.prove_again(user.id, address, visit).await?;
+            return Err(Error::refused(Verdict::NotVerified));
+        }
         let rehashed = if checked.needs_rehash { self.rehashed(&password).await } else { None };
         let (services, visit, id, checked) = (self.clone(), visit.clone(), user.id, user.password);
         let job = move |connection: &Connection| {

@@ -1,6 +1,7 @@
 //! Signing in: registration, passwords, codes, other people's sign-in, second factors, and the sessions that come of it.
 
 pub mod access;
+pub mod again;
 pub mod caller;
 pub mod change;
 pub mod closing;

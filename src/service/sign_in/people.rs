@@ -72,8 +72,9 @@ impl Services {
         Ok(user)
     }
 
-    /// Whoever proves an address takes over a user who never had: nothing that somebody else may have set up stays. One who has proven
-    /// another address is somebody: they lose this one, and whoever proved it becomes a user of their own.
+    /// The one rule of whoever proves an address that stands with somebody who has not. A user who never proved anything is taken over:
+    /// only their id and account stay, and nothing that somebody else may have set up. One who has proven another address is somebody:
+    /// they lose this one, and whoever proved it becomes a user of their own.
     pub(crate) fn take_over(&self, connection: &Connection, mut user: UserRecord, newcomer: Newcomer, visit: &Visit) -> Result<UserRecord> {
         let (now, before) = (visit.act.at, views::user(&user));
         if user.is_somebody() {
@@ -96,14 +97,16 @@ impl Services {
         Ok(user)
     }
 
-    /// Takes from a user who never proved an address all by which somebody else could come in.
-    pub(crate) fn strip(&self, connection: &Connection, user: &UserRecord, visit: &Visit) -> Result<()> {
+    /// Takes from a user who never proved an address all by which somebody else could come in, and writes down all that they lose.
+    fn strip(&self, connection: &Connection, user: &UserRecord, visit: &Visit) -> Result<()> {
         let act = by_themselves(&visit.act, user);
         let elsewhere = dispensable(connection, user)?;
         let taken = json!({
             "email": user.email,
             "phone": user.phone,
             "password": user.password.is_some(),
+            "admin": user.is_admin,
+            "agreement": user.agreement,
             "sessions": sessions::of_user(connection, user.id, act.at)?.len(),
             "identities": identities::of_user(connection, user.id)?.iter().map(views::identity).collect::<Vec<_>>(),
             "second_factor": second_factors::is_in_force(connection, user.id)?,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::login::Address;
+use super::people::Newcomer;
 use super::proof::{Brought, Wanted, spent};
 use super::throttle::Sending;
 use super::{Visit, people};
@@ -85,12 +86,10 @@ impl Services {
                 return Err(Error::refused(Verdict::Unknown));
             }
             if is_first {
-                services.strip(connection, &user, &visit)?;
-            }
-            // Who reads what is sent there has the address.
-            match proof.channel {
-                Channel::Phone => user.phone_verified_at = user.phone_verified_at.or(Some(now)),
-                _ => user.email_verified_at = user.email_verified_at.or(Some(now)),
+                let own = Some((proof.address.clone(), true));
+                let (phone, email) = if proof.channel == Channel::Phone { (own, None) } else { (None, own) };
+                let newcomer = Newcomer { name: user.name.clone(), email, phone, ..Newcomer::default() };
+                user = services.take_over(connection, user, newcomer, &visit)?;
             }
             services.set_password(connection, &mut user, hash, None, &visit)?;
             proofs::end_of_address(connection, &proof.address, now)?;

@@ -296,3 +296,25 @@ fn its_page_takes_who_is_there_and_who_is_new() {
     scene.stage.server.send(&Request::post("/auth/v1/auth/invitation", &body)).expect(401);
     assert_eq!(["ok", "unknown"].map(counted), ["5", "3"].map(|count| Some(count.to_owned())));
 }
+
+/// An organization that anybody belongs to has an owner: of one to which nobody does, an administrator invites one first.
+#[test]
+fn the_first_who_joins_owns_it() {
+    let scene = Scene::new("");
+    let root = Person::with(&scene.stage, json!({ "admin": true }));
+    let org = scene.stage.account(json!({ "kind": "organization" }));
+    let (ada, bo) = (Person::new(&scene.stage), Person::new(&scene.stage));
+    let path = format!("/accounts/{org}/invitations");
+    let reply = root.post(&path, &json!({ "email": ada.email, "role": "admin" })).expect(409);
+    assert!(reply.body.contains("invite its first member as one"), "{reply:?}");
+    for (person, role) in [(&ada, "owner"), (&bo, "member")] {
+        scene.stage.patch(&format!("/accounts/{org}/members/{}", root.id), &json!({ "role": "owner" })).expect(200);
+        scene.invite(&root, &org, &person.email, role);
+        // Whoever had it is gone meanwhile.
+        let database = rusqlite::Connection::open(scene.stage.folder.database()).unwrap();
+        database.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+        database.execute("DELETE FROM members WHERE account = ?1", [&org]).unwrap();
+        let status = if role == "owner" { 200 } else { 404 };
+        accept(person, &scene.token(&person.email)).expect(status);
+    }
+}

@@ -124,6 +124,25 @@ fn what_is_wrong_is_said_at_its_field_and_what_was_typed_stays() {
     assert_eq!(door.count("users"), 0);
 }
 
+/// Somebody whom the operator has made with a number: their password brings a code, and the code lets them in, also where nobody may
+/// register.
+#[test]
+fn a_number_is_proven_where_somebody_signs_in() {
+    let door = door("[sign_in]\nregistration = false\n");
+    let (phone, email) = ("+4915112345678", "ada@example.com");
+    door.stage.post("/users", &json!({ "phone": phone, "email": email, "password": PASSWORD, "name": "Ada" })).expect(201);
+    let mut browser = Browser::new(&door.stage);
+    let enter = |browser: &mut Browser<'_>, who: &str| {
+        let page = browser.open("/auth/sign-in");
+        browser.send(&page, "sign-in", &[("who", who), ("password", PASSWORD)])
+    };
+    enter(&mut browser, email).says(403, "open the newest link").says(403, "name=\"who\"");
+    let page = enter(&mut browser, phone).says(403, "enter the newest code").says_not("mail");
+    let page = browser.send(&page, "register/code", &[("code", &door.wrong_code(phone))]).says(401, "This code is not right");
+    assert!(page.links().iter().any(|link| link.ends_with("sign-in")) && !page.reply.body.contains("href=\"register"), "{page:?}");
+    browser.send(&page, "register/code", &[("code", &door.code(phone, 2))]).says(200, "API keys");
+}
+
 #[test]
 fn where_nobody_may_register_there_is_no_form() {
     let door = door("[sign_in]\nregistration = false\n");

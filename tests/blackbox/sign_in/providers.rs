@@ -53,7 +53,7 @@ fn send(server: &Server, body: &Value) -> Reply {
     server.send(&Request::post(PATH, body))
 }
 
-fn signed_in(server: &Server, provider: &FakeProvider) -> Value {
+pub fn signed_in(server: &Server, provider: &FakeProvider) -> Value {
     send(server, &code(provider)).expect(200).json()
 }
 

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::door::{Door, NOT_AT_GATE, PASSWORD, Session, User};
-use super::post::refused;
+use super::post::{bare, refused};
 use crate::support::server::text;
 
 const OTHER: &str = "another fine passphrase of mine";
@@ -78,6 +78,37 @@ fn it_is_asked_for_again_where_it_is_named_again_or_its_proof_is_taken_back() {
     Session::of(&door.login(NEW, PASSWORD));
 }
 
+/// The letter of the operator may be lost: whoever signs in with the right password gets another, as often as anybody does, and is told
+/// the same whether it was sent or not.
+#[test]
+fn who_has_the_password_is_sent_it_again() {
+    let door = Door::with(&format!("{NOT_AT_GATE}[sign_in.throttle]\nsent_by_target = \"3/1h\"\n"));
+    let ada = door.user("ada");
+    set(&door, &ada, &json!({ "email": NEW }));
+    refused(&door.login(NEW, OTHER), 401, "unknown");
+    assert_eq!(door.letters(NEW), ["change"], "a guess sends nothing");
+    let told = bare(&door.login(NEW, PASSWORD));
+    assert_eq!(door.letters(NEW), ["change", "change"]);
+    for _ in 0..3 {
+        assert_eq!(bare(&door.login(NEW, PASSWORD)), told);
+    }
+    assert_eq!(door.letters(NEW), ["change", "change", "change"], "no more than three an hour");
+    assert_eq!(told.0, 403);
+    let proven = Session::of(&door.verify(&door.token(NEW, 3)));
+    assert_eq!(proven.answer["user"]["id"], json!(ada.id));
+    Session::of(&door.login(NEW, PASSWORD));
+    // Who never proved anything is sent their first letter again; whoever is switched off, nothing.
+    for (email, more, letters) in [("bo@example.com", json!(false), 2), ("cy@example.com", json!(true), 0)] {
+        door.stage.post("/users", &json!({ "email": email, "password": PASSWORD, "disabled": more })).expect(201);
+        refused(&door.login(email, PASSWORD), 403, "not_verified");
+        assert_eq!(door.letters(email), vec!["verify"; letters], "{email}");
+    }
+    // A number gets a code.
+    door.stage.post("/users", &json!({ "phone": "+4915112345678", "password": PASSWORD })).expect(201);
+    refused(&door.login("+4915112345678", PASSWORD), 403, "not_verified");
+    Session::of(&door.verify_code("+4915112345678", &door.code("+4915112345678", 2)));
+}
+
 /// Whoever was vouched for by others is somebody, also once that sign-in is gone.
 #[test]
 fn who_came_in_by_others_has_proven_who_they_are() {
@@ -108,5 +139,5 @@ fn an_organization_keeps_its_owner() {
     assert!(accounts.contains(&shared) && !accounts.contains(&alone), "{file}");
     assert_eq!(file["admin"], json!(false));
     let entry = door.stage.get(&format!("/audit?target=user_{id}&action=user.taken_over")).expect(200).json()["data"][0].clone();
-    assert_eq!((&entry["before"]["accounts"], &entry["before"]["admin"]), (&json!([alone]), &Value::Null));
+    assert_eq!((&entry["before"]["accounts"], &entry["before"]["admin"]), (&json!([alone]), &json!(true)));
 }

@@ -142,6 +142,14 @@ impl UserPage {
         is_verified(&self.file.record)
     }
 
+    /// Whether an address of theirs waits to be proven.
+    fn is_awaited(&self) -> bool {
+        let user = &self.file.record;
+        let email = user.email.is_some() && user.proven_email().is_none();
+        let phone = user.phone.is_some() && user.proven_phone().is_none();
+        !user.disabled && (email || phone)
+    }
+
     fn handle(&self) -> String {
         handle(self.file.record.id)
     }
@@ -181,6 +189,13 @@ pub async fn sign_out(mut call: Call) -> Result<Response, Unreadable> {
     let form = Form::read_uncounted(&mut call).await?;
     let done = call.front.services.sign_out_user(number(&call.id), &call.act()?).await;
     ended(&call, &form, done, "signed_out_user").await
+}
+
+/// `POST PREFIX/admin/users/{id}/proof`: sends what proves their addresses again.
+pub async fn send_proof(mut call: Call) -> Result<Response, Unreadable> {
+    let form = Form::read(&mut call).await?;
+    let done = call.front.services.send_proof_again(number(&call.id), &call.act()?).await;
+    ended(&call, &form, done, "proof_sent").await
 }
 
 /// `POST PREFIX/admin/users/{id}/second-factor`: takes it away.

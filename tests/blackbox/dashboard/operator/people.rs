@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{config, operator, post};
+use super::{audited, config, operator, post};
 use crate::dashboard::signed_in;
 use crate::sign_in::second_factor::Authenticator;
 use crate::support::Stage;
@@ -58,6 +58,64 @@ fn a_user_is_changed_signed_out_switched_off_and_deleted() {
     stage.get(&format!("/users/{id}")).expect(404);
     assert_ne!(stage.server.get("/anything", &key).status, 200);
     open(&mut browser).says(404, "There is no such thing here.");
+}
+
+/// What proves an address may be lost: a button sends it again, and the audit says who did.
+#[test]
+fn a_proof_is_sent_again() {
+    let stage = Stage::with(&config("[sign_in.throttle]\nsent_by_target = \"2/1h\"\n"));
+    let (mut browser, root) = operator(&stage);
+    let person = Person::new(&stage);
+    let path = format!("/auth/admin/users/{}", person.id);
+    let proven = browser.open(&path).says_not("Send the link or code again");
+    let action = format!("{}/proof", person.id);
+    assert_eq!(post(&browser, &stage, Some(&proven), &format!("{path}/proof"), &[]).status, 409);
+    stage.patch(&format!("/users/{}", person.id), &json!({ "email": "new@example.com" })).expect(200);
+    let page = browser.open(&path).says(200, "Send the link or code again");
+    browser.send(&page, &action, &[]).says(200, "Sent again.");
+    browser.send(&page, &action, &[]).says(429, "Too many tries");
+    let mails = stage.get("/mails?address=new@example.com").expect(200).json();
+    assert_eq!(mails["data"].as_array().map(Vec::len), Some(2), "{mails}");
+    let told = audited(&stage, "mail.retried");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((&told[0]["actor"], &told[0]["target"]), (&json!(format!("user_{}", root.id)), &json!(format!("user_{}", person.id))));
+    assert_eq!(told[0]["after"], json!({ "sent_to": ["new@example.com"] }));
+    stage.patch(&format!("/users/{}", person.id), &json!({ "disabled": true })).expect(200);
+    browser.open(&path).says_not("Send the link or code again");
+}
+
+/// Nobody is left outside of their own server by a slip; on the server itself everything can be done.
+#[test]
+fn the_only_administrator_stays_one() {
+    let stage = Stage::with(&config(""));
+    let (mut browser, root) = operator(&stage);
+    let (path, id) = (format!("/users/{}", root.id), root.id.to_string());
+    // One who is switched off, and one who has proven nothing, cannot go on in their place.
+    Person::with(&stage, json!({ "admin": true, "verified": true, "name": "Off" }))
+        .patch("/user/me", &json!({ "name": "off" }))
+        .expect(200);
+    let off = stage.get("/users?search=off").expect(200).json()["data"][0]["id"].clone();
+    stage.patch(&format!("/users/{off}"), &json!({ "disabled": true })).expect(200);
+    stage.post("/users", &json!({ "email": "new@example.com", "admin": true })).expect(201);
+    let told = "You are the only administrator who can sign in";
+    let page = browser.open(&format!("/auth/admin/users/{id}")).says(200, "Root");
+    let form = page.form(&format!("users/{id}"));
+    let unticked: Vec<_> = form.fields.iter().filter(|(name, _)| name != "admin").map(|(name, text)| (&**name, &**text)).collect();
+    let reply = post(&browser, &stage, None, &format!("/auth/admin/users/{id}"), &unticked).expect(409);
+    assert!(reply.body.contains(told), "{reply:?}");
+    for body in [json!({ "admin": false }), json!({ "disabled": true })] {
+        let reply = root.patch(&path, &body).expect(409);
+        assert!(reply.body.contains(told), "{reply:?}");
+    }
+    let reply = root.call("DELETE", "/user/me", Some(&json!({ "password": PASSWORD }))).expect(409);
+    assert!(reply.body.contains(told), "{reply:?}");
+    root.patch(&path, &json!({ "name": "Still" })).expect(200);
+    // With another one they may; and on the server anybody goes.
+    let other = Person::with(&stage, json!({ "admin": true }));
+    root.patch(&path, &json!({ "admin": false })).expect(200);
+    other.patch(&format!("/users/{}", other.id), &json!({ "admin": false })).expect(409);
+    stage.folder.json(&["user", "set", &other.id.to_string(), "--no-admin"]);
+    assert_eq!(stage.get(&format!("/users/{}", other.id)).expect(200).json()["admin"], false);
 }
 
 #[test]
