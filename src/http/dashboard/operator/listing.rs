@@ -19,7 +19,7 @@ use crate::http::response::Response;
 use crate::service::{Page, PageAsk};
 
 /// How many rows a page shows.
-const ROWS: usize = 25;
+const ROWS: usize = 24;
 
 /// What stands in a cell.
 pub enum Cell {
