@@ -316,7 +316,7 @@ endpoints! {
     POST   "/keys/{id}/rotate"     SEEN   => dashboard::keys::rotate;
     POST   "/keys/{id}/revoke"     SEEN   => dashboard::keys::revoke;
     GET    "/usage"                SEEN   => dashboard::usage::show;
-    GET    "/usage.csv"            SEEN   => dashboard::usage_csv::show;
+    GET    "/usage.csv"            SEEN   => dashboard::usage::csv::show;
     GET    "/plan"                 SEEN   => dashboard::plan::show;
     GET    "/plan/balance"         SEEN   => dashboard::plan::balance;
     GET    "/plan/balance/{id}"    SEEN   => dashboard::plan::movement;

@@ -35,7 +35,6 @@ mod shell;
 mod show;
 pub mod system;
 pub mod usage;
-pub mod usage_csv;
 mod words;
 
 pub use brand::Brand;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::download;
-use super::usage::Wanted;
+use super::period::Wanted;
 use crate::domain::act::Act;
 use crate::domain::error::Result as Outcome;
 use crate::domain::usage::UsageAsk;
+use crate::http::dashboard::download;
 use crate::http::feed::Feed;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::Response;
