@@ -16,7 +16,7 @@ pub fn write(context: &Context<'_>) -> Markdown {
     let Some(carrier) = context.policy.keys.carriers.first() else { return text };
     let asked = Asked::of(context, carrier);
     text.paragraph(&[words.examples_before.into()]);
-    text.code("sh", &format!("export {}='{}'", asked.variable, sample::raw_key(context.policy)));
+    text.code("sh", &asked.export(&sample::raw_key(context.policy)));
     text.paragraph(&[words.examples_wait.into()]);
     text.heading("curl");
     text.code("sh", &curl(&asked));
@@ -27,6 +27,12 @@ pub fn write(context: &Context<'_>) -> Markdown {
     text.paragraph(&[words.examples_python.into()]);
     text.code("python", &python(&asked));
     text
+}
+
+/// The first of them, with a key of somebody's own.
+pub fn first_call(context: &Context<'_>, raw_key: &str) -> Option<String> {
+    let asked = Asked::of(context, context.policy.keys.carriers.first()?);
+    Some(format!("{}\n{}", asked.export(raw_key), curl(&asked)))
 }
 
 /// What the examples ask for.
@@ -53,6 +59,11 @@ impl<'p> Asked<'p> {
             carrier,
             says_when: errors::retry_after(context).is_none_or(|value| value.parse::<u64>().is_ok()),
         }
+    }
+
+    /// What puts a key into the variable.
+    fn export(&self, raw_key: &str) -> String {
+        format!("export {}='{raw_key}'", self.variable)
     }
 
     /// The path, and the key with it where that is carried in the query.

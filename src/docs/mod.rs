@@ -111,6 +111,11 @@ pub fn page(policy: &Policy) -> Page {
     Page { title: title(&context), lead: lead(&context), sections }
 }
 
+/// A first call with a raw key, for a shell: the page's own example in curl. None where no request can carry a key.
+pub fn first_call(policy: &Policy, raw_key: &str) -> Option<String> {
+    examples::first_call(&Context { policy, words: &ENGLISH }, raw_key)
+}
+
 /// `1,000 a day`, as the page tells a limit.
 pub fn spoken_limit(limit: &Limit) -> String {
     windows::amount(&ENGLISH, limit)

@@ -10,6 +10,7 @@ use super::shell::{Shell, root};
 use super::show::{page, see};
 use super::usage::Period;
 use crate::config::keys::Range;
+use crate::docs::first_call;
 use crate::domain::caller::{KeyRecord, Overrides};
 use crate::domain::error::Error;
 use crate::domain::id;
@@ -159,6 +160,8 @@ struct MadePage {
     s: Shell,
     key: KeyRecord,
     plain: Option<String>,
+    /// A first call with it, for a shell.
+    first_call: Option<String>,
 }
 
 /// `POST PREFIX/keys`: makes one, and shows it, once.
@@ -178,7 +181,9 @@ pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
 
 fn show_made(call: &Call, made: NewKey) -> Result<Response, Unreadable> {
     let plain = made.plain.map(|plain| plain.expose().to_owned());
-    page(StatusCode::CREATED, &MadePage { s: Shell::of(call, "keys"), key: made.record, plain })
+    let policy = &call.front.services.policy;
+    let first_call = plain.as_ref().filter(|_| policy.docs.enabled).and_then(|plain| first_call(policy, plain));
+    page(StatusCode::CREATED, &MadePage { s: Shell::of(call, "keys"), key: made.record, plain, first_call })
 }
 
 #[derive(Template)]

@@ -66,6 +66,7 @@ async fn needs_a_look(call: &Call, s: &Shell) -> Result<Vec<Look>, Unreadable> {
     let open = services.metrics.applications_open.get().unwrap_or(0);
     let (mails, messages) = (backlog.mails_given_up, backlog.webhooks_given_up);
     let (warnings, waits) = (services.policy.warnings.len() as u64, services.policy.waits.len() as u64);
+    let only_logged = u64::from(services.policy.sign_in.enabled && services.policy.mail.is_none() && services.policy.sms.is_none());
     let (is_old, told) = match &backup {
         None => (true, s.t("overview.no_backup")),
         Some(backup) => (backup.is_old(call.now), s.t("overview.old_backup")),
@@ -75,6 +76,7 @@ async fn needs_a_look(call: &Call, s: &Shell) -> Result<Vec<Look>, Unreadable> {
         (mails, s.with("overview.mails", s.number(mails)), "admin/outbox?state=given_up"),
         (messages, s.with("overview.messages", s.number(messages)), "admin/outbox/webhooks?state=given_up"),
         (open, s.with("overview.open", s.number(open)), "admin/applications"),
+        (only_logged, s.t("overview.only_logged").to_owned(), "admin/outbox"),
         (warnings, s.with("overview.warnings", s.number(warnings)), "admin/system"),
         (waits, s.with("overview.waits", s.number(waits)), "admin/system"),
         (u64::from(is_old), told.to_owned(), "admin/system"),

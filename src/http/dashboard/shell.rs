@@ -41,6 +41,8 @@ pub struct Shell {
     pub operator: Vec<Entry>,
     /// How it looks.
     pub brand: Arc<Brand>,
+    /// Whether there is an authentication page.
+    pub has_docs: bool,
     /// Whether a secret stands in its address: it runs no script then.
     pub is_discreet: bool,
 }
@@ -77,7 +79,8 @@ impl Shell {
         let done = done(call, words);
         let (service, viewer, operator) = (service_name(&call.front.services.policy), viewer(call, actor), menu::of(call, actor, words));
         let brand = call.front.brand.clone();
-        Self { words, service, root: root(call), tab, viewer, done, operator, brand, is_discreet: false }
+        let has_docs = call.front.services.policy.docs.enabled;
+        Self { words, service, root: root(call), tab, viewer, done, operator, brand, has_docs, is_discreet: false }
     }
 
     /// That of a page in whose address a secret stands, as a mailed link has one: of nobody, and it runs no script.

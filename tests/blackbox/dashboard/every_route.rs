@@ -1,6 +1,8 @@
 //! What holds on every path of the dashboard, read from its table: forms count from our own pages alone, nothing is framed, another
 //! account's ids reach nothing, and whatever is typed stays text.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{QUICK, Route, routes, signed_in};
@@ -226,9 +228,10 @@ fn whatever_is_typed_into_any_field_stays_text() {
     super::go_on_for(&stage, &browser, &own.account);
     let places: Vec<String> =
         routes().iter().filter(|route| route.method == "GET" && !route.path.contains('.')).map(|route| own.path(route)).collect();
-    let mut sent = 0;
+    let (mut sent, mut links) = (0, BTreeSet::new());
     for place in &places {
         let page = browser.open(place);
+        links.extend(page.links());
         for form in page.forms().iter().filter(|form| !ENDS.iter().any(|end| form.action.ends_with(end))) {
             let typed: Vec<&str> = form.fields.iter().map(|(name, _)| name.as_str()).filter(|name| !GIVEN.contains(name)).collect();
             // Each field by itself, beside what stands in the others; and all of them.
@@ -236,6 +239,10 @@ fn whatever_is_typed_into_any_field_stays_text() {
                 let reply = stage.server.send(&filled(&browser, &page, form, &one));
                 assert!(!reply.body.contains("<script>alert"), "{place}, {}, {one:?}: {reply:?}", form.action);
                 assert_ne!(reply.status, 500, "{place}, {}, {one:?}: {reply:?}", form.action);
+                if [400, 409].contains(&reply.status) {
+                    let path = crate::support::browser::resolved(&page.path, &form.action);
+                    links.extend(Page { path, reply }.links());
+                }
                 sent += 1;
             }
         }
@@ -244,6 +251,14 @@ fn whatever_is_typed_into_any_field_stays_text() {
     for place in &places {
         let body = browser.open(place).reply.body;
         assert!(!body.contains("<script>alert") && !body.contains("</option><s"), "{place}: {body}");
+    }
+    // And no link leads nowhere, be it on a form that is shown again.
+    let links: Vec<_> =
+        links.into_iter().filter(|link| link.starts_with("/auth/") && !link.contains('#') && !link.contains("none")).collect();
+    assert!(links.len() > 50, "{links:?}");
+    for link in links {
+        let reply = stage.server.send(&browser.request("GET", &link, None));
+        assert!([200, 303].contains(&reply.status), "{link}: {reply:?}");
     }
     assert!(browser.open("/auth/keys").reply.body.contains("&#60;script&#62;alert(1)"), "something of it was kept");
 }

@@ -2,6 +2,7 @@
 
 use crate::domain::email::Email;
 use crate::domain::phone::{Phone, looks_like_phone};
+use crate::domain::proof::Channel;
 use crate::http::fields::Fields;
 use crate::http::request::Call;
 use crate::service::sign_in::login::Address;
@@ -32,7 +33,8 @@ pub fn either(call: &Call, fields: &mut Fields) -> Option<Address> {
         (false, false) => {
             // Neither may stand there as null.
             let _ = (fields.text("email"), fields.text("phone"));
-            fields.fault("email", "must be given, or phone");
+            let reaches_phones = call.front.services.policy.sends_by(Channel::Phone);
+            fields.fault("email", if reaches_phones { "must be given, or phone" } else { "must be given" });
             None
         }
         (true, false) => fields.given("email", |text| address(text, |text| reached_phone(call, text))),
