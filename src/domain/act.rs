@@ -6,7 +6,7 @@ use super::caller::Caller;
 use super::error::{Error, Result};
 use super::time::Timestamp;
 use super::token::TokenRecord;
-use super::user::UserFacts;
+use super::user::{Role, UserFacts};
 
 /// Who does something.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +67,11 @@ impl Actor {
             Self::User(caller) => caller.user.as_ref(),
             _ => None,
         }
+    }
+
+    /// Whether it is a user who is this, or more, to the account that they act for.
+    pub fn is_at_least(&self, role: Role) -> bool {
+        self.user().is_some_and(|user| user.is_at_least(role))
     }
 
     /// Whether it may know of what belongs to an account.

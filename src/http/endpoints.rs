@@ -87,7 +87,7 @@ const SIGNS_IN: [&str; 8] = [
 const PAGES: [&str; 6] = ["/verify", "/invitation", "/second-factor", "/sign-in", "/register/code", "/first"];
 
 /// The pages in whose address a secret stands, or who waits to be let in: they run no script, and neither does what is told in their place.
-const LINKS: [&str; 6] = ["/verify", "/reset", "/invitation", "/second-factor", "/first", "/auth/join"];
+const LINKS: [&str; 7] = ["/verify", "/reset", "/invitation", "/second-factor", "/first", "/auth/join", "/profile/sign-ins/{id}/linked"];
 
 impl Endpoint {
     /// Whether it is the page of a link, or of somebody who is on their way in.
@@ -408,6 +408,7 @@ endpoints! {
     GET    "/admin/audit"           OVERSEEN => operator::audit::list;
     GET    "/admin/audit.csv"       OVERSEEN => operator::audit::export, streams;
     GET    "/admin/audit/{id}"      OVERSEEN => operator::audit::show;
+    GET    "/admin/audit/{id}/text" OVERSEEN => operator::audit::as_text;
     GET    "/admin/tokens"          OVERSEEN => operator::tokens::list;
     GET    "/admin/tokens.csv"      OVERSEEN => operator::tokens::export, streams;
     POST   "/admin/tokens"          OVERSEEN => operator::tokens::create;

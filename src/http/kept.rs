@@ -15,13 +15,16 @@ use crate::domain::error::{Error, Result};
 /// For how many seconds.
 const FOR: i64 = 600;
 
-/// What the cookies of sign-ins that have begun are called, each with the beginning of its state: two tabs do not disturb each other.
+/// What the cookies of sign-ins that have begun are called, each with the end of its state: two tabs do not disturb each other.
 const BEGUN: &str = "sign_in_begun_";
+
+/// The same of those that are to be linked.
+const LINKING: &str = "sign_in_linking_";
 
 /// How many letters of it.
 const LETTERS: usize = 8;
 
-/// How many a browser may have begun at once.
+/// How many of either a browser may have begun at once.
 const MOST_BEGUN: usize = 4;
 
 /// What is kept.
@@ -31,20 +34,20 @@ pub enum Kept<'s> {
     Begun(&'s str),
     /// Who waits for the second factor, on its page.
     Waiting,
-    /// Whoever is signed in and has gone to a provider to link what it proves, until they are back on the page where that ends.
-    Linking,
+    /// Whoever is signed in and has gone to a provider with this state, to link what it proves, until they are back on the page where
+    /// that ends.
+    Linking(&'s str),
 }
 
 impl Kept<'_> {
     fn cookie(self) -> String {
-        match self {
-            Self::Begun(state) => {
-                let letters: String = state.chars().filter(char::is_ascii_alphanumeric).take(LETTERS).collect();
-                format!("{BEGUN}{letters}")
-            }
-            Self::Waiting => "sign_in_waiting".into(),
-            Self::Linking => "sign_in_linking".into(),
-        }
+        let (begin, state) = match self {
+            Self::Begun(state) => (BEGUN, state),
+            Self::Linking(state) => (LINKING, state),
+            Self::Waiting => return "sign_in_waiting".into(),
+        };
+        let letters: String = state.chars().filter(char::is_ascii_alphanumeric).collect();
+        format!("{begin}{}", &letters[letters.len().saturating_sub(LETTERS)..])
     }
 
     /// What it is sealed as: one is not taken for the other.
@@ -52,7 +55,7 @@ impl Kept<'_> {
         match self {
             Self::Begun(_) => "a sign-in that has begun",
             Self::Waiting => "a sign-in that waits",
-            Self::Linking => "a sign-in to be linked",
+            Self::Linking(_) => "a sign-in to be linked",
         }
     }
 
@@ -60,8 +63,23 @@ impl Kept<'_> {
     pub fn keep<T: Serialize>(self, call: &Call, what: &T, into: &mut HeaderMap) -> Result<()> {
         let plain = serde_json::to_vec(what).map_err(|error| Error::Internal(error.to_string()))?;
         let sealed = call.front.services.sign_in.secret.seal(self.label(), &plain)?;
+        self.forget_oldest(call, into);
         cookies::append(&self.built(call, URL_SAFE_NO_PAD.encode(sealed), Duration::seconds(FOR)), into);
         Ok(())
+    }
+
+    /// Has the browser forget the oldest of its kind, so that with this one they are no more than a few. Browsers send the oldest first
+    /// (RFC 6265, 5.4).
+    fn forget_oldest(self, call: &Call, into: &mut HeaderMap) {
+        let (begin, of): (_, fn(_) -> _) = match self {
+            Self::Begun(_) => (BEGUN, Kept::Begun),
+            Self::Linking(_) => (LINKING, Kept::Linking),
+            Self::Waiting => return,
+        };
+        let is_end = |rest: &str| rest.len() == LETTERS && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let begun: Vec<String> = cookies::endings(call, begin).filter(|rest| is_end(rest)).collect();
+        let too_many = (begun.len() + 1).saturating_sub(MOST_BEGUN);
+        begun.iter().take(too_many).for_each(|end| of(end).clear(call, into));
     }
 
     /// What it has kept, where that is ours.
@@ -81,18 +99,9 @@ impl Kept<'_> {
         let policy = &call.front.services.policy;
         let base = match self {
             Self::Begun(_) => &policy.sign_in.base_path,
-            Self::Waiting | Self::Linking => &policy.server.prefix,
+            Self::Waiting | Self::Linking(_) => &policy.server.prefix,
         };
         let path = cookies::path(call, base);
         Cookie::build((self.cookie(), value)).path(path).max_age(max_age).http_only(true).secure(true).same_site(SameSite::Lax).build()
     }
-}
-
-/// Has the browser forget the oldest that it has begun, so that with another one they are no more than a few. Browsers send the oldest
-/// first (RFC 6265, 5.4).
-pub fn forget_oldest_begun(call: &Call, into: &mut HeaderMap) {
-    let is_state = |rest: &str| rest.len() == LETTERS && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let begun: Vec<String> = cookies::endings(call, BEGUN).filter(|rest| is_state(rest)).collect();
-    let too_many = (begun.len() + 1).saturating_sub(MOST_BEGUN);
-    begun.iter().take(too_many).for_each(|state| Kept::Begun(state).clear(call, into));
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use askama::Template;
 use http::StatusCode;
 
+use super::cut;
 use super::form::{Form, Typed};
 use super::keys::account;
 use super::plan::ROWS;
 use super::shell::{Shell, root};
-use super::show::{guard, page, see};
+use super::show::{page, see};
 use crate::domain::application::{ApplicationRecord, ApplicationState};
 use crate::domain::error::{Error, FieldFault};
 use crate::domain::id;
@@ -18,7 +19,7 @@ use crate::domain::user::Role;
 use crate::http::fields::Fields;
 use crate::http::handlers;
 use crate::http::request::{Call, Unreadable};
-use crate::http::response::{self, Response};
+use crate::http::response::Response;
 use crate::service::PageAsk;
 
 #[derive(Template)]
@@ -35,7 +36,7 @@ struct ApplicationsPage<'a> {
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
     let ask = PageAsk { limit: ROWS, ..call.page(id::APPLICATION, &["done"])? };
     let found = call.front.services.own_applications(&account(&call)?, ask, &call.act()?).await?;
-    let may_apply = call.actor.user().is_some_and(|user| user.is_at_least(Role::Admin));
+    let may_apply = call.actor.is_at_least(Role::Admin);
     let (s, plans) = (Shell::of(&call, "plan"), call.front.services.policy.plans.all());
     page(StatusCode::OK, &ApplicationsPage { s, applications: found.data, plans, may_apply, next: found.next_cursor })
 }
@@ -52,7 +53,7 @@ struct ApplicationPage<'a> {
 /// `GET PREFIX/plan/applications/{id}`.
 pub async fn show(call: Call) -> Result<Response, Unreadable> {
     let application = own_application(&call).await?;
-    let may_apply = call.actor.user().is_some_and(|user| user.is_at_least(Role::Admin));
+    let may_apply = call.actor.is_at_least(Role::Admin);
     let (s, plans) = (Shell::of(&call, "plan"), call.front.services.policy.plans.all());
     page(StatusCode::OK, &ApplicationPage { s, application, plans, may_apply })
 }
@@ -62,18 +63,14 @@ pub async fn as_text(call: Call) -> Result<Response, Unreadable> {
     Ok(whole(&call, &own_application(&call).await?))
 }
 
-/// All that people wrote in one, as plain text: that weighs no more than what they wrote.
+/// All that people wrote in one.
 pub fn whole(call: &Call, application: &ApplicationRecord) -> Response {
     let s = Shell::of(call, "");
-    let parts = [
-        (s.t("applications.use_case"), &application.use_case),
+    cut::whole([
+        (s.t("applications.use_case"), application.use_case.as_str()),
         (s.t("applications.volume"), &application.volume),
         (s.t("operator.note"), &application.note),
-    ];
-    let parts = parts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(title, text)| format!("{title}:\n{text}\n"));
-    let mut response = response::text(StatusCode::OK, "text/plain; charset=utf-8", parts.collect::<Vec<_>>().join("\n"));
-    guard(response.headers_mut());
-    response
+    ])
 }
 
 /// The application of the path, where it is this account's; an administrator's pages are of their own account, too.

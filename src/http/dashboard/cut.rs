@@ -1,12 +1,19 @@
 //! Texts as they fit on a page, which stays light whatever people wrote; all of one is on the page of what it belongs to, or in its export.
 
+use http::StatusCode;
+
 use super::shell::Shell;
+use super::show::guard;
+use crate::http::response::{self, Response};
 
 /// How many characters of a name are shown beside others, and of a text in a table of many columns.
 const LONGEST_NAME: usize = 40;
 
 /// The same of a text that stands beside few others.
 const LONGEST_LINE: usize = 60;
+
+/// The same of a text that stands beside some others on a page of their own: a whole name.
+const LONGEST_PART: usize = 200;
 
 /// The same of a text on a page of its own; behind it stands all of it, as plain text.
 const LONGEST_TEXT: usize = 1000;
@@ -17,6 +24,14 @@ fn cut(text: &str, longest: usize) -> String {
         Some((end, _)) => format!("{}…", text[..end].trim_end()),
         None => text.to_owned(),
     }
+}
+
+/// All that people wrote, each text below its title, as plain text: that weighs no more than what they wrote.
+pub fn whole<'t>(parts: impl IntoIterator<Item = (&'t str, &'t str)>) -> Response {
+    let written = parts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(title, text)| format!("{title}:\n{text}\n"));
+    let mut response = response::text(StatusCode::OK, "text/plain; charset=utf-8", written.collect::<Vec<_>>().join("\n"));
+    guard(response.headers_mut());
+    response
 }
 
 /// A name beside others.
@@ -33,6 +48,11 @@ impl Shell {
     /// A text beside few others.
     pub fn line(&self, text: &str) -> String {
         cut(text, LONGEST_LINE)
+    }
+
+    /// A text beside some others on a page of their own.
+    pub fn part(&self, text: &str) -> String {
+        cut(text, LONGEST_PART)
     }
 
     /// A text on a page of its own.

@@ -48,10 +48,9 @@ pub use show::{guard_discreetly, script, style_sheet};
 
 use super::request::Call;
 
-/// What stands first in a parameter of the query, if anything.
+/// What a parameter of the query says; nothing where there is more than one.
 fn given(call: &Call, name: &str) -> Option<String> {
-    let query = form_urlencoded::parse(call.parts.uri.query().unwrap_or_default().as_bytes());
-    query.into_iter().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+    parameter(call, name).ok().flatten()
 }
 
 /// There is more than one.

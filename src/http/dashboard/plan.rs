@@ -65,7 +65,7 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
         balance: (policy.counts_tokens() || held.balance.total() != 0).then_some(held.balance),
         billing_url: policy.dashboard.billing_url.as_deref(),
         is_reviewed: policy.plans.all().iter().any(|plan| plan.review && plan.name != current.name),
-        may_apply: call.actor.user().is_some_and(|user| user.is_at_least(Role::Admin)),
+        may_apply: call.actor.is_at_least(Role::Admin),
         has_more: applications.next_cursor.is_some(),
         applications: applications.data,
         s,

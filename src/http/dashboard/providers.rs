@@ -3,7 +3,7 @@
 use super::refused::Reason;
 use super::session::seen;
 use super::shell::Shell;
-use super::{parameter, show};
+use super::{given, show};
 use crate::http::handlers::sign_in::others;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::Response;
@@ -40,8 +40,7 @@ pub fn refused_on(call: &Call, page: &str, name: &str, reason: Reason, more: Opt
 
 /// That sentence. An address names no more than which of ours it is.
 pub fn told(call: &Call) -> Option<String> {
-    let text = |name: &str| parameter(call, name).ok().flatten();
-    let reason = Reason::named(&text("refused")?)?;
-    let provider = call.front.providers.get(&text("by")?)?;
+    let reason = Reason::named(&given(call, "refused")?)?;
+    let provider = call.front.providers.get(&given(call, "by")?)?;
     Some(reason.text(&Shell::of(call, ""), &provider.settings.title))
 }

@@ -36,6 +36,8 @@ fn whoever_opens_the_link_first_becomes_the_administrator() {
     let stage = Stage::with(QUICK);
     let link = link(&stage.server);
     let mut browser = Browser::new(&stage);
+    // Which of two tokens would be meant is not guessed at.
+    browser.open(&format!("{link}&token={}", "x".repeat(43))).says(404, NOTHING);
     // A page that is looked at uses nothing up, and a form with faults neither.
     browser.open(&link).says(200, "Become the administrator");
     let page = become_it(&mut browser, &link, &[("email", "nobody"), ("password", "short"), ("name", "A <b>\u{7}")]);

@@ -7,6 +7,8 @@ use crate::support::provider::{CLIENT_ID, CLIENT_SECRET, FakeProvider, Twist};
 use crate::support::{Reply, Request};
 
 const PAGE: &str = "/auth/profile/sign-ins";
+/// What the cookies of those are called that have been begun.
+const LINKING: &str = "sign_in_linking_";
 const FORM: &str = "../profile/sign-ins/link";
 
 /// Google is this provider, below this base path, behind a proxy that takes this away.
@@ -85,7 +87,7 @@ fn another_sign_in_is_linked_and_lets_its_user_in() {
         let profile = browser.open(&format!("{mount}/auth/profile"), By::Own).expect(200);
         assert!(link(&profile, "Link one").ends_with("profile/sign-ins"));
         let address = there(&mut browser, &provider, mount);
-        assert!(browser.cookie("sign_in_linking").is_some() && browser.begun() == 0);
+        assert!(browser.kept(LINKING).len() == 1 && browser.begun() == 0);
         let page = back(&mut browser, &address);
         assert_eq!(browser.at(), format!("{mount}{PAGE}?done=linked"));
         for says in ["Linked. You can sign in with it from now on.", "Google", "ada@example.com"] {
@@ -93,7 +95,7 @@ fn another_sign_in_is_linked_and_lets_its_user_in() {
         }
         // It is there: it is not offered again.
         assert!(!page.body.contains("Link Google"), "{page:?}");
-        assert!(browser.cookie("sign_in_linking").is_none());
+        assert!(browser.kept(LINKING).is_empty());
         let audit = door.audit(&bo);
         assert!(audit.contains(&"identity.linked".to_owned()), "{audit:?}");
         // The one sign-in was the password's: nobody signed in by the provider, nor became anybody.
@@ -225,7 +227,7 @@ fn what_is_not_theirs_is_linked_to_nobody() {
         (
             "forged",
             |_, browser, back| {
-                browser.forge("sign_in_linking", "AAAA");
+                browser.forge(LINKING, "AAAA");
                 back.to_owned()
             },
             unknown,
@@ -257,6 +259,44 @@ fn what_is_not_theirs_is_linked_to_nobody() {
     }
 }
 
+#[test]
+fn two_tabs_do_not_disturb_each_other() {
+    let (provider, door) = usual();
+    let bo = door.user("bo");
+    let mut browser = signed_in(&door, "", &bo);
+    let first = there(&mut browser, &provider, "");
+    let begun: Vec<String> = (0..4).map(|_| there(&mut browser, &provider, "")).collect();
+    assert_eq!(browser.kept(LINKING).len(), 4, "the oldest is forgotten");
+    browser.open(&format!("{PAGE}/google/linked?state=link-x&code=x"), By::Other).expect(303);
+    assert_eq!(browser.kept(LINKING).len(), 4, "what was not begun here ends nothing");
+    assert!(back(&mut browser, &first).body.contains("was begun in another browser"));
+    assert!(back(&mut browser, &begun[1]).body.contains("Linked."));
+    assert_eq!((browser.kept(LINKING).len(), linked(&door, &bo)), (3, 1));
+}
+
+#[track_caller]
+fn rename(door: &Door, table: &str, to: &str) {
+    door.database().execute_batch(&format!("ALTER TABLE {table} RENAME TO {to}")).expect("it is renamed");
+}
+
+/// The address at which it ends has a code in it, and nothing is shown there.
+#[test]
+fn whatever_goes_wrong_is_told_on_another_page() {
+    let (provider, door) = usual();
+    let mut browser = signed_in(&door, "", &door.user("bo"));
+    let address = there(&mut browser, &provider, "");
+    rename(&door, "identities", "elsewhere");
+    let reply = browser.open(&address, By::Other).expect(303);
+    let reply = browser.follow(&reply, By::Other).expect(303);
+    rename(&door, "elsewhere", "identities");
+    assert_eq!(reply.header("Location").as_deref(), Some("/auth/profile/sign-ins?refused=unavailable&by=google"));
+    assert!(browser.follow(&reply, By::Other).expect(200).body.contains("Google cannot be asked right now"));
+    for query in ["state=link-a&state=link-b&code=x", "code=x", ""] {
+        let reply = browser.open(&format!("{PAGE}/google/linked?{query}"), By::Other).expect(303);
+        assert!(reply.header("Location").is_some_and(|place| place.contains("refused=")), "{query}: {reply:?}");
+    }
+}
+
 /// A state of the one is none of the other, although one browser has begun both.
 #[test]
 fn a_sign_in_links_nothing_and_a_link_signs_nobody_in() {
@@ -269,14 +309,14 @@ fn a_sign_in_links_nothing_and_a_link_signs_nobody_in() {
     let to_enter = query(&provider.authorize(&sent.header("Location").expect("it leads there")));
     let refused = browser.open(&format!("{PAGE}/google/linked?{to_enter}"), By::Other).expect(303);
     assert!(refused.header("Location").is_some_and(|place| place.contains("refused=unknown")), "{refused:?}");
-    // What was begun is over with that; so it is begun anew, and its state loses what it is for.
+    // Another one is begun, and its state loses what it is for.
     let address = there(&mut browser, &provider, "");
     assert_ne!(query(&address), to_link);
     let as_sign_in = query(&address).replace("state=link-", "state=");
     let told = browser.open(&format!("/auth/v1/auth/google/callback?{as_sign_in}"), By::Other).expect(401);
     assert!(told.body.contains("You are not signed in"), "{told:?}");
     // In the place of what a sign-in keeps, the seal is another one.
-    let kept = browser.cookie("sign_in_linking").expect("it is kept");
+    let kept = browser.kept(LINKING).pop().expect("it is kept");
     browser.forge("sign_in_begun_", &kept);
     browser.open(&format!("/auth/v1/auth/google/callback?{to_enter}"), By::Other).expect(401);
     assert_eq!((door.count("identities"), door.count("users"), door.count("sessions")), (0, 1, 1));

@@ -132,7 +132,7 @@ fn whoever_signs_in_first_comes_back_to_the_same_numbers() {
 }
 
 /// Counts of each key on each of so many days up to today; each key has one more than the one before it.
-fn seed(stage: &Stage, account: &str, keys: &[String], days: i64, verdicts: &[(&str, i64)]) {
+pub fn seed(stage: &Stage, account: &str, keys: &[String], days: i64, verdicts: &[(&str, i64)]) {
     let mut database = Connection::open(stage.folder.database()).unwrap();
     let transaction = database.transaction().unwrap();
     let mut insert = transaction.prepare("INSERT INTO usage_days (day, account, key, verdict, count) VALUES (?1, ?2, ?3, ?4, ?5)").unwrap();

@@ -82,7 +82,12 @@ impl<'s> Browser<'s> {
 
     /// How many sign-ins it has begun that are not over.
     pub fn begun(&self) -> usize {
-        self.jar.iter().filter(|cookie| cookie.name.starts_with("sign_in_begun_")).count()
+        self.kept("sign_in_begun_").len()
+    }
+
+    /// What it keeps in the cookies whose names begin so.
+    pub fn kept(&self, begin: &str) -> Vec<String> {
+        self.jar.iter().filter(|cookie| cookie.name.starts_with(begin)).map(|cookie| cookie.value.clone()).collect()
     }
 
     /// Where a cookie lies.

@@ -14,7 +14,7 @@ use super::second_factor::{self, Waiting};
 use super::session::let_in;
 use super::shell::Shell;
 use super::show::discreet;
-use super::{parameter, refused};
+use super::{given, refused};
 use crate::domain::error::Error;
 use crate::domain::letter::{harmless_name, spoken_instant};
 use crate::domain::password::Password;
@@ -211,7 +211,7 @@ fn again_at(page: &str, token: &str) -> String {
 
 /// The token of a link, where what stands there can be one.
 fn token(call: &Call) -> Option<String> {
-    parameter(call, "token").ok().flatten().filter(|token| can_be_token(token))
+    given(call, "token").filter(|token| can_be_token(token))
 }
 
 fn can_be_token(text: &str) -> bool {

@@ -9,6 +9,7 @@ use crate::domain::caller::{AccountRecord, Kind};
 use crate::domain::id;
 use crate::domain::user::Role;
 use crate::http::dashboard::form::{Form, Typed, once};
+use crate::http::dashboard::given;
 use crate::http::dashboard::shell::{Shell, root};
 use crate::http::dashboard::show::{page, see};
 use crate::http::handlers;
@@ -16,14 +17,14 @@ use crate::http::handlers::users::number;
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::Response;
 use crate::http::views;
-use crate::service::PageAsk;
 use crate::service::members::Known;
+use crate::service::{Page, PageAsk};
 use crate::store::accounts::StoredAccount;
 
 const TAB: &str = "admin-accounts";
 
 /// How many members a page shows.
-const MEMBERS: usize = 50;
+const MEMBERS: usize = 15;
 
 /// `GET PREFIX/admin/accounts`.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
@@ -123,7 +124,7 @@ struct AccountPage<'a> {
     in_force: Option<String>,
     plans: Vec<&'a str>,
     limits: Vec<String>,
-    members: Vec<Known>,
+    members: Page<Known>,
     typed: Typed,
     once: String,
 }
@@ -158,8 +159,8 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
 pub async fn show_account(call: &Call, status: StatusCode, typed: Typed) -> Result<Response, Unreadable> {
     let (services, act) = (&call.front.services, call.act()?);
     let account = services.account(&call.id, &act).await?;
-    let ask = PageAsk { limit: MEMBERS, ..PageAsk::default() };
-    let members = services.members(&call.id, ask, &act).await?.data;
+    let ask = PageAsk { limit: MEMBERS, cursor: given(call, "cursor").unwrap_or_default(), ..PageAsk::default() };
+    let members = services.members(&call.id, ask, &act).await?;
     let now = &account.record.plan_at(&services.policy.plans, call.now).name;
     let in_force = (*now != account.record.plan).then(|| now.clone());
     let (plans, limits) = (plans(call), forms::limit_names(call));

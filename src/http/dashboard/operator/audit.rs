@@ -11,6 +11,7 @@ use super::listing::{self, Cell, Input, Listing, Row, asked, text};
 use crate::domain::event::Event;
 use crate::domain::id;
 use crate::domain::user::number_of;
+use crate::http::dashboard::cut::whole;
 use crate::http::dashboard::shell::Shell;
 use crate::http::dashboard::show::page;
 use crate::http::handlers;
@@ -123,6 +124,8 @@ struct EntryPage {
     s: Shell,
     entry: Entry,
     changes: Vec<Change>,
+    /// Whether there is more of them than is shown.
+    is_cut: bool,
 }
 
 impl EntryPage {
@@ -137,6 +140,22 @@ impl EntryPage {
 /// `GET PREFIX/admin/audit/{id}`.
 pub async fn show(call: Call) -> Result<Response, Unreadable> {
     let entry = call.front.services.audit_entry(&call.id, &call.act()?).await?;
-    let changes = changes(&entry);
-    page(StatusCode::OK, &EntryPage { s: Shell::of(&call, TAB), entry, changes })
+    let (s, changes) = (Shell::of(&call, TAB), changes(&entry));
+    let is_cut = texts(&changes).any(|(_, _, text)| s.part(text) != *text);
+    page(StatusCode::OK, &EntryPage { s, entry, changes, is_cut })
+}
+
+/// `GET PREFIX/admin/audit/{id}/text`: all of what was before and after.
+pub async fn as_text(call: Call) -> Result<Response, Unreadable> {
+    let entry = call.front.services.audit_entry(&call.id, &call.act()?).await?;
+    let (s, changes) = (Shell::of(&call, TAB), changes(&entry));
+    let titled: Vec<_> = texts(&changes).map(|(field, when, text)| (format!("{field}, {}", s.t(when)), text)).collect();
+    Ok(whole(titled.iter().map(|(title, text)| (title.as_str(), *text))))
+}
+
+/// What changed, before and after: the field, the name of which of both it is, and the text.
+fn texts(changes: &[Change]) -> impl Iterator<Item = (&str, &'static str, &str)> {
+    changes.iter().flat_map(|Change { field, before, after }| {
+        [(field.as_str(), text("operator.before"), before.as_str()), (field.as_str(), text("operator.after"), after.as_str())]
+    })
 }

@@ -44,13 +44,17 @@ fn listed(call: &Call) -> Result<Listing, Unreadable> {
         text("lists.created"),
         text("lists.used"),
         text("lists.expires"),
+        text("keys.scopes"),
+        text("operator.metadata"),
     ];
     let (services, act, now) = (call.front.services.clone(), call.act()?, call.now);
     let rows = move |ask| {
         let (services, act, account) = (services.clone(), act.clone(), account.clone());
         async move { services.keys(account, ask, &act).await }
     };
-    let list = Listing::new("keys", TAB, text("admin.keys"), columns, ask).without(vec!["lists.id"]).search(call);
+    let list = Listing::new("keys", TAB, text("admin.keys"), columns, ask)
+        .without(vec!["lists.id", "keys.scopes", "operator.metadata"])
+        .search(call);
     Ok(list.field(call, "account", text("lists.account"), Input::Text).rows(rows, move |key| row(key, now)))
 }
 
@@ -64,8 +68,15 @@ fn row(key: &KeyRecord, now: Timestamp) -> Row {
         Cell::At(Some(key.created_at)),
         Cell::At(key.last_used_at),
         Cell::At(key.expires_at),
+        Cell::Text(key.scopes.join(" ")),
+        Cell::Text(metadata(key)),
     ];
     Row::of("keys", &key.id, cells)
+}
+
+/// What the operator keeps with it, as JSON; empty where that is nothing.
+fn metadata(key: &KeyRecord) -> String {
+    if key.metadata.is_empty() { String::new() } else { serde_json::to_string_pretty(&key.metadata).unwrap_or_default() }
 }
 
 #[derive(Template)]
@@ -93,7 +104,7 @@ impl KeyPage {
     }
 
     fn metadata(&self) -> String {
-        if self.key.metadata.is_empty() { String::new() } else { serde_json::to_string_pretty(&self.key.metadata).unwrap_or_default() }
+        self.s.text(&metadata(&self.key))
     }
 }
 

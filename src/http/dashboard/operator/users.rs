@@ -7,14 +7,16 @@ use serde_json::Value;
 use super::listing::{self, Cell, Listing, Row, asked, text};
 use super::{export, forms};
 use crate::domain::session::SessionRecord;
-use crate::domain::user::{UserRecord, handle};
+use crate::domain::user::{Role, UserRecord, handle};
 use crate::http::dashboard::form::{Form, Typed, once};
+use crate::http::dashboard::organization::page_of;
 use crate::http::dashboard::shell::{Shell, root};
 use crate::http::dashboard::show::{page, see};
 use crate::http::handlers::users::{number, read, without_password};
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::Response;
 use crate::http::views;
+use crate::service::Page;
 use crate::service::users::UserFile;
 
 const TAB: &str = "admin-users";
@@ -129,6 +131,8 @@ pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
 struct UserPage {
     s: Shell,
     file: UserFile,
+    /// A page of those that they belong to.
+    accounts: Page<(String, String, Role)>,
     sessions: Vec<SessionRecord>,
     typed: Typed,
 }
@@ -167,10 +171,11 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
 }
 
 async fn show_user(call: &Call, status: StatusCode, typed: Typed) -> Result<Response, Unreadable> {
-    let file = call.front.services.user(number(&call.id)).await?;
+    let mut file = call.front.services.user(number(&call.id)).await?;
+    let accounts = page_of(call, std::mem::take(&mut file.accounts));
     let mut sessions = call.front.services.sessions(file.record.id, call.now).await?;
     sessions.truncate(SESSIONS);
-    page(status, &UserPage { s: Shell::of(call, TAB), file, sessions, typed })
+    page(status, &UserPage { s: Shell::of(call, TAB), file, accounts, sessions, typed })
 }
 
 /// `POST PREFIX/admin/users/{id}`: changes them.

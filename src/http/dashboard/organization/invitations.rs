@@ -3,7 +3,7 @@
 use askama::Template;
 use http::StatusCode;
 
-use super::{Forms, may};
+use super::Forms;
 use crate::domain::id;
 use crate::domain::invitation::InvitationRecord;
 use crate::domain::user::Role;
@@ -41,7 +41,7 @@ async fn shown(call: &Call, status: StatusCode, typed: Typed) -> Result<Response
     open.retain(|invitation| invitation.id > ask.cursor);
     let open = PageAsk { limit: SHOWN, ..ask }.page(open, |invitation| invitation.id.clone());
     // The least first: that is what most are to be.
-    let roles = Role::ALL.into_iter().rev().filter(|role| may(call, *role)).collect();
+    let roles = Role::ALL.into_iter().rev().filter(|role| call.actor.is_at_least(*role)).collect();
     page(status, &InvitationsPage { s: Shell::of(call, "organization"), open, roles, typed })
 }
 

@@ -3,7 +3,6 @@
 use askama::Template;
 use http::StatusCode;
 
-use super::may;
 use crate::domain::error::Error;
 use crate::domain::user::Role;
 use crate::http::dashboard::form::{Form, Typed};
@@ -39,7 +38,7 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
     query.finish()?;
     let ask = PageAsk { limit: SHOWN, ..ask };
     let members = call.front.services.members(&account(&call)?, ask, &call.act()?).await?;
-    let (own, manages) = (user(&call)?.id, may(&call, Role::Admin));
+    let (own, manages) = (user(&call)?.id, call.actor.is_at_least(Role::Admin));
     let s = Shell::of(&call, "organization");
     page(StatusCode::OK, &MembersPage { s, members: members.data, own, manages, next: members.next_cursor })
 }
@@ -63,7 +62,7 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
 async fn shown(call: &Call, status: StatusCode, typed: Typed) -> Result<Response, Unreadable> {
     let member = call.front.services.member(&account(call)?, number(&call.id), &call.act()?).await?;
     let held = member.0.role;
-    let roles = Role::ALL.into_iter().filter(|role| may(call, held.max(*role))).collect();
+    let roles = Role::ALL.into_iter().filter(|role| call.actor.is_at_least(held.max(*role))).collect();
     let is_own = member.0.user == user(call)?.id;
     page(status, &MemberPage { s: Shell::of(call, "organization"), member, is_own, roles, typed })
 }

@@ -49,7 +49,7 @@ impl Shell {
     }
 }
 
-/// How many other accounts, and how many invitations, a page shows.
+/// How many accounts of somebody, and how many invitations, a page shows.
 const ACCOUNTS: usize = 20;
 const RECEIVED: usize = 5;
 
@@ -99,9 +99,7 @@ async fn shown(call: &Call, status: StatusCode, mut forms: Forms) -> Result<Resp
     let file = services.user(own.id).await?;
     let (mut others, personal) = (file.accounts, file.record.account);
     others.retain(|(id, ..)| *id != account.id);
-    let after = given(call, "after").and_then(|after| others.iter().position(|(id, ..)| *id == after));
-    others.drain(..after.map_or(0, |after| after + 1));
-    let others = PageAsk { limit: ACCOUNTS, ..PageAsk::default() }.page(others, |(id, ..)| id.clone());
+    let others = page_of(call, others);
     let ask = PageAsk { limit: RECEIVED, cursor: given(call, "cursor").unwrap_or_default(), ..PageAsk::default() };
     let received = services.received_invitations(own.id, ask, call.now).await?;
     let once = forms.once.take().unwrap_or_else(once);
@@ -112,7 +110,7 @@ async fn shown(call: &Call, status: StatusCode, mut forms: Forms) -> Result<Resp
         is_organization: account.kind == Kind::Organization,
         is_off: account.disabled,
         role: own.role,
-        manages: may(call, Role::Admin),
+        manages: call.actor.is_at_least(Role::Admin),
         owns: own.role == Role::Owner && account.kind == Kind::Organization && !account.disabled,
         others,
         personal,
@@ -124,9 +122,11 @@ async fn shown(call: &Call, status: StatusCode, mut forms: Forms) -> Result<Resp
     page(status, &template)
 }
 
-/// Whether the viewer is this to the account.
-fn may(call: &Call, role: Role) -> bool {
-    call.actor.user().is_some_and(|user| user.is_at_least(role))
+/// A page of the accounts that somebody belongs to: those after the one that the address names.
+pub fn page_of(call: &Call, mut accounts: Vec<(String, String, Role)>) -> Page<(String, String, Role)> {
+    let after = given(call, "after").and_then(|after| accounts.iter().position(|(id, ..)| *id == after));
+    accounts.drain(..after.map_or(0, |after| after + 1));
+    PageAsk { limit: ACCOUNTS, ..PageAsk::default() }.page(accounts, |(id, ..)| id.clone())
 }
 
 /// `POST PREFIX/organization`: makes one, and goes on for it.

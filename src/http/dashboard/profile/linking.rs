@@ -53,12 +53,12 @@ pub async fn begin(mut call: Call) -> Result<Response, Unreadable> {
 async fn to_provider(call: &Call, name: &str) -> Result<Response, Unreadable> {
     let begun = match others::begin_linking(call, name, &seen(call, PAGE)).await {
         Ok(begun) => begun,
-        Err(unreadable) => return refused_on(call, PAGE, name, why(unreadable)?, None),
+        Err(unreadable) => return refused_on(call, PAGE, name, why(unreadable), None),
     };
     let mut response = go_on::page(call, |s| s.t("profile.linked"), &begun.url);
     let own = user(call)?;
     let linking = Linking { user: own.id, session: own.session.clone(), secrets: begun.secrets };
-    Kept::Linking.keep(call, &linking, response.headers_mut())?;
+    Kept::Linking(linking.secrets.state()).keep(call, &linking, response.headers_mut())?;
     Ok(response)
 }
 
@@ -68,33 +68,31 @@ pub async fn end(mut call: Call) -> Result<Response, Unreadable> {
     let Ok(actor) = admit(&call, None).await else { return show::see(&seen(&call, PAGE)) };
     call.actor = actor;
     let name = call.id.clone();
-    let linked = match link(&call, &name).await {
-        Ok(reason) => reason,
-        Err(unreadable) => Some(why(unreadable)?),
-    };
+    let state = others::state(&call);
+    let linked = link(&call, &name, &state).await.unwrap_or_else(|unreadable| Some(why(unreadable)));
     let mut response = match linked {
         None => show::see(&format!("{}?done=linked", seen(&call, PAGE)))?,
         Some(reason) => refused_on(&call, PAGE, &name, reason, None)?,
     };
-    Kept::Linking.clear(&call, response.headers_mut());
+    Kept::Linking(&state).clear(&call, response.headers_mut());
     Ok(response)
 }
 
 /// Links, in the very session that went there; answers why not, where they did not want to.
-async fn link(call: &Call, name: &str) -> Result<Option<Reason>, Unreadable> {
+async fn link(call: &Call, name: &str, state: &str) -> Result<Option<Reason>, Unreadable> {
     let (own, visit) = (user(call)?, call.visit_from_anywhere()?);
-    let linking = Kept::Linking.read::<Linking>(call).filter(|linking| linking.user == own.id && linking.session == own.session);
+    let linking = Kept::Linking(state).read::<Linking>(call).filter(|linking| linking.user == own.id && linking.session == own.session);
     let secrets = linking.ok_or_else(|| Error::refused(Verdict::Unknown))?.secrets;
     let Some(proven) = others::proven_to_link(call, name, secrets, &visit).await? else { return Ok(Some(Reason::Denied)) };
     call.front.services.link_identity(own, proven, None, &visit).await?;
     Ok(None)
 }
 
-/// Why nothing was linked.
-fn why(unreadable: Unreadable) -> Result<Reason, Unreadable> {
+/// Why nothing was linked. Whatever it is, it is told on another page: this one has a code in its address.
+fn why(unreadable: Unreadable) -> Reason {
     match unreadable {
-        Unreadable::Error(Error::Conflict(_)) => Ok(Reason::Taken),
-        Unreadable::Error(error @ Error::Refused(_)) => Ok(Reason::of(&telling::of_error(error), false)),
-        unreadable => Err(unreadable),
+        Unreadable::Error(Error::Conflict(_)) => Reason::Taken,
+        Unreadable::Error(error) => Reason::of(&telling::of_error(error), false),
+        _ => Reason::Unreadable,
     }
 }

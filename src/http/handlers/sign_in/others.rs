@@ -16,7 +16,7 @@ use crate::http::dashboard::refused::{self, Reason};
 use crate::http::dashboard::second_factor::{self, Waiting};
 use crate::http::dashboard::{self, let_in, within};
 use crate::http::fields::Fields;
-use crate::http::kept::{Kept, forget_oldest_begun};
+use crate::http::kept::Kept;
 use crate::http::provider::{Aim, Begun, Code, Failed, Returned, Secrets, Source};
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::{self, Response};
@@ -170,7 +170,6 @@ async fn begin(call: &Call, name: &str, trip: &mut Trip) -> Result<Response, Unr
     let begun = begun.map_err(|failed| failed.noted(name))?;
     let mut response = response::see_other(&begun.url)?;
     Kept::Begun(begun.secrets.state()).keep(call, &begun.secrets, response.headers_mut())?;
-    forget_oldest_begun(call, response.headers_mut());
     Ok(response)
 }
 
@@ -199,8 +198,7 @@ pub async fn proven_to_link(call: &Call, name: &str, secrets: Secrets, visit: &V
 }
 
 async fn callback(call: Call, name: &str) -> Result<Response, Unreadable> {
-    let is_to_link = returned(&call).is_ok_and(|returned| returned.state.is_some_and(|state| Aim::of(&state) == Aim::Link));
-    if is_to_link {
+    if Aim::of(&state(&call)) == Aim::Link {
         // Who is signed in on the dashboard is known there.
         let query = call.parts.uri.query().unwrap_or_default();
         let page = response::see_other(&format!("{}?{query}", dashboard::linking_ends_at(&call, name)))?;
@@ -289,6 +287,11 @@ impl Trip {
         let again = provider.map(|provider| start_at(call, &provider.name, self.return_to.as_deref().unwrap_or("/")));
         Ok(refused::by_provider(call, provider, self.is_proven, again, error))
     }
+}
+
+/// Which of those that it has begun a browser comes back from; empty where that cannot be read.
+pub fn state(call: &Call) -> String {
+    returned(call).ok().and_then(|returned| returned.state).unwrap_or_default()
 }
 
 /// What the provider says in the query; what else it says there is not looked at, but nothing of this twice.
