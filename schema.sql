@@ -298,12 +298,19 @@ CREATE TABLE usage_days (
 
 CREATE INDEX usage_days_of_key ON usage_days (account, key, day);
 
--- The same of the whole server, by hour as long as days are kept: what it does is told at once, however many keys there are.
+-- The same of the whole server: what it does is told at once, however many keys there are.
 CREATE TABLE usage_totals (
   hour    INTEGER NOT NULL,               -- its start
   verdict TEXT NOT NULL,
   count   INTEGER NOT NULL,
   PRIMARY KEY (hour, verdict)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE usage_totals_days (
+  day     INTEGER NOT NULL,               -- its start, UTC
+  verdict TEXT NOT NULL,
+  count   INTEGER NOT NULL,
+  PRIMARY KEY (day, verdict)
 ) STRICT, WITHOUT ROWID;
 
 -- How balances came to be what they are, each row on the one before it. Requests at the gate are summed up, one row an account and

@@ -25,7 +25,8 @@ const LONGEST: u64 = 36_500;
 
 pub(super) fn read(table: Table<'_>) -> Option<HistorySettings> {
     let days = |name, least: u64| table.span(name, least * 86_400..=LONGEST * 86_400);
-    let (usage_by_hour, usage_by_day) = (days("usage_by_hour", 2), days("usage_by_day", 2));
+    // A month of usage is told from its days, and a month's refill stands in the history.
+    let (usage_by_hour, usage_by_day) = (days("usage_by_hour", 2), days("usage_by_day", 32));
     let (audit, balance) = (days("audit", 2), days("balance", 32));
     let (webhooks, mails) = (days("webhooks", 1), days("mails", 1));
     table.finish();

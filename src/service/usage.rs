@@ -18,7 +18,7 @@ use crate::store::{Connection, accounts, keys, usage, usage_totals};
 /// How long one reading goes on from start to start. Other lists get their turn between two readings.
 const READING: Duration = Duration::from_millis(200);
 /// The same for holders of keys, who all share one thread.
-const READING_OF_HOLDERS: Duration = Duration::from_millis(50);
+pub(super) const READING_OF_HOLDERS: Duration = Duration::from_millis(50);
 /// After so long a page is told as far as it came; the next one goes on from there.
 const PAGE: Duration = Duration::from_secs(5);
 /// A single start that takes longer to sum up is refused.
@@ -77,7 +77,7 @@ impl Default for Turns {
 
 impl Turns {
     /// Waits for an account's turn, which lasts as long as what is answered.
-    async fn of(&self, account: &str) -> OwnedMutexGuard<()> {
+    pub(super) async fn of(&self, account: &str) -> OwnedMutexGuard<()> {
         self.0[slot_of(account) % TURNS].clone().lock_owned().await
     }
 }
@@ -149,13 +149,14 @@ impl Services {
     }
 
     /// Round by round, so that no change waits long behind it.
-    async fn age(&self, now: Timestamp, surely: Timestamp) -> Result<()> {
+    async fn age(&self, now: Timestamp) -> Result<()> {
         let history = self.policy.history;
         let hours = now.minus(history.usage_by_hour).floor_to(HOUR);
-        let days = surely.minus(history.usage_by_day).floor_to(By::Day.length());
-        while self.store.write(move |connection| usage::forget(connection, By::Hour, hours), |_| ()).await? {}
-        while self.store.write(move |connection| usage::forget(connection, By::Day, days), |_| ()).await? {}
-        while self.store.write(move |connection| usage_totals::forget(connection, days), |_| ()).await? {}
+        let days = now.minus(history.usage_by_day).floor_to(By::Day.length());
+        for (by, before) in [(By::Hour, hours), (By::Day, days)] {
+            while self.store.write(move |connection| usage::forget(connection, by, before), |_| ()).await? {}
+            while self.store.write(move |connection| usage_totals::forget(connection, by, before), |_| ()).await? {}
+        }
         Ok(())
     }
 }
@@ -168,7 +169,7 @@ pub async fn age(services: impl Fn() -> Arc<Services>) {
     loop {
         turn.tick().await;
         let now = Timestamp::now();
-        if let Err(error) = services().age(now, passed.surely(now)).await {
+        if let Err(error) = services().age(passed.surely(now)).await {
             tracing::warn!("usage could not be aged: {error}");
         }
     }

@@ -1,21 +1,23 @@
 //! Usage summed up for people: over a time of an account, or one key of it, by start, by verdict and by key, all from one reading.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Services;
-use super::usage::{Asker, Counts};
+use super::usage::{Counts, READING_OF_HOLDERS};
 use crate::domain::error::Result;
 use crate::domain::time::Timestamp;
-use crate::domain::usage::{Counted, Of, UsageAsk};
+use crate::domain::usage::{After, Place, UsageAsk};
 use crate::domain::verdict::Verdict;
+use crate::store::{Connection, usage, usage_totals};
 
-/// How many rows are read at a time, and how often: of an account with so many keys that this is not enough, keys are not told apart.
-const ROWS_AT_A_TIME: usize = 1000;
-const MOST_PAGES: usize = 100;
-/// The same in time.
+/// How many keys are told apart.
+const MOST_KEYS: usize = 10_000;
+
+/// How long it may take in all, and after how many keys the time is looked at.
 const LONGEST: Duration = Duration::from_secs(3);
+const KEYS_BETWEEN: u32 = 256;
 
 /// How many requests ended how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,71 +73,118 @@ pub struct Summary {
 }
 
 /// While it is read.
-#[derive(Default)]
 struct Adding {
     starts: BTreeMap<Timestamp, Ends>,
-    verdicts: BTreeMap<String, u64>,
-    keys: BTreeMap<String, Ends>,
+    verdicts: Counts,
+    /// None once there are too many.
+    keys: Option<HashMap<Box<str>, Ends>>,
 }
 
 impl Adding {
-    fn add(&mut self, row: Counted) {
-        self.starts.entry(row.start).or_default().add(&row.verdict, row.count);
-        self.keys.entry(row.key).or_default().add(&row.verdict, row.count);
-        let of_verdict = self.verdicts.entry(row.verdict).or_default();
-        *of_verdict = of_verdict.saturating_add(row.count);
+    fn new(tells_keys: bool) -> Self {
+        Self { starts: BTreeMap::new(), verdicts: Vec::new(), keys: tells_keys.then(HashMap::new) }
     }
 
-    fn finish(self, ask: &UsageAsk, tells_keys: bool, is_whole: bool) -> Summary {
+    fn add(&mut self, start: Timestamp, key: &str, verdict: &str, count: u64) {
+        let mut ends = Ends::default();
+        ends.add(verdict, count);
+        let of_start = self.starts.entry(start).or_default();
+        *of_start = of_start.and(ends);
+        match self.verdicts.iter_mut().find(|(known, _)| known == verdict) {
+            Some((_, sum)) => *sum = sum.saturating_add(count),
+            None => self.verdicts.push((verdict.to_owned(), count)),
+        }
+        let Some(keys) = &mut self.keys else { return };
+        if let Some(of_key) = keys.get_mut(key) {
+            *of_key = of_key.and(ends);
+        } else if keys.len() < MOST_KEYS {
+            keys.insert(key.into(), ends);
+        } else {
+            self.keys = None;
+        }
+    }
+
+    fn finish(self, ask: &UsageAsk, is_whole: bool) -> Summary {
+        let all = self.starts.values().copied().fold(Ends::default(), Ends::and);
         let mut starts = Vec::new();
         let mut start = ask.from;
         while start < ask.to {
             starts.push((start, self.starts.get(&start).copied().unwrap_or_default()));
             start = start.plus(ask.by.length());
         }
-        let mut all = Ends::default();
-        self.verdicts.iter().for_each(|(verdict, count)| all.add(verdict, *count));
-        let (mut verdicts, mut keys): (Counts, Vec<_>) = (self.verdicts.into_iter().collect(), self.keys.into_iter().collect());
-        verdicts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        keys.sort_by_key(|(_, ends)| std::cmp::Reverse(ends.total()));
-        Summary { all, starts, verdicts, keys: tells_keys.then_some(keys), is_whole }
+        let mut verdicts = self.verdicts;
+        verdicts.sort_unstable_by(|(name, count), (other, of_other)| of_other.cmp(count).then_with(|| name.cmp(other)));
+        let keys = self.keys.map(|keys| {
+            let mut keys: Vec<_> = keys.into_iter().map(|(key, ends)| (key.into_string(), ends)).collect();
+            keys.sort_unstable_by(|(key, ends), (other, of_other)| of_other.total().cmp(&ends.total()).then_with(|| key.cmp(other)));
+            keys
+        });
+        Summary { all, starts, verdicts, keys, is_whole }
     }
 }
 
 impl Summary {
-    /// Of sums by start and verdict.
-    pub fn of_totals(rows: Vec<(Timestamp, String, u64)>, ask: &UsageAsk) -> Self {
-        let mut adding = Adding::default();
-        let row = |(start, verdict, count)| Counted { start, account: String::new(), key: String::new(), verdict, count };
-        rows.into_iter().map(row).for_each(|row| adding.add(row));
-        adding.finish(ask, false, true)
+    /// Of the whole server, from its totals.
+    pub(super) fn of_totals(connection: &Connection, ask: &UsageAsk) -> Result<Self> {
+        let mut adding = Adding::new(false);
+        usage_totals::read(connection, ask.by, ask.from, ask.to, |start, verdict, count| adding.add(start, "", verdict, count))?;
+        Ok(adding.finish(ask, true))
     }
 }
 
 impl Services {
-    /// Sums up what is asked for, whose time must be bounded: every start of it is told.
+    /// Sums up what is asked for of an account, whose time must be bounded: every start of it is told. Read in turns, as all that
+    /// holders of keys ask for.
     pub async fn usage_summary(&self, ask: UsageAsk) -> Result<Summary> {
-        if let (adding, true) = self.add_up(UsageAsk { of: Of::Key, ..ask.clone() }).await? {
-            return Ok(adding.finish(&ask, true, true));
-        }
-        let (adding, is_whole) = self.add_up(UsageAsk { of: Of::All, ..ask.clone() }).await?;
-        Ok(adding.finish(&ask, false, is_whole))
-    }
-
-    /// Reads as much as there is; answers whether that was all.
-    async fn add_up(&self, ask: UsageAsk) -> Result<(Adding, bool)> {
-        let (began, ask, mut adding, mut place) = (Instant::now(), Arc::new(ask), Adding::default(), None);
-        for _ in 0..MOST_PAGES {
-            let page = self.usage(&ask, place, ROWS_AT_A_TIME, Asker::Holder).await?;
-            page.rows.into_iter().for_each(|row| adding.add(row));
-            place = page.next;
-            if place.is_none() {
-                return Ok((adding, true));
-            }
+        let (began, ask, mut adding) = (Instant::now(), Arc::new(ask), Adding::new(true));
+        let mut place = Some(Place::at(ask.from));
+        while let Some(from) = place {
             if began.elapsed() > LONGEST {
-                break;
+                return Ok(adding.finish(&ask, false));
             }
+            let turn = self.turns.of(ask.account.as_deref().unwrap_or_default()).await;
+            let asked = ask.clone();
+            let job = move |connection: &Connection| {
+                // Kept until it is read, also where nobody waits for it any more.
+                let _turn = turn;
+                let next = read(connection, &asked, from, &mut adding)?;
+                Ok((adding, next))
+            };
+            (adding, place) = self.store.read_for_holder(job).await?;
         }
-        Ok((adding, false))
+        Ok(adding.finish(&ask, true))
     }
+}
+
+/// One reading: adds up from a place on until the time is up; answers where the next one goes on.
+fn read(connection: &Connection, ask: &UsageAsk, mut place: Place, adding: &mut Adding) -> Result<Option<Place>> {
+    let (began, mut keys) = (Instant::now(), 0u32);
+    let is_up = || began.elapsed() > READING_OF_HOLDERS;
+    while let Some(start) = usage::next_start(connection, ask.by, place.start, ask.to)? {
+        if start != place.start {
+            place = Place::at(start);
+        }
+        let (mut last, mut next) = (String::new(), None);
+        usage::rows_of(connection, ask, &place, |account, key, verdict, count| {
+            // It ends between two keys, so that none is added twice.
+            if key != last {
+                keys = keys.wrapping_add(1);
+                if keys.is_multiple_of(KEYS_BETWEEN) && is_up() {
+                    next = Some(After { account: account.into(), key: key.into(), verdict: String::new() });
+                    return Ok(false);
+                }
+                key.clone_into(&mut last);
+            }
+            adding.add(start, key, verdict, count);
+            Ok(true)
+        })?;
+        if next.is_some() {
+            return Ok(Some(Place { start, after: next }));
+        }
+        place = Place::at(start.plus(ask.by.length()));
+        if is_up() {
+            return Ok(Some(place));
+        }
+    }
+    Ok(None)
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use serde::{Deserialize, Serialize};
 
-use super::columns::{from_json, instant, json, maybe_instant, word};
+use super::columns::{from_json, holding, instant, json, maybe_instant, word};
 use crate::domain::balance::Balance;
 use crate::domain::caller::{AccountRecord, Kind};
 use crate::domain::error::Result;
@@ -73,10 +73,11 @@ pub fn list(connection: &Connection, filter: &Filter) -> Result<Vec<StoredAccoun
     let only = if filter.only.is_some() { "a.id = :only AND" } else { ":only IS NULL AND" };
     let of_user = if filter.user.is_some() { "a.id IN (SELECT account FROM members WHERE user = :user) AND" } else { ":user IS NULL AND" };
     let sql = format!(
-        "SELECT {COLUMNS} FROM accounts a WHERE {only} {of_user} a.id > :after AND (:search IS NULL OR a.id = :search OR instr(lower(a.name), lower(:search)) > 0) ORDER BY a.id LIMIT :limit"
+        "SELECT {COLUMNS} FROM accounts a WHERE {only} {of_user} a.id > :after AND (:search IS NULL OR a.id = :search OR a.name LIKE :holds ESCAPE '\\') ORDER BY a.id LIMIT :limit"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let wanted = named_params! { ":only": filter.only, ":user": filter.user, ":after": filter.after, ":search": filter.search, ":limit": filter.limit as i64 };
+    let holds = filter.search.as_deref().map(holding);
+    let wanted = named_params! { ":holds": holds, ":only": filter.only, ":user": filter.user, ":after": filter.after, ":search": filter.search, ":limit": filter.limit as i64 };
     let rows = statement.query_map(wanted, from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

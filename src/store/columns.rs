@@ -19,6 +19,19 @@ pub fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::
     serde_json::from_str(&text).map_err(|error| damaged(row, column, Box::new(error)))
 }
 
+/// What `LIKE … ESCAPE '\\'` takes for a text that holds this, whatever the case of its ASCII letters: quicker than `instr` and `lower`.
+pub fn holding(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in text.chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    pattern
+}
+
 /// Reads an instant.
 pub fn instant(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
     row.get(column).map(Timestamp::from_millis)
@@ -48,4 +61,25 @@ pub const fn on_its_way(state: Option<MessageState>) -> &'static str {
 fn damaged(row: &Row<'_>, column: &str, error: Box<dyn std::error::Error + Send + Sync>) -> rusqlite::Error {
     let index = row.as_ref().column_index(column).unwrap_or_default();
     rusqlite::Error::FromSqlConversionFailure(index, Type::Text, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_found_as_it_stands() {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        let holds = |text: &str, part: &str| -> bool {
+            connection.query_row("SELECT ?1 LIKE ?2 ESCAPE '\\'", [text, &holding(part)], |row| row.get(0)).unwrap()
+        };
+        for (text, part) in
+            [("Ada Lovelace", "LOVE"), ("50% off", "0%"), ("a_b", "_"), ("a\\b", "\\"), ("Ünal", "nal"), ("x", ""), ("%_\\", "%_\\")]
+        {
+            assert!(holds(text, part), "{text} {part}");
+        }
+        for (text, part) in [("50 off", "0%"), ("ab", "_"), ("ab", "a%b"), ("a%", "a\\%"), ("Ada", "Adam")] {
+            assert!(!holds(text, part), "{text} {part}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
-use super::columns::{from_json, instant, json, maybe_instant};
+use super::columns::{from_json, holding, instant, json, maybe_instant};
 use crate::domain::caller::KeyRecord;
 use crate::domain::error::Result;
 use crate::domain::key::KeyHash;
@@ -71,20 +71,26 @@ pub struct Filter {
 
 /// Keys in the order of their ids.
 pub fn list(connection: &Connection, filter: &Filter) -> Result<Vec<StoredKey>> {
-    // Two texts, because one that also served without an account would never use its index.
-    let of_account = if filter.account.is_some() { "k.account = :account AND" } else { "" };
+    // Two texts, because one that also served without an account would never use its index. Within one its name tells no keys apart.
+    let (of_account, of_named) = match filter.account {
+        Some(_) => ("k.account = :account AND", ""),
+        None => ("", "OR k.account IN (SELECT id FROM accounts WHERE name LIKE :holds ESCAPE '\\')"),
+    };
     let sql = format!(
         "SELECT {COLUMNS} FROM keys k WHERE {of_account} k.id > :after AND (:search IS NULL OR k.id = :search OR k.account = :search
-             OR substr(k.prefix, 1, length(:search)) = :search OR instr(lower(k.name), lower(:search)) > 0
-             OR EXISTS (SELECT 1 FROM accounts a WHERE a.id = k.account AND instr(lower(a.name), lower(:search)) > 0))
+             OR substr(k.prefix, 1, length(:search)) = :search OR k.name LIKE :holds ESCAPE '\\' {of_named})
          ORDER BY k.id LIMIT :limit"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let (search, limit) = (&filter.search, filter.limit as i64);
+    let (search, holds, limit) = (&filter.search, filter.search.as_deref().map(holding), filter.limit as i64);
     let rows = match &filter.account {
-        Some(account) => statement
-            .query_map(named_params! { ":account": account, ":after": filter.after, ":search": search, ":limit": limit }, from_row)?,
-        None => statement.query_map(named_params! { ":after": filter.after, ":search": search, ":limit": limit }, from_row)?,
+        Some(account) => statement.query_map(
+            named_params! { ":account": account, ":after": filter.after, ":search": search, ":holds": holds, ":limit": limit },
+            from_row,
+        )?,
+        None => {
+            statement.query_map(named_params! { ":after": filter.after, ":search": search, ":holds": holds, ":limit": limit }, from_row)?
+        }
     };
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::columns::{instant, json, maybe_instant};
+use super::columns::{holding, instant, json, maybe_instant};
 use crate::domain::error::Result;
 use crate::domain::key::KeyHash;
 use crate::domain::time::Timestamp;
@@ -48,10 +48,11 @@ pub fn lasting_of_account(connection: &Connection, account: &str) -> Result<Vec<
 pub fn list(connection: &Connection, account: Option<&str>, search: &str, after: &str, limit: usize) -> Result<Vec<TokenRecord>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM tokens WHERE id > ?1 AND (?2 IS NULL OR account = ?2)
-         AND (?4 = '' OR id = ?4 OR account = ?4 OR instr(lower(name), lower(?4)) > 0) ORDER BY id LIMIT ?3"
+         AND (?4 = '' OR id = ?4 OR account = ?4 OR name LIKE ?5 ESCAPE '\\') ORDER BY id LIMIT ?3"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![after, account, limit as i64, search], |row| from_row(row).map(|(_, record)| record))?;
+    let rows = statement
+        .query_map(params![after, account, limit as i64, search, holding(search)], |row| from_row(row).map(|(_, record)| record))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

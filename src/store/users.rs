@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
-use super::columns::{instant, maybe_instant};
+use super::columns::{holding, instant, maybe_instant};
 use crate::domain::error::Result;
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRecord;
@@ -82,11 +82,12 @@ pub struct Filter {
 /// Users in the order of their ids.
 pub fn list(connection: &Connection, filter: &Filter) -> Result<Vec<UserRecord>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM users WHERE id > :after AND deleted_at IS NULL AND (:search IS NULL OR id = :search OR instr(lower(name), lower(:search)) > 0
-         OR instr(email, lower(:search)) > 0 OR instr(phone, :search) > 0) ORDER BY id LIMIT :limit"
+        "SELECT {COLUMNS} FROM users WHERE id > :after AND deleted_at IS NULL AND (:search IS NULL OR id = :search OR name LIKE :holds ESCAPE '\\'
+         OR email LIKE :holds ESCAPE '\\' OR phone LIKE :holds ESCAPE '\\') ORDER BY id LIMIT :limit"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let wanted = named_params! { ":after": filter.after, ":search": filter.search, ":limit": filter.limit as i64 };
+    let holds = filter.search.as_deref().map(holding);
+    let wanted = named_params! { ":after": filter.after, ":search": filter.search, ":holds": holds, ":limit": filter.limit as i64 };
     let rows = statement.query_map(wanted, from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

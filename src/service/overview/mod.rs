@@ -13,7 +13,6 @@ use super::usage_summary::Summary;
 use crate::domain::error::Result;
 use crate::domain::time::Timestamp;
 use crate::domain::usage::{HOUR, UsageAsk};
-use crate::store::usage_totals;
 pub use busiest::Busiest;
 pub use growth::Growth;
 pub use kept::{Kept, Known};
@@ -32,9 +31,7 @@ const MOST_PERIODS: usize = 8;
 impl Services {
     /// The requests of everybody, out of what is summed up already: it takes as long however many keys there are.
     pub async fn usage_of_all(&self, ask: UsageAsk) -> Result<Summary> {
-        let (from, to, length) = (ask.from, ask.to, ask.by.length());
-        let rows = self.store.read(move |connection| usage_totals::read(connection, from, to, length)).await?;
-        Ok(Summary::of_totals(rows, &ask))
+        self.store.read(move |connection| Summary::of_totals(connection, &ask)).await
     }
 
     /// Who was busiest in a time; not what was counted in the last moments. `None` where it is being counted for the first time.

@@ -84,13 +84,13 @@ impl Services {
             self.journal_unproven(connection, taken, &by_themselves(&visit.act, &made))?;
             return Ok(made);
         }
-        self.strip(connection, &user, visit)?;
+        self.strip(connection, &user, &newcomer, visit)?;
         (user.name, user.password, user.picture) = (newcomer.name, newcomer.password, newcomer.picture);
         // Of the two addresses only the one that was proven stays.
         (user.email_verified_at, user.phone_verified_at) =
             (proven_at(newcomer.email.as_ref(), now), proven_at(newcomer.phone.as_ref(), now));
         (user.email, user.phone) = (newcomer.email.map(|(email, _)| email), newcomer.phone.map(|(phone, _)| phone));
-        (user.is_admin, user.agreement) = (false, None);
+        (user.is_admin, user.agreement) = (newcomer.is_admin, None);
         user.revision += 1;
         users::update(connection, &user)?;
         self.journal_user(connection, Event::UserChanged, before, &user, &visit.act)?;
@@ -98,14 +98,14 @@ impl Services {
     }
 
     /// Takes from a user who never proved an address all by which somebody else could come in, and writes down all that they lose.
-    fn strip(&self, connection: &Connection, user: &UserRecord, visit: &Visit) -> Result<()> {
+    fn strip(&self, connection: &Connection, user: &UserRecord, newcomer: &Newcomer, visit: &Visit) -> Result<()> {
         let act = by_themselves(&visit.act, user);
         let elsewhere = dispensable(connection, user)?;
         let taken = json!({
             "email": user.email,
             "phone": user.phone,
             "password": user.password.is_some(),
-            "admin": user.is_admin,
+            "admin": user.is_admin && !newcomer.is_admin,
             "agreement": user.agreement,
             "sessions": sessions::of_user(connection, user.id, act.at)?.len(),
             "identities": identities::of_user(connection, user.id)?.iter().map(views::identity).collect::<Vec<_>>(),

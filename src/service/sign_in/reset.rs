@@ -88,7 +88,8 @@ impl Services {
             if is_first {
                 let own = Some((proof.address.clone(), true));
                 let (phone, email) = if proof.channel == Channel::Phone { (own, None) } else { (None, own) };
-                let newcomer = Newcomer { name: user.name.clone(), email, phone, ..Newcomer::default() };
+                // The operator has made them for this address, and tells them to come in by this.
+                let newcomer = Newcomer { name: user.name.clone(), email, phone, is_admin: user.is_admin, ..Newcomer::default() };
                 user = services.take_over(connection, user, newcomer, &visit)?;
             }
             services.set_password(connection, &mut user, hash, None, &visit)?;

@@ -91,14 +91,15 @@ fn the_same_is_taken_by_every_way() {
         let Made { user, shared, alone, old, key } = made(&door);
         assert_eq!(prove(&door, &provider, way), json!(user.id), "{way}");
         let file = door.stage.get(&format!("/users/{}", user.id)).expect(200).json();
-        let by_phone = way.ends_with("phone");
+        // Whoever forgot a password is whom the operator has made: they keep what they were made for.
+        let (by_phone, is_made_for) = (way.ends_with("phone"), way.starts_with("forgot"));
         let (email, phone) = if by_phone { (Value::Null, json!(PHONE)) } else { (json!(EMAIL), Value::Null) };
         for (field, is) in [
             ("email", email),
             ("email_verified", json!(!by_phone)),
             ("phone", phone),
             ("phone_verified", json!(by_phone)),
-            ("admin", json!(false)),
+            ("admin", json!(is_made_for)),
             ("agreement", Value::Null),
             ("second_factor", json!(false)),
             ("has_password", json!(way != "provider")),
@@ -114,7 +115,7 @@ fn the_same_is_taken_by_every_way() {
         assert_ne!(door.stage.verify(&json!({ "key": key["key"] }))["verdict"], "ok", "{way}");
         let entry = door.stage.get(&format!("/audit?target=user_{}&action=user.taken_over", user.id)).expect(200).json();
         let before = json!({
-            "email": EMAIL, "phone": PHONE, "password": true, "admin": true, "agreement": "1", "sessions": 1, "second_factor": true,
+            "email": EMAIL, "phone": PHONE, "password": true, "admin": !is_made_for, "agreement": "1", "sessions": 1, "second_factor": true,
             "identities": [{ "provider": "https://old.example", "label": "old" }], "keys": [key["id"]], "accounts": [alone],
         });
         let told = &entry["data"][0]["before"];
