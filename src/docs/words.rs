@@ -250,7 +250,7 @@ words! {
     internal = "internal error";
     internal_means = "Something went wrong on this side. Quote the request's id.";
     not_verified = "address not confirmed";
-    not_verified_means = "The password is right. Open the link in the mail, or enter the code.";
+    not_verified_means = "The password is right. Open the newest link, or enter the newest code.";
     too_many_tries = "too many tries";
     too_many_tries_means = "Wait, and try again.";
     second_factor_needed = "second factor";

@@ -61,6 +61,8 @@ pub enum Event {
     UserTakenOver,
     /// A user was deleted.
     UserDeleted,
+    /// Somebody has what proves a user's addresses sent again.
+    UserProofSent,
     /// Users were imported.
     UsersImported,
     /// A password was set.
@@ -101,7 +103,7 @@ pub enum Event {
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::AccountCreated,
         Self::AccountChanged,
         Self::AccountsImported,
@@ -131,6 +133,7 @@ impl Event {
         Self::UserChanged,
         Self::UserTakenOver,
         Self::UserDeleted,
+        Self::UserProofSent,
         Self::UsersImported,
         Self::PasswordChanged,
         Self::SecondFactorChanged,
@@ -183,6 +186,7 @@ impl Event {
             Self::UserChanged => "user.changed",
             Self::UserTakenOver => "user.taken_over",
             Self::UserDeleted => "user.deleted",
+            Self::UserProofSent => "user.proof_sent",
             Self::UsersImported => "users.imported",
             Self::PasswordChanged => "password.changed",
             Self::SecondFactorChanged => "second_factor.changed",

@@ -56,7 +56,7 @@ impl SigningKey {
 const FREQUENT: [Event; 4] = [Event::BalanceCharged, Event::BalanceCredited, Event::SessionStarted, Event::SessionEnded];
 
 /// What somebody does with messages and mails: a trial goes to its own endpoint, and of none is told to the others.
-const OF_MESSAGES: [Event; 4] = [Event::WebhookTest, Event::WebhookRetried, Event::MailTest, Event::MailRetried];
+const OF_MESSAGES: [Event; 5] = [Event::WebhookTest, Event::WebhookRetried, Event::MailTest, Event::MailRetried, Event::UserProofSent];
 
 /// Which events an endpoint wants.
 #[derive(Clone, Debug, PartialEq, Eq)]

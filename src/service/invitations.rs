@@ -9,6 +9,7 @@ use super::accounts::no_such as no_such_account;
 use super::developers::may_not;
 use super::journal::Change;
 use super::mails::Letter;
+use super::members::{lacks_owner, no_owner};
 use super::sign_in::login::Address;
 use super::sign_in::secret::ServerSecret;
 use super::sign_in::throttle::Sending;
@@ -67,8 +68,8 @@ impl Services {
             if own < Role::Admin || own < role {
                 return Err(may_not());
             }
-            if is_left_without_owner(connection, &account, role)? {
-                return Err(Error::Conflict("This organization has no owner: invite its first member as one.".into()));
+            if lacks_owner(connection, &account, role)? {
+                return Err(no_owner());
             }
             let known = stored_users::find(connection, &By::Email(email.as_str().to_owned()))?;
             let known = known.filter(|user| user.proven_email().is_some());
@@ -233,7 +234,7 @@ impl Services {
         if members::find(connection, &record.account, user.id)?.is_some() {
             return Err(Error::Conflict("You belong to this account already.".into()));
         }
-        if is_left_without_owner(connection, &record.account, record.role)? || !invitations::accept(connection, &record.id, now)? {
+        if lacks_owner(connection, &record.account, record.role)? || !invitations::accept(connection, &record.id, now)? {
             return Err(no_such());
         }
         let member = Member { account: record.account.clone(), user: user.id, role: record.role, joined_at: now };
@@ -276,12 +277,6 @@ fn received_one(connection: &Connection, record: InvitationRecord) -> Result<Opt
     let role = members::find(connection, &record.account, inviter.id)?.map(|member| member.role);
     let still_may = inviter.is_admin || role.is_some_and(|role| role >= Role::Admin && role >= record.role);
     Ok(still_may.then_some(Received { record, account_name: account.record.name, inviter: inviter.name }))
-}
-
-/// Whether an organization would be of people who do not own it: nobody belongs to it so far, and the first is to be less than an owner.
-fn is_left_without_owner(connection: &Connection, account: &str, role: Role) -> Result<bool> {
-    const NOBODY: i64 = 0;
-    Ok(role < Role::Owner && members::others(connection, account, NOBODY)? == 0)
 }
 
 /// Whether one is open, and for the address that a user has proven.

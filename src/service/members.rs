@@ -90,8 +90,8 @@ impl Services {
             let (held, event) = match &known {
                 Some(member) => (member.role, Event::MemberChanged),
                 None if act.bound_to().is_none() => {
-                    if role < Role::Owner && members::other_owners(connection, &account, user)? == 0 {
-                        return Err(Error::Conflict("This organization has no owner: make its first member one.".into()));
+                    if lacks_owner(connection, &account, role)? {
+                        return Err(no_owner());
                     }
                     (Role::Member, Event::MemberJoined)
                 }
@@ -195,6 +195,18 @@ fn check_organization(connection: &Connection, account: &str) -> Result<()> {
 
 fn no_member() -> Error {
     Error::NotFound("such member".into())
+}
+
+/// Whether an organization would be of people who do not own it: nobody does so far who is not switched off, and whoever comes is to be
+/// less than an owner.
+pub(super) fn lacks_owner(connection: &Connection, account: &str, role: Role) -> Result<bool> {
+    const NOBODY: i64 = 0;
+    Ok(role < Role::Owner && members::other_owners(connection, account, NOBODY)? == 0)
+}
+
+/// What is told then.
+pub(super) fn no_owner() -> Error {
+    Error::Conflict("This organization has no owner who is not switched off: an owner must come first.".into())
 }
 
 /// Fails where an owner is the only one.

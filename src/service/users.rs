@@ -70,6 +70,11 @@ impl UserInput {
         faults
     }
 
+    /// Whether it is about how they come in: an address, whether it is proven, or the password.
+    fn is_grave(&self) -> bool {
+        self.email.is_some() || self.phone.is_some() || self.verified.is_some() || self.password.is_some()
+    }
+
     /// What they are called where nobody says: what stands before the `@`, or the number.
     fn usual_name(&self) -> String {
         let email = self.email.iter().flatten().next().and_then(|email| email.as_str().split('@').next());
@@ -142,7 +147,7 @@ impl Services {
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));
         }
-        if input.password.is_some() {
+        if input.is_grave() {
             check_other(id, act)?;
         }
         let password = match &input.password {
@@ -160,7 +165,7 @@ impl Services {
             apply(input, password, &mut user, &act);
             check_reachable(connection, &user)?;
             if is_self(id, &act) && before.is_admin && (!user.is_admin || user.disabled) {
-                check_other_administrator(connection, id)?;
+                services.check_other_administrator(connection, id)?;
             }
             let (email, phone) = (user.email.as_deref(), user.phone.as_deref());
             check_free(connection, email, phone, Some(id))?;
@@ -207,6 +212,17 @@ impl Services {
             self.tell_of_address(connection, before, channel, is.as_deref().filter(|_| counts), act.at)?;
         }
         if was != is { self.journal_user(connection, Event::UserChanged, was, user, act) } else { Ok(()) }
+    }
+
+    /// Whoever administrates the server goes only where somebody is left who does, and can sign in. Service tokens and the operator's
+    /// shell, which reach everything anyhow, are not asked.
+    pub(super) fn check_other_administrator(&self, connection: &Connection, id: i64) -> Result<()> {
+        for other in users::other_administrators(connection, id)? {
+            if self.has_way_in(&other, &identities::of_user(connection, other.id)?) {
+                return Ok(());
+            }
+        }
+        Err(Error::Conflict("You are the only administrator who can sign in: make somebody else one first.".into()))
     }
 
     /// Signs a user out everywhere.
@@ -263,13 +279,6 @@ pub(super) fn check_other(id: i64, act: &Act) -> Result<()> {
 
 fn is_self(id: i64, act: &Act) -> bool {
     act.actor.user().is_some_and(|own| own.id == id)
-}
-
-/// Whoever administrates the server goes only where somebody is left who does. Service tokens and the operator's shell, which reach
-/// everything anyhow, are not asked.
-pub(super) fn check_other_administrator(connection: &Connection, id: i64) -> Result<()> {
-    let told = "You are the only administrator who can sign in: make somebody else one first.";
-    if users::has_other_administrator(connection, id)? { Ok(()) } else { Err(Error::Conflict(told.into())) }
 }
 
 /// There is no such user.

@@ -59,10 +59,11 @@ pub fn has_administrator(connection: &Connection) -> Result<bool> {
     Ok(connection.prepare_cached(ADMINISTRATOR)?.exists([])?)
 }
 
-/// Whether anybody but one may, and could sign in.
-pub fn has_other_administrator(connection: &Connection, id: i64) -> Result<bool> {
-    let sql = "SELECT 1 FROM users WHERE is_admin = 1 AND id <> ?1 AND disabled = 0 AND proven_at IS NOT NULL LIMIT 1";
-    Ok(connection.prepare_cached(sql)?.exists([id])?)
+/// Whoever may but one, and is not switched off.
+pub fn other_administrators(connection: &Connection, id: i64) -> Result<Vec<UserRecord>> {
+    let sql = format!("SELECT {COLUMNS} FROM users WHERE is_admin = 1 AND id <> ?1 AND disabled = 0 AND deleted_at IS NULL");
+    let mut statement = connection.prepare_cached(&sql)?;
+    Ok(statement.query_map([id], from_row)?.collect::<rusqlite::Result<_>>()?)
 }
 
 const ADMINISTRATOR: &str = "SELECT 1 FROM users WHERE is_admin = 1 LIMIT 1";

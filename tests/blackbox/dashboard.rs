@@ -49,6 +49,14 @@ pub fn go_on_for(stage: &Stage, browser: &Browser<'_>, account: &str) {
     stage.server.send(&switch.bearer(refreshed["access_token"].as_str().expect("a token"))).expect(200);
 }
 
+/// Changes the running server's database, as time would.
+#[track_caller]
+pub fn alter(stage: &Stage, sql: &str) {
+    let database = rusqlite::Connection::open(stage.folder.database()).expect("a database");
+    database.busy_timeout(std::time::Duration::from_secs(10)).expect("a time-out");
+    database.execute_batch(sql).expect("sound SQL");
+}
+
 /// A row of the dashboard's table.
 #[derive(Debug)]
 pub struct Route {

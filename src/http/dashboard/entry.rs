@@ -69,7 +69,7 @@ pub async fn enter(mut call: Call) -> Result<Response, Unreadable> {
             let who = form.text("who");
             let shown = match verdict {
                 Verdict::NotVerified if looks_like_phone(who) => {
-                    posted::unproven(&call, who, Shell::of(&call, "").t("entry.no_code").to_owned())
+                    posted::unproven(&call, who, &next, Shell::of(&call, "").t("entry.no_code").to_owned())
                 }
                 _ => shown(&call, status, &next, who, Some(fault)),
             };

@@ -50,38 +50,49 @@ struct PostedPage<'a> {
     s: Shell,
     purpose: Purpose,
     to: &'a str,
+    /// Where they go on once they are in; empty: nowhere else.
+    next: &'a str,
     /// By SMS.
     has_code: bool,
+    /// Whether it may be a registration that waits: signing in sends nothing for one.
+    may_register: bool,
     min_length: usize,
     fault: Option<String>,
 }
 
+impl PostedPage<'_> {
+    /// Where it is asked for again, seen from the start.
+    fn asked_at(&self) -> String {
+        if self.next.is_empty() {
+            return self.purpose.page().to_owned();
+        }
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", self.next).finish();
+        format!("{}?{query}", self.purpose.page())
+    }
+}
+
 /// It is on its way.
 pub fn posted(call: &Call, purpose: Purpose, to: &str) -> Result<Response, Unreadable> {
-    show(call, StatusCode::ACCEPTED, purpose, to, looks_like_phone(to), None)
+    show(call, StatusCode::ACCEPTED, purpose, to, "", None)
 }
 
 /// The number that somebody has signed in with is to be proven first: where its code is entered.
-pub fn unproven(call: &Call, to: &str, fault: String) -> Result<Response, Unreadable> {
-    show(call, StatusCode::FORBIDDEN, Purpose::SignIn, to, true, Some(fault))
+pub fn unproven(call: &Call, to: &str, next: &str, fault: String) -> Result<Response, Unreadable> {
+    show(call, StatusCode::FORBIDDEN, Purpose::SignIn, to, next, Some(fault))
 }
 
-fn show(
-    call: &Call,
-    status: StatusCode,
-    purpose: Purpose,
-    to: &str,
-    has_code: bool,
-    fault: Option<String>,
-) -> Result<Response, Unreadable> {
-    let min_length = call.front.services.policy.sign_in.passwords.min_length;
-    page(status, &PostedPage { s: Shell::of(call, ""), purpose, to: to.trim(), has_code, min_length, fault })
+fn show(call: &Call, status: StatusCode, purpose: Purpose, to: &str, next: &str, fault: Option<String>) -> Result<Response, Unreadable> {
+    let settings = &call.front.services.policy.sign_in;
+    let (min_length, may_register) = (settings.passwords.min_length, purpose == Purpose::SignIn && settings.registration);
+    // What is wrong, is wrong with a code.
+    let has_code = fault.is_some() || looks_like_phone(to);
+    page(status, &PostedPage { s: Shell::of(call, ""), purpose, to: to.trim(), next, has_code, may_register, min_length, fault })
 }
 
 /// The form of the code again, with what is wrong.
 pub fn again(call: &Call, purpose: Purpose, form: &Form, error: Unreadable) -> Result<Response, Unreadable> {
     let (verdict, status, fault) = wrong(call, error)?;
-    Ok(response::came_to(verdict, show(call, status, purpose, form.text("phone"), true, Some(fault))?))
+    Ok(response::came_to(verdict, show(call, status, purpose, form.text("phone"), form.text("next"), Some(fault))?))
 }
 
 /// What is wrong with what somebody has entered; what is neither that nor a refusal stays an error.

@@ -81,7 +81,7 @@ async fn register(call: &Call, form: &Form) -> Result<(), Unreadable> {
 pub async fn code(mut call: Call) -> Result<Response, Unreadable> {
     let form = Form::read(&mut call).await?;
     match confirm(&call, &form).await {
-        Ok(entered) => go_on(&call, entered, "").await,
+        Ok(entered) => go_on(&call, entered, form.text("next")).await,
         Err(error) => again(&call, Purpose::of(&form), &form, error),
     }
 }

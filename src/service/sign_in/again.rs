@@ -22,7 +22,7 @@ use crate::store::Connection;
 
 impl Services {
     /// Asks a user to prove those addresses that are not proven theirs, as often as anybody may have that sent; answers which were
-    /// written to.
+    /// written to. Fails only where that was none, because it would be too much.
     pub(crate) fn ask_for_proof(
         &self,
         connection: &Connection,
@@ -32,21 +32,36 @@ impl Services {
         act: &Act,
     ) -> Result<Vec<String>> {
         let template = if purpose == Purpose::Change { Template::Change } else { Template::Verify };
-        let mut sent = Vec::new();
-        for address in addresses.iter().filter(|address| !user.disabled && !address.is_proven_by(user)) {
-            if let Address::Phone(phone) = address
-                && !self.policy.reaches(phone)
-            {
+        let (mut sent, mut refused) = (Vec::new(), None);
+        for address in addresses.iter().filter(|address| waits(user, address)) {
+            if !self.writes_to(address) {
                 tracing::warn!(user = user.id, "their number cannot be proven: no SMS go there, by [sms]");
                 continue;
             }
-            self.count_sending(Sending::Proof, address, None, act.at)?;
+            if let Err(error) = self.count_sending(Sending::Proof, address, None, act.at) {
+                tracing::info!(user = user.id, channel = address.channel().name(), "no proof was sent there: {error}");
+                refused = refused.or(Some(error));
+                continue;
+            }
             let wanted =
                 Wanted { purpose, address, user: Some(user.id), payload: json!({}), template, name: &user.name, origin: &act.origin };
             self.send_proof(connection, wanted, act.at)?;
             sent.push(address.as_str().to_owned());
         }
-        Ok(sent)
+        refused.filter(|_| sent.is_empty()).map_or(Ok(sent), Err)
+    }
+
+    /// Whether anything goes to an address.
+    fn writes_to(&self, address: &Address) -> bool {
+        match address {
+            Address::Email(_) => true,
+            Address::Phone(phone) => self.policy.reaches(phone),
+        }
+    }
+
+    /// Whether an address of a user waits to be proven, and can be written to.
+    pub fn awaits_proof(&self, user: &UserRecord) -> bool {
+        addresses(user).iter().any(|address| waits(user, address) && self.writes_to(address))
     }
 
     /// Sends a user whatever proves the address that they sign in with, whose password was right. Where that would be too much nothing
@@ -77,7 +92,7 @@ impl Services {
                 ));
             }
             let (target, account, after) = (handle(id), Some(user.account.as_str()), json!({ "sent_to": sent }));
-            services.enter(connection, &act, Change { event: Event::MailRetried, target: &target, account, before: Value::Null, after })
+            services.enter(connection, &act, Change { event: Event::UserProofSent, target: &target, account, before: Value::Null, after })
         };
         self.store.write(job, |()| ()).await
     }
@@ -86,6 +101,11 @@ impl Services {
 /// Whoever is somebody already proves another address; else it is their first.
 fn purpose(user: &UserRecord) -> Purpose {
     if user.is_somebody() { Purpose::Change } else { Purpose::Verify }
+}
+
+/// Whether a user is to prove an address.
+fn waits(user: &UserRecord, address: &Address) -> bool {
+    !user.disabled && !address.is_proven_by(user)
 }
 
 fn addresses(user: &UserRecord) -> Vec<Address> {

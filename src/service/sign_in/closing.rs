@@ -6,15 +6,20 @@ use std::sync::Arc;
 use super::Visit;
 use super::second_factor::still_in;
 use crate::domain::act::Act;
-use crate::domain::error::Result;
+use crate::domain::error::{Error, Result};
 use crate::domain::key::KeyHash;
+use crate::domain::letter::spoken_instant;
 use crate::domain::password::Password;
+use crate::domain::time::{Span, Timestamp};
 use crate::domain::totp::Code;
 use crate::domain::user::{Role, UserFacts};
 use crate::service::developers::may_not;
 use crate::service::{Services, users};
-use crate::store::accounts::StoredAccount;
+use crate::store::accounts::{self, StoredAccount};
 use crate::store::{Connection, members};
+
+/// How old one must be: else `[sign_in] organizations` would bound nothing, where one is made and closed after the other.
+const LEAST_AGE: Span = Span::from_secs(86_400);
 
 /// What nothing that is remembered may count of any more.
 struct Closed {
@@ -42,6 +47,7 @@ impl Services {
             services.check_people(connection, &account, &visit.act)?;
             // Whoever administrates the server does this, too, only where they are an owner.
             members::find(connection, &account, user.id)?.filter(|member| member.role == Role::Owner).ok_or_else(may_not)?;
+            check_age(connection, &account, visit.act.at)?;
             services.end_organization(connection, &account, &visit.act)
         };
         let services = self.clone();
@@ -66,4 +72,12 @@ impl Services {
         let account = self.close_account(connection, account, None, act)?;
         Ok(Closed { account, members: left, tokens })
     }
+}
+
+/// Fails where an organization is too young to be closed, and says from when on it can be.
+fn check_age(connection: &Connection, account: &str, now: Timestamp) -> Result<()> {
+    let made_at = accounts::by_id(connection, account)?.map(|account| account.record.created_at);
+    let from = made_at.map(|at| at.plus(LEAST_AGE)).filter(|from| now < *from);
+    let told = |from| format!("An organization can be closed a day after it was made: this one from {} on.", spoken_instant(from));
+    from.map_or(Ok(()), |from| Err(Error::Conflict(told(from))))
 }

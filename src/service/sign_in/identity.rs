@@ -118,10 +118,14 @@ impl Services {
 
     /// Fails where nothing is left by which a user, as they would be then, could sign in.
     pub(crate) fn check_way_in(&self, user: &UserRecord, identities: &[Identity]) -> Result<()> {
-        let by_password = user.password.is_some() && user.has_proven_address();
-        let is_left = by_password || identities.iter().any(|identity| self.policy.sign_in.lets_in_by(&identity.provider));
         let told = "This is the only way to sign in: prove another address and set a password first, or link another sign-in.";
-        if is_left { Ok(()) } else { Err(Error::Conflict(told.into())) }
+        if self.has_way_in(user, identities) { Ok(()) } else { Err(Error::Conflict(told.into())) }
+    }
+
+    /// Whether a user could sign in: with a password and an address that is proven, or by others.
+    pub(crate) fn has_way_in(&self, user: &UserRecord, identities: &[Identity]) -> bool {
+        let by_password = user.password.is_some() && user.has_proven_address();
+        by_password || identities.iter().any(|identity| self.policy.sign_in.lets_in_by(&identity.provider))
     }
 
     fn user_of_identity(&self, connection: &Connection, proven: &Proven, visit: &Visit) -> Result<(UserRecord, bool)> {

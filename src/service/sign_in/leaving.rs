@@ -59,7 +59,7 @@ impl Services {
             let user = still_in(connection, &own, visit.act.at)?;
             services.check_code(connection, &user, code.as_ref(), &visit)?;
             if user.is_admin {
-                users::check_other_administrator(connection, user.id)?;
+                services.check_other_administrator(connection, user.id)?;
             }
             services.delete(connection, &user, &visit)
         };

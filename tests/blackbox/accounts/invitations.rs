@@ -306,7 +306,7 @@ fn the_first_who_joins_owns_it() {
     let (ada, bo) = (Person::new(&scene.stage), Person::new(&scene.stage));
     let path = format!("/accounts/{org}/invitations");
     let reply = root.post(&path, &json!({ "email": ada.email, "role": "admin" })).expect(409);
-    assert!(reply.body.contains("invite its first member as one"), "{reply:?}");
+    assert!(reply.body.contains("an owner must come first"), "{reply:?}");
     for (person, role) in [(&ada, "owner"), (&bo, "member")] {
         scene.stage.patch(&format!("/accounts/{org}/members/{}", root.id), &json!({ "role": "owner" })).expect(200);
         scene.invite(&root, &org, &person.email, role);
@@ -317,4 +317,31 @@ fn the_first_who_joins_owns_it() {
         let status = if role == "owner" { 200 } else { 404 };
         accept(person, &scene.token(&person.email)).expect(status);
     }
+}
+
+/// An owner who is switched off is none, whichever way somebody comes to belong to it.
+#[test]
+fn while_its_owner_is_switched_off_only_an_owner_joins() {
+    let scene = Scene::new("");
+    let mut owner = Person::new(&scene.stage);
+    let org = owner.organization("Team");
+    let admin = Person::of(&scene.stage, &org, "admin");
+    let root = Person::with(&scene.stage, json!({ "admin": true }));
+    let (ada, bo) = (Person::new(&scene.stage), Person::new(&scene.stage));
+    scene.invite(&admin, &org, &ada.email, "member");
+    let token = scene.token(&ada.email);
+    let (owners, path) = (format!("/users/{}", owner.id), format!("/accounts/{org}/invitations"));
+    scene.stage.patch(&owners, &json!({ "disabled": true })).expect(200);
+    let told = "an owner must come first";
+    let member = format!("/accounts/{org}/members/{}", bo.id);
+    for reply in
+        [admin.post(&path, &json!({ "email": bo.email, "role": "member" })), scene.stage.patch(&member, &json!({ "role": "member" }))]
+    {
+        assert!(reply.clone().expect(409).body.contains(told), "{reply:?}");
+    }
+    accept(&ada, &token).expect(404);
+    root.post(&path, &json!({ "email": bo.email, "role": "owner" })).expect(201);
+    scene.stage.patch(&owners, &json!({ "disabled": false })).expect(200);
+    accept(&ada, &token).expect(200);
+    scene.stage.patch(&member, &json!({ "role": "member" })).expect(200);
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::organization::switched;
-use super::{QUICK, signed_in};
+use super::{QUICK, alter, signed_in};
 use crate::support::Stage;
 use crate::support::authenticator::Authenticator;
 use crate::support::browser::{Browser, Page};
@@ -14,6 +14,12 @@ fn closes(stage: &Stage, browser: &Browser<'_>, page: &Page, fields: &str) -> u1
     let token = page.form("sign-out").fields.remove(0).1;
     let body = format!("form_token={token}&{fields}");
     stage.server.send(&browser.request("POST", "/auth/organization/close", Some(&body))).status
+}
+
+/// An organization that was made a day ago.
+#[track_caller]
+fn age(stage: &Stage, account: &str) {
+    alter(stage, &format!("UPDATE accounts SET created_at = created_at - 86400000 WHERE id = '{account}'"));
 }
 
 #[test]
@@ -37,6 +43,10 @@ fn an_owner_closes_it_and_everybody_goes_on_for_themselves() {
     browser.send(&page, "organization/close", &[("password", PASSWORD), ("form_token", "x")]).says(403, "not one of yours");
     let invite = browser.open("/auth/organization/invitations");
     browser.send(&invite, "organization/invitations", &[("email", &Person::new(&stage).email), ("role", "member")]);
+    // One that is made and closed at once bounds nobody.
+    let young = browser.send(&page, "organization/close", &[("password", PASSWORD)]).says(409, "a day after it was made: this one from ");
+    assert!(young.reply.body.contains(" UTC on."), "{young:?}");
+    age(&stage, &team);
     assert_eq!(stage.server.get("/x", &key).verdict(), "ok");
     assert_eq!(member.get("/user/me").expect(200).status, 200);
     let done = browser.send(&page, "organization/close", &[("password", PASSWORD)]).says(200, "It is closed. You go on for yourself.");
@@ -97,5 +107,6 @@ fn nobody_else_closes_it_nor_closes_what_is_none() {
     }
     assert_eq!(stage.get(&format!("/accounts/{team}")).expect(200).json()["disabled"], false);
     assert_eq!(stage.get(&format!("/accounts/{}", owner.account)).expect(200).json()["disabled"], false);
+    age(&stage, &team);
     browser.send(&page, "organization/close", &[("password", PASSWORD), ("code", &code)]).says(200, "It is closed.");
 }

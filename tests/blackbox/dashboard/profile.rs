@@ -1,6 +1,6 @@
 //! The profile in a browser: every part of it changed, and nothing without what the service asks for.
 
-use super::{QUICK, signed_in};
+use super::{QUICK, alter, signed_in};
 use crate::sign_in::second_factor::Authenticator;
 use crate::support::browser::{Browser, Page};
 use crate::support::person::{PASSWORD, Person};
@@ -170,12 +170,6 @@ fn whoever_has_no_password_sets_one() {
     alter(&stage, &format!("UPDATE sessions SET created_at = created_at + 700000 WHERE user = {}", person.id));
     browser.send(&page, "profile/password", &[("password", OTHER)]).says(200, "Your password is changed.");
     person.try_sign_in(OTHER).expect(200);
-}
-
-fn alter(stage: &Stage, sql: &str) {
-    let database = rusqlite::Connection::open(stage.folder.database()).expect("a database");
-    database.busy_timeout(std::time::Duration::from_secs(10)).expect("a time-out");
-    database.execute_batch(sql).expect("sound SQL");
 }
 
 #[test]

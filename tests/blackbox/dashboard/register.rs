@@ -74,6 +74,46 @@ fn a_code_does_both_for_a_number() {
     browser.send(&page, "sign-in", &[("who", "0151 12345678"), ("password", OTHER)]).says(200, "Sign out");
 }
 
+/// Signing in sends nothing to a registration that waits: whoever has made one registers again.
+#[test]
+fn who_waits_for_a_code_gets_another_by_registering_again() {
+    let germany = "[sign_in]\ncountry = \"DE\"\n";
+    for (is_open, more) in [(true, ""), (false, "registration = false\n")] {
+        let door = door(&format!("{germany}{more}"));
+        let mut browser = Browser::new(&door.stage);
+        match is_open {
+            true => drop(sent(&mut browser, "register", &[("email", PHONE), ("password", PASSWORD)]).says(202, "Enter the code")),
+            false => drop(door.stage.post("/users", &json!({ "phone": PHONE, "password": PASSWORD })).expect(201)),
+        }
+        let asked = sent(&mut browser, "sign-in", &[("who", PHONE), ("password", PASSWORD)]).says(403, "newest code");
+        let way = asked.links().into_iter().find(|link| link == "/auth/register");
+        assert_eq!(way.is_some(), is_open, "{asked:?}");
+        if let Some(way) = way {
+            assert_eq!(door.letters(PHONE).len(), 1, "signing in has sent none");
+            let page = browser.open(&way).says(200, "<form");
+            let asked = browser.send(&page, "register", &[("email", PHONE), ("password", PASSWORD)]).says(202, "Enter the code");
+            browser.send(&asked, "register/code", &[("code", &door.code(PHONE, 2))]).says(200, "Sign out");
+        }
+    }
+}
+
+/// Whoever proves a number at sign-in goes on to where they wanted to, and nowhere else.
+#[test]
+fn a_number_that_is_proven_at_sign_in_leads_on() {
+    for (next, place) in [("keys/new", "/auth/keys/new"), ("//evil.example", "/auth/keys")] {
+        let door = door("[sign_in]\ncountry = \"DE\"\n");
+        door.stage.post("/users", &json!({ "phone": PHONE, "password": PASSWORD })).expect(201);
+        let mut browser = Browser::new(&door.stage);
+        let query: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
+        let page = browser.open(&format!("/auth/sign-in?next={query}"));
+        let asked = browser.send(&page, "sign-in", &[("who", PHONE), ("password", PASSWORD)]).says(403, "newest code");
+        assert!(asked.links().contains(&format!("/auth/sign-in?next={query}")), "{asked:?}");
+        let asked = browser.send(&asked, "register/code", &[("code", &door.wrong_code(PHONE))]).says(401, "is not right");
+        let page = browser.send(&asked, "register/code", &[("code", &door.code(PHONE, 2))]).says(200, "Sign out");
+        assert_eq!(page.path, place);
+    }
+}
+
 /// What anybody can see of whether an address is known: nothing.
 #[test]
 fn known_and_unknown_addresses_are_answered_alike() {

@@ -79,7 +79,7 @@ fn page(call: &Call, status: StatusCode, open: &Open, again: Again) -> Response 
         token,
         inviter: harmless_name(inviter),
         account: harmless_name(account_name),
-        role: record.role.name(),
+        role: s.role(&record.role),
         address: &record.email,
         others: beginnings(call, &join),
         join: &join,

@@ -1,4 +1,4 @@
-//! What the operator's forms have in common: the revision that they were shown with, boxes that are ticked, and sending once.
+//! What the operator's forms have in common: the revision that they were shown with, boxes that are ticked, and what is shown once.
 
 use std::borrow::Borrow;
 

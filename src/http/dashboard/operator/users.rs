@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::listing::{self, Cell, Listing, Row, asked, text};
 use super::{export, forms};
+use crate::config::sign_in::SignInSettings;
 use crate::domain::session::SessionRecord;
 use crate::domain::user::{Role, UserRecord, handle};
 use crate::http::dashboard::form::{Form, Typed, once};
@@ -128,30 +129,25 @@ pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
 
 #[derive(Template)]
 #[template(path = "admin_user.html")]
-struct UserPage {
+struct UserPage<'a> {
     s: Shell,
+    settings: &'a SignInSettings,
     file: UserFile,
     /// A page of those that they belong to.
     accounts: Page<(String, String, Role)>,
+    /// Whether an address of theirs waits to be proven.
+    is_awaited: bool,
     sessions: Vec<SessionRecord>,
     typed: Typed,
 }
 
-impl UserPage {
+impl UserPage<'_> {
     fn state(&self) -> &'static str {
         state(&self.file.record)
     }
 
     fn is_verified(&self) -> bool {
         is_verified(&self.file.record)
-    }
-
-    /// Whether an address of theirs waits to be proven.
-    fn is_awaited(&self) -> bool {
-        let user = &self.file.record;
-        let email = user.email.is_some() && user.proven_email().is_none();
-        let phone = user.phone.is_some() && user.proven_phone().is_none();
-        !user.disabled && (email || phone)
     }
 
     fn handle(&self) -> String {
@@ -171,11 +167,13 @@ pub async fn show(call: Call) -> Result<Response, Unreadable> {
 }
 
 async fn show_user(call: &Call, status: StatusCode, typed: Typed) -> Result<Response, Unreadable> {
-    let mut file = call.front.services.user(number(&call.id)).await?;
+    let services = &call.front.services;
+    let mut file = services.user(number(&call.id)).await?;
     let accounts = page_of(call, std::mem::take(&mut file.accounts));
-    let mut sessions = call.front.services.sessions(file.record.id, call.now).await?;
+    let mut sessions = services.sessions(file.record.id, call.now).await?;
     sessions.truncate(SESSIONS);
-    page(status, &UserPage { s: Shell::of(call, TAB), file, accounts, sessions, typed })
+    let (s, settings, is_awaited) = (Shell::of(call, TAB), &services.policy.sign_in, services.awaits_proof(&file.record));
+    page(status, &UserPage { s, settings, file, accounts, is_awaited, sessions, typed })
 }
 
 /// `POST PREFIX/admin/users/{id}`: changes them.

@@ -29,7 +29,7 @@ use crate::service::{Page, PageAsk};
 
 impl Shell {
     /// What somebody is to an account.
-    fn role(&self, role: &Role) -> &str {
+    pub fn role(&self, role: &Role) -> &str {
         match role {
             Role::Owner => self.t("organization.owner"),
             Role::Admin => self.t("organization.admin"),

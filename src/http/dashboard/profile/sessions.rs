@@ -20,7 +20,7 @@ const SHOWN: usize = 25;
 
 impl Shell {
     /// How a session began: by what people call the provider, or in words.
-    fn method<'s>(&'s self, method: &'s str, settings: &'s SignInSettings) -> &'s str {
+    pub fn method<'s>(&'s self, method: &'s str, settings: &'s SignInSettings) -> &'s str {
         match method {
             "password" => self.t("sessions.by_password"),
             "code" => self.t("sessions.by_code"),
@@ -31,7 +31,7 @@ impl Shell {
     }
 
     /// With what it goes on.
-    fn agent(&self, agent: &str) -> String {
+    pub fn agent(&self, agent: &str) -> String {
         match agent::named(agent) {
             ("", _) => self.t("sessions.unknown").to_owned(),
             (name, "") => name.to_owned(),

@@ -90,7 +90,7 @@ pub async fn delete(mut call: Call) -> Result<Response, Unreadable> {
     Ok(response)
 }
 
-/// By what somebody shows who they are, who wants to be deleted.
+/// By what somebody shows again who they are, before all of theirs goes, or an organization.
 pub fn read_leaving(body: Value) -> Result<(Option<Password>, Option<Code>), Error> {
     let mut fields = Fields::new(body)?;
     let password = fields.parsed("password", |text| Password::parse(text.to_owned())).flatten();

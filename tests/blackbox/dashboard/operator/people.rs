@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{audited, config, operator, post};
-use crate::dashboard::signed_in;
+use crate::dashboard::{alter, signed_in};
 use crate::sign_in::second_factor::Authenticator;
 use crate::support::Stage;
 use crate::support::browser::Browser;
@@ -76,12 +76,104 @@ fn a_proof_is_sent_again() {
     browser.send(&page, &action, &[]).says(429, "Too many tries");
     let mails = stage.get("/mails?address=new@example.com").expect(200).json();
     assert_eq!(mails["data"].as_array().map(Vec::len), Some(2), "{mails}");
-    let told = audited(&stage, "mail.retried");
+    let told = audited(&stage, "user.proof_sent");
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!((&told[0]["actor"], &told[0]["target"]), (&json!(format!("user_{}", root.id)), &json!(format!("user_{}", person.id))));
     assert_eq!(told[0]["after"], json!({ "sent_to": ["new@example.com"] }));
     stage.patch(&format!("/users/{}", person.id), &json!({ "disabled": true })).expect(200);
     browser.open(&path).says_not("Send the link or code again");
+}
+
+/// One address that is written to too often keeps nothing from the other.
+#[test]
+fn a_proof_is_sent_where_it_may_be() {
+    let stage = Stage::with(&config("[sign_in.throttle]\nsent_by_target = \"2/1h\"\n"));
+    let (mut browser, _) = operator(&stage);
+    let body = json!({ "email": "new@example.com", "phone": "+4915112345678" });
+    let id = stage.post("/users", &body).expect(201).json()["id"].clone();
+    stage.patch(&format!("/users/{id}"), &json!({ "phone": "+4915112345678" })).expect(200);
+    let (path, action) = (format!("/auth/admin/users/{id}"), format!("{id}/proof"));
+    let page = browser.open(&path);
+    browser.send(&page, &action, &[]).says(200, "Sent again.");
+    assert_eq!(audited(&stage, "user.proof_sent")[0]["after"], json!({ "sent_to": ["new@example.com"] }));
+    let mails = stage.get("/mails?address=new@example.com").expect(200).json();
+    assert_eq!(mails["data"].as_array().map(Vec::len), Some(2), "{mails}");
+    browser.send(&page, &action, &[]).says(429, "Too many tries");
+}
+
+/// A number that no SMS goes to waits for nothing that anybody could send.
+#[test]
+fn what_cannot_be_sent_has_no_button() {
+    let stage = Stage::with(&config("[mail]\nsmtp_url = \"smtp://127.0.0.1:9\"\nfrom = \"noreply@example.com\"\n"));
+    let (mut browser, _) = operator(&stage);
+    let person = Person::new(&stage);
+    alter(&stage, &format!("UPDATE users SET phone = '+4915112345678' WHERE id = {}", person.id));
+    let path = format!("/auth/admin/users/{}", person.id);
+    browser.open(&path).says(200, "+4915112345678").says_not("Send the link or code again");
+    alter(&stage, &format!("UPDATE users SET email_verified_at = NULL WHERE id = {}", person.id));
+    browser.open(&path).says(200, "Send the link or code again");
+}
+
+#[test]
+fn sessions_are_told_in_words() {
+    let stage = Stage::with(&config(""));
+    let (mut browser, _) = operator(&stage);
+    let person = Person::new(&stage);
+    let agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36";
+    alter(&stage, &format!("UPDATE sessions SET agent = '{agent}', method = 'link' WHERE user = {}", person.id));
+    let page = browser.open(&format!("/auth/admin/users/{}", person.id));
+    page.says(200, "Chrome on Linux").says(200, "link by mail").says_not("Mozilla");
+}
+
+/// What is grave is done to oneself on one's own profile alone, where the password is asked for.
+#[test]
+fn nobody_changes_here_how_they_come_in_themselves() {
+    let stage = Stage::with(&config(""));
+    let (mut browser, root) = operator(&stage);
+    let (path, id) = (format!("/users/{}", root.id), root.id.to_string());
+    let told = "That is you";
+    let page = browser.open(&format!("/auth/admin/users/{id}"));
+    browser.send(&page, &id, &[("email", "elsewhere@example.com")]).says(403, told);
+    for body in [
+        json!({ "email": "elsewhere@example.com", "verified": true }),
+        json!({ "email": root.email }),
+        json!({ "phone": "+4915112345678" }),
+        json!({ "phone": null }),
+        json!({ "verified": true }),
+        json!({ "verified": false }),
+        json!({ "password": "another horse battery" }),
+    ] {
+        let reply = root.patch(&path, &body).expect(403);
+        assert!(reply.body.contains(told), "{body}: {reply:?}");
+    }
+    let held = stage.get(&path).expect(200).json();
+    assert_eq!((&held["email"], &held["phone"], &held["email_verified"]), (&json!(root.email), &json!(null), &json!(true)));
+    browser.send(&page, &id, &[("name", "Grace")]).says(200, "Saved.");
+    // Another administrator may, and so may the operator's tokens and shell.
+    let other = Person::with(&stage, json!({ "admin": true }));
+    other.patch(&path, &json!({ "phone": "+4915112345678" })).expect(200);
+    stage.patch(&path, &json!({ "verified": true })).expect(200);
+    stage.folder.json(&["user", "set", &id, "--email", "elsewhere@example.com", "--verified"]);
+}
+
+/// Who has proven once who they are, and can sign in no more, goes on in nobody's place.
+#[test]
+fn an_administrator_who_cannot_sign_in_is_no_other() {
+    let telegram = "[sign_in.telegram]\nbot_token = \"1:abcdefghijklmnopqrstuvwxyzabcdefghi\"\n";
+    let stage = Stage::with(&config(telegram));
+    let root = Person::with(&stage, json!({ "admin": true }));
+    let other = Person::with(&stage, json!({ "admin": true }));
+    let set = |sql: &str| alter(&stage, &format!("UPDATE users SET {sql} WHERE id = {}", other.id));
+    let linked = |provider: &str| alter(&stage, &format!("INSERT INTO identities VALUES ('{provider}', '1', {}, 'ada', 1, 1)", other.id));
+    let step = |status: u16| drop(root.patch(&format!("/users/{}", root.id), &json!({ "admin": false })).expect(status));
+    stage.patch(&format!("/users/{}", other.id), &json!({ "email": "elsewhere@example.com" })).expect(200);
+    step(409);
+    set("email_verified_at = 1, password = NULL");
+    step(409);
+    linked("https://gone.example");
+    step(409);
+    linked("telegram");
+    step(200);
 }
 
 /// Nobody is left outside of their own server by a slip; on the server itself everything can be done.
@@ -144,7 +236,7 @@ fn members_are_added_and_taken_out() {
     let (ada, eve) = (Person::new(&stage), Person::new(&stage));
     let page = browser.open(&format!("/auth/admin/accounts/{team}"));
     let (action, id) = (format!("{team}/members"), |person: &Person<'_>| person.id.to_string());
-    browser.send(&page, &action, &[("user", &id(&ada)), ("role", "member")]).says(409, "make its first member one");
+    browser.send(&page, &action, &[("user", &id(&ada)), ("role", "member")]).says(409, "an owner must come first");
     let page = browser.send(&page, &action, &[("user", &id(&ada)), ("role", "owner")]).says(200, "Saved.");
     let page = browser.send(&page, &action, &[("user", &id(&eve)), ("role", "member")]).says(200, "Saved.");
     browser.send(&page, &format!("{team}/members/{}/remove", ada.id), &[]).says(409, "only owner");
