@@ -24,7 +24,7 @@ pub fn write(context: &Context<'_>) -> Markdown {
         text.paragraph(&[fill(words.getting_review, &[("plans", &words.all_of(&reviewed))])]);
     }
     text.paragraph(&[words.getting_by_api.into()]);
-    text.code("sh", &request(context));
+    text.code("sh", &requests(context));
     text.paragraph(&[words.getting_answer.into()]);
     text.code("json", &answer(context));
     text
@@ -69,12 +69,22 @@ fn which_plans(context: &Context<'_>) -> String {
     }
 }
 
-fn request(context: &Context<'_>) -> String {
+/// The agreement is accepted first, where there is one.
+fn requests(context: &Context<'_>) -> String {
+    let accept = context.policy.sign_in.agreement.as_ref().map(|agreement| {
+        let body = json!({ "version": agreement.version }).to_string().replace('\'', r"'\''");
+        request(context, "/v1/agreement", &format!("'{body}'"))
+    });
+    let body = format!(r#""{{\"account\": \"$ACCOUNT\", \"name\": \"{}\"}}""#, sample::KEY_NAME);
+    accept.into_iter().chain([request(context, "/v1/keys", &body)]).collect::<Vec<_>>().join("\n")
+}
+
+/// One that sends a body, which is quoted for the shell.
+fn request(context: &Context<'_>, path: &str, body: &str) -> String {
     format!(
-        "curl \"${{API_URL:-{}}}{}\" \\\n  -H \"Authorization: Bearer $ACCESS_TOKEN\" -H \"Content-Type: application/json\" \\\n  -d \"{{\\\"account\\\": \\\"$ACCOUNT\\\", \\\"name\\\": \\\"{}\\\"}}\"",
+        "curl \"${{API_URL:-{}}}{}\" \\\n  -H \"Authorization: Bearer $ACCESS_TOKEN\" -H \"Content-Type: application/json\" \\\n  -d {body}",
         context.base(),
-        context.own("/v1/keys"),
-        sample::KEY_NAME
+        context.own(path),
     )
 }
 

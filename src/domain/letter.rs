@@ -118,7 +118,14 @@ impl Template {
             Self::IdentityChanged => json!({ "name": "Ada", "provider": "Google", "is_linked": true, "at": "2026-04-01 12:00 UTC" }),
             Self::SecondFactorChanged => json!({ "name": "Ada", "is_on": true, "at": "2026-04-01 12:00 UTC" }),
             Self::Invitation => json!({ "account": "Analytical Engines", "inviter": "Charles", "role": "member", "valid_for": "7 days" }),
-            Self::Application => json!({ "name": "Ada", "plan": "Partner", "is_approved": true, "note": "Welcome." }),
+            Self::Application => json!({
+                "name": "Ada",
+                "plan": "Partner",
+                "is_approved": true,
+                "plan_until": "2027-04-01 12:00 UTC",
+                "note": "Welcome.",
+                "dashboard": "https://api.example.com/auth/plan",
+            }),
             Self::Test => json!({}),
         };
         match sample {

@@ -1,6 +1,6 @@
 //! Routes: what one path and method asks of a caller.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use http::Method;
@@ -77,6 +77,11 @@ impl Routes {
     /// In the order of the config.
     pub fn all(&self) -> &[Arc<Route>] {
         &self.all
+    }
+
+    /// The scopes that they need, each once, in the order of the alphabet.
+    pub fn scopes(&self) -> BTreeSet<&str> {
+        self.all.iter().flat_map(|route| &route.scopes).map(String::as_str).collect()
     }
 
     /// The route of a normalised path: the most specific one that holds for this method.

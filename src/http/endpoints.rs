@@ -392,9 +392,10 @@ endpoints! {
     POST   "/admin/users/{id}/delete" OVERSEEN => operator::users::delete;
     GET    "/admin/keys"            OVERSEEN => operator::keys::list;
     GET    "/admin/keys.csv"        OVERSEEN => operator::keys::export, streams;
+    POST   "/admin/keys"            OVERSEEN => operator::key_settings::create;
+    GET    "/admin/keys/new"        OVERSEEN => operator::key_settings::new;
     GET    "/admin/keys/{id}"       OVERSEEN => operator::keys::show;
-    POST   "/admin/keys/{id}/disable" OVERSEEN => operator::keys::disable;
-    POST   "/admin/keys/{id}/enable" OVERSEEN => operator::keys::enable;
+    POST   "/admin/keys/{id}"       OVERSEEN => operator::key_settings::change;
     POST   "/admin/keys/{id}/rotate" OVERSEEN => operator::keys::rotate;
     POST   "/admin/keys/{id}/revoke" OVERSEEN => operator::keys::revoke;
     GET    "/admin/plans"           OVERSEEN => operator::plans::list;

@@ -15,7 +15,7 @@ use crate::domain::application::{ApplicationRecord, ApplicationState};
 use crate::domain::error::{Error, FieldFault, Result};
 use crate::domain::event::Event;
 use crate::domain::id;
-use crate::domain::letter::Template;
+use crate::domain::letter::{Template, spoken_instant};
 use crate::domain::proof::Channel;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Span, Timestamp};
@@ -73,6 +73,14 @@ impl Ruling {
     fn note(&self) -> &str {
         match self {
             Self::Approved { note, .. } | Self::Rejected { note } => note,
+        }
+    }
+
+    /// When the plan ends that it gives.
+    fn plan_until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Approved { plan_until, .. } => *plan_until,
+            Self::Rejected { .. } => None,
         }
     }
 
@@ -233,7 +241,7 @@ impl Services {
             close(&mut record, state, ruling.note(), &act);
             applications::update(connection, &record)?;
             services.journal_application(connection, &act, Event::ApplicationDecided, before, &record)?;
-            services.tell_applicant(connection, &record, act.at)?;
+            services.tell_applicant(connection, &record, ruling.plan_until(), act.at)?;
             Ok((record, account))
         };
         let services = self.clone();
@@ -254,12 +262,21 @@ impl Services {
     }
 
     /// Writes to whoever applied, where they have proven an address.
-    fn tell_applicant(&self, connection: &Connection, record: &ApplicationRecord, now: Timestamp) -> Result<()> {
+    fn tell_applicant(&self, connection: &Connection, record: &ApplicationRecord, until: Option<Timestamp>, now: Timestamp) -> Result<()> {
         let Some(user) = users::find(connection, &By::Id(record.user))? else { return Ok(()) };
         let Some(email) = user.proven_email() else { return Ok(()) };
         let title = self.policy.plans.named(&record.plan).map_or(record.plan.as_str(), |plan| plan.title.as_str());
         let is_approved = record.state == ApplicationState::Approved;
-        let fields = json!({ "name": user.name, "plan": title, "is_approved": is_approved, "note": record.note });
+        let plan_until = until.map(spoken_instant);
+        let dashboard = format!("{}{}/plan", self.public_address(), self.policy.server.prefix);
+        let fields = json!({
+            "name": user.name,
+            "plan": title,
+            "is_approved": is_approved,
+            "plan_until": plan_until,
+            "note": record.note,
+            "dashboard": dashboard,
+        });
         let letter = Letter { channel: Channel::Email, address: email, template: Template::Application, fields, secret_of: None };
         self.post_mail(connection, letter, now).map(drop)
     }

@@ -14,6 +14,7 @@ use crate::docs::first_call;
 use crate::domain::caller::{KeyRecord, Overrides};
 use crate::domain::error::Error;
 use crate::domain::id;
+use crate::domain::scope;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::verdict::Verdict;
 use crate::http::fields::Fields;
@@ -111,6 +112,8 @@ struct NewKeyPage<'a> {
     environments: Vec<&'a str>,
     ranges: &'a [Range],
     scopes: &'a [String],
+    /// What routes need, of what a developer's key may have.
+    known_scopes: String,
     typed: Typed,
     once: String,
     /// Whether the agreement has to be accepted first.
@@ -151,7 +154,9 @@ async fn show_new(call: &Call, status: StatusCode, typed: Typed, once: String) -
     let environments = settings.environments.all().iter().filter(|environment| !environment.reserved);
     let environments = environments.map(|environment| &*environment.name).collect();
     let (ranges, scopes) = (settings.ranges.as_slice(), settings.default_scopes.as_slice());
-    page(status, &NewKeyPage { s: Shell::of(call, "keys"), environments, ranges, scopes, typed, once, owes })
+    let known_scopes = call.front.services.policy.routes.scopes().into_iter().filter(|needed| scope::covers(scopes, needed));
+    let known_scopes = known_scopes.collect::<Vec<_>>().join(" ");
+    page(status, &NewKeyPage { s: Shell::of(call, "keys"), environments, ranges, scopes, known_scopes, typed, once, owes })
 }
 
 #[derive(Template)]

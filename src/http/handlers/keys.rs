@@ -31,15 +31,21 @@ pub async fn list(call: Call) -> Result<Response, Unreadable> {
 pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
     let body = call.json().await?;
     let once = call.once("key", &body)?;
-    let mut fields = Fields::new(body)?;
     // A developer's own, where they name none.
-    let account = fields.text("account").or_else(|| call.actor.user().and(call.actor.bound_to()).map(str::to_owned));
-    let mut input = read(fields, call.now);
+    let own = call.actor.user().and(call.actor.bound_to());
+    let (account, input) = read_new(Fields::new(body)?, own, call.now);
+    let made = call.front.services.create_key(&account, input, once, &call.act()?).await?;
+    Ok(new_key(&made))
+}
+
+/// What is said of a new key, and the account that it is for: `own` where none is named.
+pub fn read_new(mut fields: Fields, own: Option<&str>, now: Timestamp) -> (String, KeyInput) {
+    let account = fields.text("account").or_else(|| own.map(str::to_owned));
+    let mut input = read(fields, now);
     if account.is_none() && input.faults.iter().all(|fault| fault.field != "account") {
         input.faults.push(FieldFault { field: "account".into(), message: "must be given".into() });
     }
-    let made = call.front.services.create_key(&account.unwrap_or_default(), input, once, &call.act()?).await?;
-    Ok(new_key(&made))
+    (account.unwrap_or_default(), input)
 }
 
 /// Shows one.

@@ -133,10 +133,11 @@ impl Letters {
             return Ok(None);
         }
         let mut shown = shown(fields);
-        if let Some(link) = fields.get("link").and_then(Value::as_str) {
+        for name in ["link", "dashboard"] {
+            let Some(link) = fields.get(name).and_then(Value::as_str) else { continue };
             // As it is, but for what would end the attribute: the engine would also write each slash in another way.
             let link = link.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
-            shown.insert("link", Shown::from_safe_string(link));
+            shown.insert(name, Shown::from_safe_string(link));
         }
         let body = Shown::from_safe_string(self.render(&file, &shown)?.trim().to_owned());
         let mut around: BTreeMap<&str, Shown> =
@@ -196,6 +197,9 @@ fn samples(template: Template) -> [Map<String, Value>; 2] {
     [true, false].map(|flag| {
         let mut fields = template.sample();
         for (name, value) in &mut fields {
+            if !flag && name == "plan_until" {
+                *value = Value::Null;
+            }
             match value {
                 Value::Bool(own) => *own = flag,
                 Value::String(text) if !flag && ["name", "note"].contains(&name.as_str()) => text.clear(),

@@ -29,6 +29,7 @@ fn one_that_is_approved_gives_the_plan_at_once_and_tells_the_applicant() {
     assert_eq!(person.get(&path).json()["decided_by"], "operator");
     let mail = smtp.wait_for_mail_to(&person.email);
     assert!(mail.text().contains("Partner") && mail.text().contains("Welcome."), "{}", mail.text());
+    assert!(mail.text().contains("until 2100-01-01 00:00 UTC") && mail.text().contains("/auth/plan"), "{}", mail.text());
     // Once is enough.
     for (part, body) in [("approve", json!({})), ("reject", json!({ "note": "no" }))] {
         stage.post(&format!("{path}/{part}"), &body).expect(409);

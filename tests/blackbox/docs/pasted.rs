@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{APIS, Api, blocks, markdown, section};
 use crate::support::app::{App, ok};
+use crate::support::person::Person;
 use crate::support::server::text;
 use crate::support::{Folder, Stage};
 
@@ -99,5 +100,26 @@ fn what_opens_too_late_is_not_waited_for() {
         let out = shop.run(language, program, &key);
         assert!(out.contains("429") && out.contains("quota_exceeded"), "{language}: {out}");
         assert!(began.elapsed() < Duration::from_secs(20), "{language}: it told at once");
+    }
+}
+
+#[test]
+fn a_key_is_got_by_api_as_the_page_says() {
+    for (agreement, calls) in [("", 1), ("[sign_in.agreement]\nversion = \"it's \\\"$HOME\\\"\"\n", 2)] {
+        let stage = Stage::with(agreement);
+        let page = markdown(&stage.server);
+        let code = blocks(section(&page, "Getting a key"), "sh")[0];
+        assert_eq!(code.matches("curl").count(), calls, "{code}");
+        let person = Person::new(&stage);
+        let mut command = Command::new("sh");
+        command.args(["-c", code]).env("API_URL", format!("http://{}", stage.server.address)).env("NO_PROXY", "*");
+        command.env("ACCESS_TOKEN", &person.access).env("ACCOUNT", &person.account);
+        let output = command.output().expect("sh runs");
+        let out = String::from_utf8_lossy(&output.stdout);
+        let keys = person.get("/keys").expect(200).json()["data"].clone();
+        assert_eq!(keys.as_array().map(Vec::len), Some(1), "{out}");
+        let key = out.split("\"key\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a raw key");
+        stage.server.handed_out(key);
+        assert_eq!(stage.verify(&json!({ "key": key }))["verdict"], "ok");
     }
 }

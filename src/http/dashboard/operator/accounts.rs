@@ -6,6 +6,7 @@ use http::StatusCode;
 use super::listing::{self, Cell, Listing, Row, asked, text};
 use super::{export, forms};
 use crate::domain::caller::{AccountRecord, Kind};
+use crate::domain::error::Error;
 use crate::domain::id;
 use crate::domain::user::Role;
 use crate::http::dashboard::form::{Form, Typed, once};
@@ -191,9 +192,11 @@ pub fn back(call: &Call, done: &str) -> Result<Response, Unreadable> {
 /// `POST PREFIX/admin/accounts/{id}/members`: makes somebody a member, or gives them another role.
 pub async fn set_member(mut call: Call) -> Result<Response, Unreadable> {
     let form = Form::read(&mut call).await?;
-    let role = handlers::members::role(form.text("role")).map_err(|message| crate::domain::error::Error::field("role", message))?;
-    let done = call.front.services.set_member(&call.id, number(form.text("user").trim()), role, &call.act()?).await;
-    match form.judged(&call, done)? {
+    let done = match handlers::members::role(form.text("role")) {
+        Ok(role) => call.front.services.set_member(&call.id, number(form.text("user").trim()), role, &call.act()?).await,
+        Err(message) => Err(Error::field("role", message)),
+    };
+    match form.judged(&call, forms::named("user", done))? {
         Ok(_) => back(&call, "saved"),
         Err((status, typed)) => show_account(&call, status, typed).await,
     }

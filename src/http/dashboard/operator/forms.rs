@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::act::{Act, Expected};
 use crate::domain::caller::Overrides;
+use crate::domain::error::Error;
 use crate::domain::key::PlainKey;
 use crate::http::dashboard::form::{Form, Typed};
 use crate::http::dashboard::shell::Shell;
@@ -31,6 +32,14 @@ pub fn body(form: &Form, names: &[&str], boxes: &[&str]) -> Value {
         body[*name] = (!form.text(name).is_empty()).into();
     }
     body
+}
+
+/// What a field names, and is not there, is a fault of that field.
+pub fn named<T>(field: &str, done: Result<T, Error>) -> Result<T, Error> {
+    done.map_err(|error| match error {
+        Error::NotFound(_) => Error::field(field, error.outer()),
+        error => error,
+    })
 }
 
 /// Overrides of limits: each of these names that stands in the form, null where it was left empty.

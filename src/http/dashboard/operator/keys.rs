@@ -1,9 +1,10 @@
-//! Every key: listed, looked at, switched off and on, rotated, revoked.
+//! Every key: listed, looked at, rotated, revoked.
 
 use askama::Template;
 use http::StatusCode;
 use serde_json::json;
 
+use super::key_settings::Settings;
 use super::listing::{self, Cell, Input, Listing, Row, asked, text};
 use super::{export, forms};
 use crate::domain::caller::KeyRecord;
@@ -16,9 +17,9 @@ use crate::http::dashboard::shell::{Shell, root};
 use crate::http::dashboard::show::{page, see};
 use crate::http::request::{Call, Unreadable};
 use crate::http::response::Response;
-use crate::service::keys::KeyInput;
 
-const TAB: &str = "admin-keys";
+/// Its entry of the menu.
+pub const TAB: &str = "admin-keys";
 
 /// `GET PREFIX/admin/keys`.
 pub async fn list(call: Call) -> Result<Response, Unreadable> {
@@ -55,7 +56,9 @@ fn listed(call: &Call) -> Result<Listing, Unreadable> {
     let list = Listing::new("keys", TAB, text("admin.keys"), columns, ask)
         .without(vec!["lists.id", "keys.scopes", "operator.metadata"])
         .search(call);
-    Ok(list.field(call, "account", text("lists.account"), Input::Text).rows(rows, move |key| row(key, now)))
+    let mut list = list.field(call, "account", text("lists.account"), Input::Text).rows(rows, move |key| row(key, now));
+    list.make = Some(("keys/new", text("keys.new")));
+    Ok(list)
 }
 
 fn row(key: &KeyRecord, now: Timestamp) -> Row {
@@ -81,15 +84,19 @@ fn metadata(key: &KeyRecord) -> String {
 
 #[derive(Template)]
 #[template(path = "admin_key.html")]
-struct KeyPage {
+struct KeyPage<'a> {
     s: Shell,
     key: KeyRecord,
     now: Timestamp,
+    settings: Settings<'a>,
+    /// What was typed into the form of its settings.
     typed: Typed,
+    /// What is wrong with how it is to be rotated.
+    rotation: Typed,
     once: String,
 }
 
-impl KeyPage {
+impl KeyPage<'_> {
     fn state(&self) -> &'static str {
         state(&self.key, self.now)
     }
@@ -99,10 +106,6 @@ impl KeyPage {
         spoken_overrides(&self.key.limits)
     }
 
-    fn ips(&self) -> String {
-        self.key.ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-    }
-
     fn metadata(&self) -> String {
         self.s.text(&metadata(&self.key))
     }
@@ -110,37 +113,22 @@ impl KeyPage {
 
 /// `GET PREFIX/admin/keys/{id}`.
 pub async fn show(call: Call) -> Result<Response, Unreadable> {
-    show_key(&call, StatusCode::OK, Typed::default()).await
+    show_key(&call, StatusCode::OK, Typed::default(), Typed::default()).await
 }
 
-async fn show_key(call: &Call, status: StatusCode, typed: Typed) -> Result<Response, Unreadable> {
+/// The page of a key, with what was typed into the form of its settings, or into that which rotates it.
+pub async fn show_key(call: &Call, status: StatusCode, typed: Typed, rotation: Typed) -> Result<Response, Unreadable> {
     let key = call.front.services.key(&call.id, &call.act()?).await?;
-    let once = typed.or("once", &once()).to_owned();
-    page(status, &KeyPage { s: Shell::of(call, TAB), key, now: call.now, typed, once })
-}
-
-/// `POST PREFIX/admin/keys/{id}/disable`: switches it off.
-pub async fn disable(call: Call) -> Result<Response, Unreadable> {
-    switch(call, true).await
-}
-
-/// `POST PREFIX/admin/keys/{id}/enable`: switches it on again.
-pub async fn enable(call: Call) -> Result<Response, Unreadable> {
-    switch(call, false).await
-}
-
-async fn switch(mut call: Call, disabled: bool) -> Result<Response, Unreadable> {
-    let form = Form::read(&mut call).await?;
-    let input = KeyInput { disabled: Some(disabled), ..KeyInput::default() };
-    let done = call.front.services.set_key(&call.id, input, &forms::act_on(&call, &form)?).await;
-    ended(&call, &form, done, "saved").await
+    let settings = Settings::held(call, &typed, &key);
+    let once = rotation.or("once", &once()).to_owned();
+    page(status, &KeyPage { s: Shell::of(call, TAB), key, now: call.now, settings, typed, rotation, once })
 }
 
 /// `POST PREFIX/admin/keys/{id}/revoke`: from here on it is refused.
 pub async fn revoke(mut call: Call) -> Result<Response, Unreadable> {
     let form = Form::read_uncounted(&mut call).await?;
-    let done = call.front.services.revoke_key(&call.id, &forms::act_on(&call, &form)?).await;
-    ended(&call, &form, done, "revoked").await
+    call.front.services.revoke_key(&call.id, &forms::act_on(&call, &form)?).await?;
+    see(&format!("{}admin/keys/{}?done=revoked", root(&call), call.id))
 }
 
 /// `POST PREFIX/admin/keys/{id}/rotate`: makes one in its place, and shows it, once.
@@ -156,13 +144,6 @@ pub async fn rotate(mut call: Call) -> Result<Response, Unreadable> {
             let (s, place) = (Shell::of(&call, TAB), format!("keys/{}", made.record.id));
             forms::show_once(&call, TAB, s.t("operator.key_made"), made.plain, place, &made.record.name)
         }
-        Err((status, typed)) => show_key(&call, status, typed).await,
-    }
-}
-
-async fn ended(call: &Call, form: &Form, done: Result<KeyRecord, Error>, said: &str) -> Result<Response, Unreadable> {
-    match form.judged(call, done)? {
-        Ok(_) => see(&format!("{}admin/keys/{}?done={said}", root(call), call.id)),
-        Err((status, typed)) => show_key(call, status, typed).await,
+        Err((status, rotation)) => show_key(&call, status, Typed::default(), rotation).await,
     }
 }

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod balance;
 mod export;
 mod forms;
+pub mod key_settings;
 pub mod keys;
 mod listing;
 pub mod outbox;

@@ -119,7 +119,7 @@ pub async fn create(mut call: Call) -> Result<Response, Unreadable> {
     let once = call.once_of("token", form.text("once"), &body)?;
     let input = handlers::tokens::read(Fields::new(body)?, call.now);
     let made = call.front.services.create_token(input, once, &call.act()?).await;
-    match form.judged(&call, made)? {
+    match form.judged(&call, forms::named("account", made))? {
         Ok((token, plain)) => {
             let (s, place) = (Shell::of(&call, TAB), format!("tokens/{}", token.id));
             forms::show_once(&call, TAB, s.t("operator.token_made"), plain, place, title(&token))

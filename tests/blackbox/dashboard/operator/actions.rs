@@ -9,6 +9,9 @@ use crate::support::server::text;
 use crate::support::smtp::Setup;
 use crate::support::{App, Smtp, Stage, eventually};
 
+/// Paths that need scopes.
+const SCOPED: &str = "[[routes]]\npath = \"/maps\"\nscopes = [\"maps:write\"]\n[[routes]]\npath = \"/maps/{id}\"\nscopes = [\"maps:read\", \"maps:write\"]\n";
+
 fn call(stage: &Stage, key: &str) -> u16 {
     stage.server.get("/anything", key).status
 }
@@ -78,7 +81,7 @@ fn two_operators_do_not_overwrite_each_other() {
     stage.patch(&format!("/accounts/{account}"), &json!({ "name": "another" })).expect(200);
     stage.patch(&format!("/users/{}", person.id), &json!({ "name": "another" })).expect(200);
     stage.patch(&format!("/keys/{key_id}"), &json!({ "name": "another" })).expect(200);
-    let sent: [(&str, &[(&str, &str)]); 3] = [("", &[("name", "mine")]), ("", &[("name", "mine")]), ("/disable", &[])];
+    let sent: [(&str, &[(&str, &str)]); 3] = [("", &[("name", "mine")]), ("", &[("name", "mine")]), ("", &[("name", "mine")])];
     for ((path, page), (action, typed)) in of.iter().zip(&pages).zip(sent) {
         let id = path.rsplit('/').next().unwrap();
         browser.send(page, &format!("{id}{action}"), typed).says(412, "It was changed since you read it");
@@ -101,9 +104,13 @@ fn a_key_is_switched_off_and_on_rotated_and_revoked() {
     let made = stage.key(&account, json!({ "metadata": { "team": "blue" } }));
     let (id, key) = (text(&made["id"]), text(&made["key"]));
     let page = browser.open(&format!("/auth/admin/keys/{id}")).says(200, "blue").says_not(&key);
-    let page = browser.send(&page, &format!("{id}/disable"), &[]).says(200, "switched off");
+    let page = browser.send(&page, &format!("keys/{id}"), &[("disabled", "yes")]).says(200, "switched off");
     assert_ne!(call(&stage, &key), 200);
-    let page = browser.send(&page, &format!("{id}/enable"), &[]).says(200, "Saved.");
+    let form = page.form(&format!("keys/{id}"));
+    let unticked: Vec<(&str, &str)> =
+        form.fields.iter().filter(|(name, _)| name != "disabled").map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    assert_eq!(post(&browser, &stage, None, &format!("/auth/admin/keys/{id}"), &unticked).status, 303);
+    let page = browser.open(&format!("/auth/admin/keys/{id}"));
     assert_eq!(call(&stage, &key), 200);
     let rotated = browser.send(&page, &format!("{id}/rotate"), &[("grace", "1d")]).says(201, "shown this once");
     let next = rotated.text_of("plain");
@@ -113,6 +120,112 @@ fn a_key_is_switched_off_and_on_rotated_and_revoked() {
     browser.send(&page, &format!("{id}/revoke"), &[]).says(200, "Revoked: from now on").says_not("Revoke it now");
     assert_eq!((call(&stage, &key), call(&stage, &next)), (401, 200));
     browser.open("/auth/admin/keys/key_none").says(404, "There is no such thing here.");
+}
+
+#[test]
+fn a_key_is_made_for_an_account_and_shown_once() {
+    let stage = Stage::with(&config(SCOPED));
+    let (mut browser, _) = operator(&stage);
+    let account = stage.account(json!({}));
+    browser.open("/auth/admin/keys").says(200, "href=\"keys/new\"");
+    let link = browser.open(&format!("/auth/admin/accounts/{account}")).links().into_iter().find(|link| link.contains("keys/new?"));
+    let page = browser.open(&link.expect("a link to make one")).says(200, "New key").says(200, "Routes here need: maps:read maps:write");
+    assert!(page.form("admin/keys").fields.contains(&("account".into(), account.clone())));
+    let wrong = [("name", "app"), ("limits.minute", "0"), ("scopes", "a\"b"), ("ips", "here"), ("expires_at", "soon"), ("plan", "none")];
+    let again =
+        browser.send(&page, "admin/keys", &wrong).says(400, "must be from 1").says(400, "is no scope").says(400, "must be a length");
+    let fields = again.form("admin/keys").fields;
+    for (name, text) in &wrong[..5] {
+        assert!(fields.contains(&((*name).into(), (*text).into())), "{name} in {fields:?}");
+    }
+    browser.send(&page, "admin/keys", &[("name", "app"), ("account", "")]).says(400, "must be given");
+    let unknown = browser.send(&page, "admin/keys", &[("name", "app"), ("account", "acc_none")]).says(400, "There is no such account.");
+    assert!(unknown.form("admin/keys").fields.contains(&("account".into(), "acc_none".into())));
+    let typed = [
+        ("name", "app"),
+        ("plan", "elite"),
+        ("limits.minute", "7"),
+        ("scopes", "maps:read maps:write"),
+        ("ips", "127.0.0.0/8 ::1"),
+        ("expires_at", "30d"),
+    ];
+    let made = browser.send(&page, "admin/keys", &typed).says(201, "shown this once");
+    let key = made.text_of("plain");
+    stage.server.handed_out(&key);
+    assert_eq!(call(&stage, &key), 200);
+    browser.send(&page, "admin/keys", &typed).says(201, "was made already").says_not(&key);
+    let held = stage.get(&format!("/keys?account={account}")).expect(200).json()["data"].clone();
+    assert_eq!(held.as_array().map(Vec::len), Some(1));
+    let held = &held[0];
+    assert_eq!(
+        (&held["name"], &held["plan"], &held["limits"], &held["scopes"], &held["ips"]),
+        (&json!("app"), &json!("elite"), &json!({ "minute": 7 }), &json!(["maps:read", "maps:write"]), &json!(["127.0.0.0/8", "::1/128"]))
+    );
+    assert!(held["expires_at"].is_string());
+}
+
+#[test]
+fn the_settings_of_a_key_are_changed_and_only_those() {
+    let stage = Stage::with(&config(SCOPED));
+    let (mut browser, _) = operator(&stage);
+    let account = stage.account(json!({}));
+    let made = stage.key(&account, json!({ "name": "app", "scopes": ["maps:read"], "ips": ["127.0.0.1"], "metadata": { "team": "blue" } }));
+    let (id, key) = (text(&made["id"]), text(&made["key"]));
+    let (path, action) = (format!("/auth/admin/keys/{id}"), format!("keys/{id}"));
+    let page = browser.open(&path).says(200, "Routes here need: maps:read maps:write");
+    // What merely stands there changes nothing.
+    browser.send(&page, &action, &[]).says(200, "Saved.");
+    assert_eq!(audited(&stage, "key.changed").len(), 0);
+    let again =
+        browser.send(&page, &action, &[("name", ""), ("ips", ""), ("limits.minute", "0"), ("expires_at", "soon"), ("disabled", "yes")]);
+    let again = again.says(400, "must not be empty").says(400, "must be from 1").says(400, "must be a length");
+    // What was emptied stays so.
+    let fields = again.form(&action).fields;
+    for (name, text) in
+        [("name", ""), ("ips", ""), ("limits.minute", "0"), ("expires_at", "soon"), ("disabled", "yes"), ("scopes", "maps:read")]
+    {
+        assert!(fields.contains(&(name.into(), text.into())), "{name} in {fields:?}");
+    }
+    let typed = [("name", "app 2"), ("plan", "elite"), ("limits.minute", "2"), ("scopes", ""), ("ips", ""), ("expires_at", "2099-01-01")];
+    let changed = browser.send(&page, &action, &typed).says(200, "Saved.");
+    let held = stage.get(&format!("/keys/{id}")).expect(200).json();
+    assert_eq!(
+        (&held["name"], &held["plan"], &held["limits"], &held["scopes"], &held["ips"], &held["expires_at"], &held["metadata"]),
+        (
+            &json!("app 2"),
+            &json!("elite"),
+            &json!({ "minute": 2 }),
+            &json!([]),
+            &json!([]),
+            &json!("2099-01-01T00:00:00Z"),
+            &json!({ "team": "blue" })
+        )
+    );
+    browser.send(&page, &action, &[("name", "mine")]).says(412, "It was changed since you read it");
+    browser.send(&changed, &action, &[("plan", ""), ("expires_at", "")]).says(200, "Saved.");
+    let held = stage.get(&format!("/keys/{id}")).expect(200).json();
+    assert_eq!((&held["plan"], &held["expires_at"], &held["name"]), (&json!(null), &json!(null), &json!("app 2")));
+    assert_eq!((call(&stage, &key), call(&stage, &key), call(&stage, &key)), (200, 200, 429));
+}
+
+#[test]
+fn a_form_that_names_what_is_not_there_comes_back() {
+    let stage = Stage::with(&config(""));
+    let (mut browser, _) = operator(&stage);
+    let page = browser.open("/auth/admin/tokens/new");
+    let typed = [("name", "app"), ("scope-admin", "yes"), ("account", "acc_none")];
+    let again = browser.send(&page, "admin/tokens", &typed).says(400, "There is no such account.");
+    let fields = again.form("admin/tokens").fields;
+    for (name, text) in typed {
+        assert!(fields.contains(&(name.into(), text.into())), "{name} in {fields:?}");
+    }
+    let team = stage.account(json!({ "kind": "organization" }));
+    let page = browser.open(&format!("/auth/admin/accounts/{team}"));
+    let again = browser.send(&page, "members", &[("user", "4711"), ("role", "owner")]).says(400, "There is no ");
+    let fields = again.form("members").fields;
+    assert!(fields.contains(&("user".into(), "4711".into())) && fields.contains(&("role".into(), "owner".into())), "{fields:?}");
+    let wrong = post(&browser, &stage, Some(&page), &format!("/auth/admin/accounts/{team}/members"), &[("user", "x"), ("role", "king")]);
+    assert!(wrong.status == 400 && wrong.body.contains("must be owner, admin or member") && wrong.body.contains("<form"), "{wrong:?}");
 }
 
 #[test]
