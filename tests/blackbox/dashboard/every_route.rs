@@ -215,9 +215,19 @@ const SCRIPT: &str = "\"'></textarea></option><script>alert(1)</script>";
 /// Fields that are not typed.
 const GIVEN: [&str; 3] = ["form_token", "revision", "once"];
 
-/// Those whose form ends what the others need.
-const ENDS: [&str; 9] =
-    ["sign-out", "sessions/end", "sessions/end-others", "delete", "leave", "revoke", "switch", "password", "second-factor/end"];
+/// Those whose form ends what the others need, or goes on for another account.
+const ENDS: [&str; 10] = [
+    "sign-out",
+    "sessions/end",
+    "sessions/end-others",
+    "delete",
+    "leave",
+    "revoke",
+    "switch",
+    "password",
+    "second-factor/end",
+    "organization",
+];
 
 #[test]
 fn whatever_is_typed_into_any_field_stays_text() {
