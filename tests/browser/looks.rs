@@ -14,7 +14,7 @@ use super::support::server::text;
 const ENTRY: [&str; 4] = ["sign-in", "register", "forgot", "docs"];
 
 /// Pages of a developer.
-const DEVELOPER: [&str; 23] = [
+const DEVELOPER: [&str; 24] = [
     "keys",
     "keys?search=nothing",
     "keys/new",
@@ -26,6 +26,7 @@ const DEVELOPER: [&str; 23] = [
     "plan/balance",
     "plan/applications",
     "plan/applications/new",
+    "plan/applications/APPLICATION",
     "agreement",
     "organization",
     "organization/members",
@@ -41,7 +42,7 @@ const DEVELOPER: [&str; 23] = [
 ];
 
 /// Pages of whoever administrates the server.
-const OPERATOR: [&str; 20] = [
+const OPERATOR: [&str; 21] = [
     "admin",
     "admin?done=first",
     "admin/system",
@@ -52,6 +53,7 @@ const OPERATOR: [&str; 20] = [
     "admin/users/new",
     "admin/users/USER",
     "admin/keys",
+    "admin/keys/new",
     "admin/keys/KEY",
     "admin/plans",
     "admin/applications",
