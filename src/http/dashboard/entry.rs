@@ -4,7 +4,7 @@ use askama::Template;
 use http::StatusCode;
 
 use super::form::Form;
-use super::parameter;
+use super::given;
 use super::posted;
 use super::providers::{self, Begin, beginnings};
 use super::refused::too_many_text;
@@ -45,7 +45,7 @@ pub async fn to_start(call: Call) -> Result<Response, Unreadable> {
 
 /// `GET PREFIX/sign-in`: also for whoever comes back from a provider and is not let in.
 pub async fn sign_in(call: Call) -> Result<Response, Unreadable> {
-    let next = parameter(&call, "next").ok().flatten().unwrap_or_default();
+    let next = given(&call, "next").unwrap_or_default();
     let fault = providers::told(&call);
     shown(&call, StatusCode::OK, &next, "", fault)
 }

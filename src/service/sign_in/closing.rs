@@ -38,8 +38,7 @@ impl Services {
         code: Option<Code>,
         visit: &Visit,
     ) -> Result<()> {
-        self.confirm_oneself(own, password, visit).await?;
-        let ticket = code.as_ref().map(|code| self.guess_again(own.id, code, visit)).transpose()?.flatten();
+        let ticket = self.confirm_parting(own, password, code.as_ref(), visit).await?;
         let (services, account, own, visit) = (self.clone(), account.to_owned(), own.clone(), visit.clone());
         let job = move |connection: &Connection| {
             let user = still_in(connection, &own, visit.act.at)?;

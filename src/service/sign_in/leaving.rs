@@ -52,8 +52,7 @@ impl Services {
         code: Option<Code>,
         visit: &Visit,
     ) -> Result<()> {
-        self.confirm_oneself(own, password, visit).await?;
-        let ticket = code.as_ref().map(|code| self.guess_again(own.id, code, visit)).transpose()?.flatten();
+        let ticket = self.confirm_parting(own, password, code.as_ref(), visit).await?;
         let (services, own, visit) = (self.clone(), own.clone(), visit.clone());
         let job = move |connection: &Connection| {
             let user = still_in(connection, &own, visit.act.at)?;

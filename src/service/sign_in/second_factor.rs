@@ -129,6 +129,19 @@ impl Services {
         self.guess(user, true, code, &Visit { address: None, ..visit.clone() })
     }
 
+    /// What deleting and closing ask for before anything is written: whoever asks shows again who they are, and a code is counted as a
+    /// guess, to be forgiven afterwards.
+    pub(crate) async fn confirm_parting(
+        &self,
+        own: &UserFacts,
+        password: Option<Password>,
+        code: Option<&Code>,
+        visit: &Visit,
+    ) -> Result<Option<Ticket>> {
+        self.confirm_oneself(own, password, visit).await?;
+        Ok(code.map(|code| self.guess_again(own.id, code, visit)).transpose()?.flatten())
+    }
+
     /// Fails where a user has a second factor and this is no code of it. It is used up.
     /// Takes the guess at a code back, unless the code is what was wrong.
     pub(crate) fn forgive_code<T>(&self, ticket: Option<Ticket>, done: &Result<T>) {

@@ -25,19 +25,25 @@ const LISTS: [&str; 2] = ["scopes", "ips"];
 
 /// What stands in the fields that making a key and changing one have in common.
 pub struct Settings<'a> {
+    /// What people call it.
     pub name: String,
+    /// The name of its own plan; empty where it has the account's.
     pub plan: String,
     /// The plans there are, and the one that it has, be it there or not.
     pub plans: Vec<Cow<'a, str>>,
     /// Each limit there is, and what is set of it.
     pub limits: Vec<(String, String)>,
+    /// Its scopes, with blanks between.
     pub scopes: String,
     /// What a new key has where none are named.
     pub usual_scopes: Option<String>,
     /// What routes need.
     pub known_scopes: String,
+    /// The ranges of addresses that it may be used from, with blanks between.
     pub ips: String,
+    /// When it ends: a length from now, or a time (RFC 3339); empty: never.
     pub expires_at: String,
+    /// Whether it is switched off.
     pub is_disabled: bool,
 }
 
